@@ -244,9 +244,7 @@ impl Context {
         let run = self.which_run(&*store, run, job.as_deref())?;
         let file = &self.global.config;
         let present = file.exists().then(|| config::load(file, surroundings(run.batch_date)));
-        let written = run.metadata.get("configuration").map(Json::to_string).unwrap_or_default();
-        let plan = config::load_text(&written, file, surroundings(run.batch_date))
-            .and_then(|loaded| loaded.plan_of_stored());
+        let plan = plan_stored_with(&run, file);
         let present = match present {
             Some(Ok(loaded)) => Some(loaded),
             Some(Err(problems)) if plan.is_err() => return Err(problems),
@@ -353,6 +351,12 @@ impl Context {
             now: &now,
         }
     }
+}
+
+/// The plan of the configuration that was stored with a run. Paths in it are relative to `file`.
+pub fn plan_stored_with(run: &RunRow, file: &Path) -> Result<Plan, Problems> {
+    let written = run.metadata.get("configuration").map(Json::to_string).unwrap_or_default();
+    config::load_text(&written, file, surroundings(run.batch_date))?.plan_of_stored()
 }
 
 fn surroundings(batch_date: Date) -> Surroundings<'static> {

@@ -1,10 +1,11 @@
 //! `recon explain`: the trace of one record, as text and as JSON.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{PerSide, Side};
 use crate::normalize::FieldTrace;
 use crate::pipeline::{
@@ -14,9 +15,26 @@ use crate::pipeline::{
 use crate::report::deciders::Deciders;
 use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, characters, figures};
+use crate::review::Tracer;
 
 use super::args::Explain;
-use super::context::{AsStored, Change, Context};
+use super::context::{AsStored, Change, Context, plan_stored_with};
+
+/// Traces records for the review page, with the configuration that was stored with their run.
+pub fn tracer(file: PathBuf) -> Tracer {
+    Box::new(move |store, run_id, number| {
+        let run = run_id.parse().ok().map(|id| store.run(id)).transpose()?.flatten();
+        let Some(run) = run else { return Ok(Json::Null) };
+        let plan = plan_stored_with(&run, &file).map_err(|Problems(problems)| {
+            let first = problems.into_iter().next();
+            first.unwrap_or_else(|| Problem::new(Code::ConfigurationGone, "no configuration"))
+        })?;
+        match store.record(run.id, number)? {
+            Some(record) => Ok(as_json(&pipeline::explain_record(&plan, &run, &record)?)),
+            None => Ok(Json::Null),
+        }
+    })
+}
 
 pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
     let AsStored { store, run, plan, changed } =
@@ -274,6 +292,9 @@ fn write_field(field: &FieldExplanation, width: usize, paint: Paint, out: &mut S
 }
 
 fn write_difference(difference: &DifferenceExplanation, paint: Paint, out: &mut String) {
+    if let Some(missed) = &difference.missed {
+        let _ = writeln!(out, "        missed by    {missed}");
+    }
     if let Some(clearing) = &difference.clearing {
         let _ = writeln!(out, "        cleared by   tolerance {clearing}");
     }
@@ -289,6 +310,9 @@ fn write_difference(difference: &DifferenceExplanation, paint: Paint, out: &mut 
         figures::percent(attribution.confidence),
         attribution.status,
     );
+    if let Some(words) = &difference.rule_words {
+        let _ = writeln!(out, "                     {}", paint.dim(figures::visible(words)));
+    }
     for (title, text) in [
         ("checked by", &difference.checker),
         ("authorized by", &difference.authorizer),
@@ -324,6 +348,7 @@ fn as_json(explanation: &Explanation) -> Json {
                 "status": attribution.status.name(),
                 "assigned_by": attribution.assigned_by,
                 "rule": found.rule_place,
+                "rule_words": found.rule_words,
                 "notes": Reasoning::read(attribution.explanation.as_deref()).notes,
                 "model": model(attribution.explanation.as_deref()),
             })
@@ -333,6 +358,7 @@ fn as_json(explanation: &Explanation) -> Json {
             "diff_type": found.diff_type.name(),
             "severity": found.severity.name(),
             "cleared_by": found.clearing,
+            "missed_by": found.missed,
             "checker": found.checker,
             "authorizer": found.authorizer,
             "comment": found.comment,

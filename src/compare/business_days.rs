@@ -10,6 +10,7 @@ use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 use crate::domain::calendar::Calendar;
 use crate::domain::{Cell, Date, Kind, Written};
 
+use super::days::counted;
 use super::tolerance::{self, Tolerance, keys, wrong};
 
 keys! {
@@ -99,6 +100,10 @@ impl Tolerance for BusinessDays {
 
     fn calendar(&self) -> Option<&Calendar> {
         Some(&self.1)
+    }
+
+    fn missed(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        Some(counted(self.apart(a, b)?.checked_sub(u64::from(self.0))?, "business day"))
     }
 
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {

@@ -35,6 +35,11 @@ fn apart(a: Cell<'_>, b: Cell<'_>) -> Option<u32> {
     Some(a.days().abs_diff(b.days()))
 }
 
+/// `1 day`, `3 days`.
+pub(super) fn counted(count: u64, unit: &str) -> String {
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
 impl Tolerance for Days {
     fn holds(&self, a: Cell<'_>, b: Cell<'_>) -> bool {
         apart(a, b).is_some_and(|apart| apart <= self.0)
@@ -42,6 +47,10 @@ impl Tolerance for Days {
 
     fn describe(&self) -> String {
         format!("±{} days", self.0)
+    }
+
+    fn missed(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        Some(counted(apart(a, b)?.checked_sub(self.0)?.into(), "day"))
     }
 
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
@@ -63,5 +72,6 @@ mod tests {
         let two = field(Kind::Date, "{ days: 2 }");
         assert!(matches!(compare(&two, friday, monday), FieldResult::Different(_)));
         assert_eq!(field(Kind::Date, "{}").clearing(friday, monday).unwrap(), "days: 3");
+        assert_eq!(two.missed(friday, monday).unwrap(), "1 day");
     }
 }

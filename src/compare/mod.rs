@@ -148,6 +148,11 @@ impl FieldCompare {
     pub fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
         self.tolerance.clearing(a, b)
     }
+
+    /// By how much two values that differ miss the tolerance; `None` where that is not one number.
+    pub fn missed(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        self.tolerance.missed(a, b)
+    }
 }
 
 const fn mismatch(kind: Kind) -> DiffType {

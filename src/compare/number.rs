@@ -142,6 +142,12 @@ impl Tolerance for Number {
         }
     }
 
+    fn missed(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        let Self::Absolute(bound) = self else { return None };
+        let delta = b.number()?.checked_sub(a.number()?)?.abs();
+        Some(delta.checked_sub(*bound)?.normalized().to_string())
+    }
+
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
         let (a, b) = (a.number()?, b.number()?);
         let delta = b.checked_sub(a)?.abs();
@@ -187,6 +193,7 @@ mod tests {
             absolute.clearing(decimal("100"), decimal("100.25")).unwrap(),
             "absolute: 0.25, or percent: 0.2494 of the larger"
         );
+        assert_eq!(absolute.missed(decimal("100"), decimal("100.25")).unwrap(), "0.245");
         assert_eq!(absolute.clearing(Cell::Null, decimal("1")), None);
         let joined = "{ absolute: '1', percent: '2', base: b, combine: both }";
         assert_eq!(field(Kind::Decimal, joined).describe(), "±1 and ±2 % of B");

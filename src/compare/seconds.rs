@@ -55,6 +55,11 @@ impl Tolerance for Nanoseconds {
         format!("±{} seconds", self.text())
     }
 
+    fn missed(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
+        let missed = Self(Self::between(a, b)?.0.checked_sub(self.0)?);
+        Some(format!("{} seconds", missed.text()))
+    }
+
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
         Self::between(a, b).map(|apart| format!("seconds: {}", apart.text()))
     }

@@ -24,6 +24,11 @@ pub(super) trait Tolerance: Debug + Send + Sync {
     /// setting does.
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String>;
 
+    /// By how much two values that it holds apart miss it, if that is one number.
+    fn missed(&self, _: Cell<'_>, _: Cell<'_>) -> Option<String> {
+        None
+    }
+
     /// The business calendar that it counts by.
     fn calendar(&self) -> Option<&Calendar> {
         None

@@ -4,9 +4,10 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::gate::Gate;
 use crate::domain::run::IdClass;
 use crate::domain::{
-    CandidateRow, Carried, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity, Side,
+    CandidateRow, Carried, Cell, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity, Side,
     Stage, evidence, key, metadata, place,
 };
+use crate::compare::FieldCompare;
 use crate::normalize::{FieldTrace, Normalizer};
 use crate::source::read_record;
 use crate::store::run::OwnedAttribution;
@@ -127,10 +128,14 @@ pub struct DifferenceExplanation {
     pub severity: Severity,
     /// The smallest tolerance that would have cleared it, if any.
     pub clearing: Option<String>,
+    /// By how much the tolerance was missed, if that is one number.
+    pub missed: Option<String>,
     /// `None` before attribution.
     pub attribution: Option<OwnedAttribution>,
     /// File and line of the rule that decided, if it still exists.
     pub rule_place: Option<String>,
+    /// The comment above that rule.
+    pub rule_words: Option<String>,
 }
 
 /// Explains every record of the run with this reference.
@@ -209,7 +214,12 @@ fn next_run(store: &dyn Store, run: &RunRow) -> Result<Option<RunRow>, Problem> 
     }))
 }
 
-fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Explanation, Problem> {
+/// Explains one record, without what became of it later.
+pub fn explain_record(
+    plan: &Plan,
+    run: &RunRow,
+    record: &OwnedRecord,
+) -> Result<Explanation, Problem> {
     let cells =
         PerSide { a: cells_of(run, record.a.as_deref())?, b: cells_of(run, record.b.as_deref())? };
     let present = cells.a.as_ref().or(cells.b.as_ref());
@@ -254,8 +264,10 @@ fn explain_record(plan: &Plan, run: &RunRow, record: &OwnedRecord) -> Result<Exp
                 comment: String::new(),
                 diff_type: found.diff_type,
                 severity: found.severity,
-                clearing: clearing(plan, run, field, &cells),
+                clearing: measured(plan, run, field, &cells, FieldCompare::clearing),
+                missed: measured(plan, run, field, &cells, FieldCompare::missed),
                 attribution: found.attribution.clone(),
+                rule_words: rule_place.as_deref().and_then(|place| rule_words(plan, place)),
                 rule_place,
             }
         })
@@ -395,17 +407,19 @@ fn text_at(cells: Option<&[u8]>, at: usize) -> Option<String> {
     Cells::new(cells?).nth(at)?.decode(&mut [0; 36]).text()
 }
 
-fn clearing(
+/// What the comparison of a field says about two values.
+fn measured(
     plan: &Plan,
     run: &RunRow,
     field: FieldRef,
     cells: &PerSide<Option<Vec<u8>>>,
+    measure: fn(&FieldCompare, Cell<'_>, Cell<'_>) -> Option<String>,
 ) -> Option<String> {
     let FieldRef::Field(at) = field else { return None };
     let (a, b) = (cells.a.as_deref()?, cells.b.as_deref()?);
     let (a, b) = (Cells::new(a).nth(at.into())?, Cells::new(b).nth(at.into())?);
     let compare = plan.comparison.field(at.into()).filter(|_| run.layout == *plan.layout)?;
-    compare.clearing(a.decode(&mut [0; 36]), b.decode(&mut [0; 36]))
+    measure(compare, a.decode(&mut [0; 36]), b.decode(&mut [0; 36]))
 }
 
 /// The source as recorded in the run's metadata.
@@ -490,4 +504,41 @@ fn rule_place(run: &RunRow, assigned_by: &str) -> Option<String> {
         let line = file.get("functions")?.get(function)?.as_u64()?;
         Some(format!("{}:{line}", file.get("path")?.as_str()?))
     })
+}
+
+/// The comment above the function at `path:line`, if that is one of the plan's rules.
+fn rule_words(plan: &Plan, place: &str) -> Option<String> {
+    let (path, line) = place.rsplit_once(':')?;
+    let known = plan.record.rules.as_array()?;
+    if !known.iter().any(|file| file.get("path").and_then(serde_json::Value::as_str) == Some(path)) {
+        return None;
+    }
+    let text = std::fs::read_to_string(path).ok()?;
+    comment_above(&text, line.parse().ok()?)
+}
+
+fn comment_above(text: &str, line: usize) -> Option<String> {
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let (function, above) = lines.split_last()?;
+    if !function.trim_start().starts_with("fn ") {
+        return None;
+    }
+    let comment = above.iter().rev().map_while(|line| line.trim().strip_prefix("//"));
+    let mut words: Vec<&str> = comment.map(|line| line.trim_start_matches('/').trim()).collect();
+    words.reverse();
+    Some(words.join(" ")).filter(|words| !words.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_comment_above_a_rule_says_what_it_is_for() {
+        let text = "let x = 1;\n\n/// One side is the\n/// other rounded.\nfn attribute_a(d) {\n}\nfn b(d) {}\n";
+        assert_eq!(comment_above(text, 5).as_deref(), Some("One side is the other rounded."));
+        assert_eq!(comment_above(text, 7), None, "it has no comment");
+        assert_eq!(comment_above(text, 4), None, "the file has changed");
+        assert_eq!(comment_above(text, 99), None);
+    }
 }

@@ -135,7 +135,6 @@ impl Work<'_> {
         let sources = self.tables.sources(run.run_no)?;
         Ok(ItemDetail {
             record_a: self.side(actor, &run, record, &sources.a, 0),
-            systems: run.systems.to_vec(),
             record_b: self.side(actor, &run, record, &sources.b, 1),
             siblings: self.siblings(actor, &item)?,
             aggregation: aggregation(&visible, &run.layout, record),

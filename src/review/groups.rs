@@ -133,6 +133,8 @@ struct Together {
     newest: Option<Date>,
     /// Whether some of the amounts are hidden.
     amount_hidden: bool,
+    /// How sure its cause is, if that was asked for.
+    confidence: f64,
     /// The signature with most items, whose items are shown.
     largest: (u64, Option<i64>),
     severity: u8,
@@ -147,7 +149,8 @@ impl Together {
             QueueSort::Amount => cents(self.amount).saturating_neg(),
             QueueSort::Age => crate::store::read_time(&self.oldest).map_or(0, |at| at.seconds()),
             QueueSort::Severity => -i64::from(self.severity),
-            QueueSort::Confidence | QueueSort::ConfidenceDescending | QueueSort::AtRisk => {
+            QueueSort::ConfidenceDescending => cents(self.confidence * 100.0).saturating_neg(),
+            QueueSort::Confidence | QueueSort::AtRisk => {
                 i64::try_from(self.count).unwrap_or(i64::MAX).saturating_neg()
             }
         }
@@ -180,6 +183,9 @@ impl Review<'_> {
             let mut groups: Vec<(String, Together)> =
                 work.together(&wanted, counted, by)?.into_iter().collect();
             may_sort(&wanted, filter, ask.sort)?;
+            if ask.sort == QueueSort::ConfidenceDescending {
+                work.assess(&wanted, &mut groups, examples.as_ref())?;
+            }
             // Amounts in several currencies have no sum, and no order.
             let sort = match ask.sort {
                 QueueSort::Amount if work.policy.currency_field.is_some() => QueueSort::default(),
@@ -386,6 +392,25 @@ impl Work<'_> {
             group.newest = group.newest.max(date);
         }
         Ok(groups)
+    }
+
+    /// Looks up how sure the cause of each group is, which is that of its first item.
+    fn assess(
+        &mut self,
+        wanted: &Wanted,
+        groups: &mut [(String, Together)],
+        examples: Option<&Examples>,
+    ) -> Result<(), super::Refusal> {
+        for (_, group) in groups {
+            let Some(signature) = group.largest.1 else { continue };
+            let first: Vec<ItemKey> = match examples {
+                Some(known) => known.get(&signature).into_iter().flatten().take(1).copied().collect(),
+                None => self.first_of(wanted, signature, 1)?,
+            };
+            let items = self.tables.items(&first, false)?;
+            group.confidence = items.first().map_or(0.0, |item| item.confidence);
+        }
+        Ok(())
     }
 
     /// Groups as reviewers see them, each with three of its items.

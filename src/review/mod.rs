@@ -30,11 +30,13 @@ mod saved;
 mod search;
 mod security;
 mod summary;
+mod trace;
 mod trail;
 mod views;
 mod visibility;
 mod work;
 
+use crate::diagnostic::Problem;
 use crate::domain::Instant;
 use crate::store::Store;
 pub use crate::store::audit;
@@ -44,12 +46,19 @@ pub use filter::*;
 pub use refusal::{Detail, Refusal, RefusalKind};
 pub use requests::*;
 pub use responses::*;
+pub use trace::{SideTrace, Step, Trace, TracedField};
+
+/// Traces a record of a run, by its number, to its sources: what `recon explain --json` prints; null if there is
+/// nothing to trace.
+pub type Tracer =
+    Box<dyn Fn(&dyn Store, &str, u64) -> Result<serde_json::Value, Problem> + Send + Sync>;
 
 /// The clock, the directory of people, and whether one person decides alone.
 pub struct ReviewSettings {
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     directory: Box<dyn Directory>,
     solo: bool,
+    tracer: Option<Tracer>,
 }
 
 impl ReviewSettings {
@@ -59,7 +68,13 @@ impl ReviewSettings {
         clock: impl Fn() -> Instant + Send + Sync + 'static,
         solo: bool,
     ) -> Self {
-        Self { clock: Box::new(clock), directory: Box::new(directory), solo }
+        Self { clock: Box::new(clock), directory: Box::new(directory), solo, tracer: None }
+    }
+
+    /// With traces of items to their sources.
+    #[must_use]
+    pub fn tracing(self, tracer: Tracer) -> Self {
+        Self { tracer: Some(tracer), ..self }
     }
 
     /// Whether one person decides alone: every page says so.

@@ -110,6 +110,8 @@ pub struct ReviewItem {
     pub job: String,
     /// The business date of the run.
     pub batch_date: String,
+    /// The names of the systems on side A and side B.
+    pub systems: Vec<String>,
     /// Its record.
     pub record_id: String,
     /// `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
@@ -213,8 +215,6 @@ pub struct ItemDetail {
     pub item: ReviewItem,
     /// Side A; null if missing.
     pub record_a: Option<RecordSide>,
-    /// The systems of both sides, also of one without a record.
-    pub systems: Vec<String>,
     /// Side B; null if missing.
     pub record_b: Option<RecordSide>,
     /// The other differences of the record.

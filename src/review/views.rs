@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
+use crate::attribute::features::{self, Scale};
 use crate::diagnostic::Problem;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::trigger::{self, Decided, ItemFacts, Recent};
@@ -173,6 +174,7 @@ impl Work<'_> {
             run_id: run.run_id.clone(),
             job: run.job.clone(),
             batch_date: run.batch_date.clone(),
+            systems: run.systems.to_vec(),
             record_id: run.record_id(item.key),
             severity: item.severity.name().to_owned(),
             signature: item.signature_id.filter(|_| !hidden).map(|id| id.to_string()),
@@ -286,7 +288,9 @@ fn predictions(item: &Item, code: &str) -> Vec<Prediction> {
         let moved = |one: &Json| {
             let moved = one.get("moved")?.as_f64()?;
             let sign = if moved < 0.0 { '−' } else { '+' };
-            Some(format!("{sign}{:.2} {}", moved.abs(), one.get("name")?.as_str()?))
+            let name = one.get("name")?.as_str()?;
+            let value = one.get("value").and_then(Json::as_f64);
+            Some(format!("{sign}{:.2} {}", moved.abs(), feature(name, value)))
         };
         let mut why: Vec<String> = list("features").filter_map(moved).take(3).collect();
         why.extend(notes(&explanation));
@@ -310,6 +314,24 @@ fn predictions(item: &Item, code: &str) -> Vec<Prediction> {
     why.extend(item.assigned_by.clone());
     why.extend(notes(&explanation));
     vec![Prediction { code: code.to_owned(), confidence: item.confidence, why }]
+}
+
+/// A feature and its value in words.
+fn feature(name: &str, value: Option<f64>) -> String {
+    let known = features::catalogue().iter().find(|one| one.name == name);
+    let Some(feature) = known else { return name.to_owned() };
+    match (feature.scale, value) {
+        (Scale::Category, Some(_)) => feature.meaning.to_owned(),
+        (_, None) => format!("{}: does not apply", feature.meaning),
+        (Scale::Flag, Some(value)) => {
+            format!("{}: {}", feature.meaning, if value > 0.5 { "yes" } else { "no" })
+        }
+        (Scale::Number, Some(value)) => {
+            let number = format!("{value:.3}");
+            let number = number.trim_end_matches('0').trim_end_matches('.');
+            format!("{}: {number} ({})", feature.meaning, feature.unit)
+        }
+    }
 }
 
 /// The notes of an explanation.

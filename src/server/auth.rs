@@ -35,8 +35,7 @@ pub fn describe(route: Route) -> Route {
                  `password-change-required`. Ends all your other sessions.",
             )
             .body::<PasswordChange>()
-            .answers(204, "Changed", Content::None)
-            .denies(403, "The present password is wrong, or a token was used"),
+            .answers(204, "Changed", Content::None),
         "logins" => route
             .about("List your logins, and which of them await your consent")
             .list::<LoginView>(200, "Logins"),
@@ -308,6 +307,9 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
 /// A new token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "nightly export", "scopes": ["view"], "expires_in": 30,
+}))]
 struct TokenWanted {
     #[schema(min_length = 1, max_length = 100, example = "nightly export")]
     name: String,

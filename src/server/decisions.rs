@@ -27,17 +27,12 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([Parameter::idempotency_key()])
             .body::<NewDecision>()
-            .json::<Resolved>(200, "The decision, or the proposal that awaits approval")
-            .denies(409, "An open proposal holds the item, or its status does not allow this")
-            .denies(412, "The item has changed"),
+            .json::<Resolved>(200, "The decision, or the proposal that awaits approval"),
         "reopen" => route
             .about("Decide an item again")
             .takes([item_id(), Parameter::if_match(), Parameter::idempotency_key()])
             .body::<NewReopening>()
-            .json::<Resolved>(201, "The proposal")
-            .denies(409, "The item is not decided")
-            .denies(412, "The item has changed")
-            .denies(428, "`If-Match` is missing"),
+            .json::<Resolved>(201, "The proposal"),
         "sample" => route
             .about("Judge a blind sample")
             .description(
@@ -46,8 +41,7 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<NewSample>()
-            .json::<Sampled>(200, "Whether recon gave the same reason")
-            .denies(409, "The item is not a sample, or has already been judged"),
+            .json::<Sampled>(200, "Whether recon gave the same reason"),
         "bulk_preview" => route
             .about("Preview one decision about many items")
             .description("Fixes the list of items for ten minutes.")
@@ -57,9 +51,7 @@ pub fn describe(route: Route) -> Route {
             .about("Propose what a preview showed")
             .takes([Parameter::idempotency_key()])
             .body::<NewBulk>()
-            .json::<BulkCommitted>(201, "The proposal")
-            .denies(409, "Items have changed since the preview")
-            .denies(410, "The token has expired"),
+            .json::<BulkCommitted>(201, "The proposal"),
         _ => route,
     }
 }
@@ -67,6 +59,13 @@ pub fn describe(route: Route) -> Route {
 /// A decision about an item.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "attribution_id": "0190b5a0-0000-7000-8000-00000000000a",
+    "action": "OVERRIDE",
+    "new_reason_code": "TIMING_LAG",
+    "comments": "booked a day late",
+    "version": 1,
+}))]
 struct NewDecision {
     /// The item.
     #[schema(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
@@ -136,6 +135,11 @@ pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
 /// A new decision about an item that was already decided.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "action": "OVERRIDE",
+    "new_reason_code": "TIMING_LAG",
+    "comments": "the price came late",
+}))]
 struct NewReopening {
     /// The decision.
     action: ActionName,
@@ -172,6 +176,10 @@ pub fn located(response: Response, proposal: Option<&str>) -> Response {
 /// One decision about many items, to be previewed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "filter": { "field_name": "amount", "reason_code": "ROUNDING_DIFF" },
+    "action": "APPROVE",
+}))]
 struct NewPreview {
     /// The items, unless there is a `filter`
     #[schema(max_items = 10000)]
@@ -202,6 +210,11 @@ pub fn preview(call: &Call<'_>) -> Result<Response, Denied> {
 /// Commits a preview.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "token": "the preview's token",
+    "comments": "known from earlier runs",
+    "on_conflict": "abort",
+}))]
 struct NewBulk {
     /// The preview's token
     #[schema(min_length = 1, max_length = 200)]

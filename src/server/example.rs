@@ -1,14 +1,20 @@
-//! Examples of the OpenAPI document: an answer of each operation, made from its schema.
+//! Examples of the OpenAPI document: a request and an answer of each operation, made from their schemas.
 
 use serde_json::{Map, Value, json};
 
 /// Deeper parts of an answer are not exemplified.
 const DEEPEST: usize = 24;
 
-/// Gives each JSON answer of the operations an example.
+/// Gives each JSON request and answer of the operations an example.
 pub fn add(paths: &mut Map<String, Value>, schemas: &Map<String, Value>) {
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
     for operation in operations {
+        if let Some(content) = operation
+            .get_mut("requestBody")
+            .and_then(|body| body.pointer_mut("/content/application~1json"))
+        {
+            content["example"] = of(&content["schema"], "", schemas, 0);
+        }
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
             continue;
         };
@@ -62,7 +68,8 @@ fn of(schema: &Value, name: &str, schemas: &Map<String, Value>, depth: usize) ->
             let member = |(name, schema): (&String, &Value)| {
                 (name.clone(), of(schema, name, schemas, depth + 1))
             };
-            properties.map(member).collect::<Map<_, _>>().into()
+            let current = properties.filter(|(_, schema)| schema["deprecated"] != true);
+            current.map(member).collect::<Map<_, _>>().into()
         }
         Some("array") => json!([of(&schema["items"], name, schemas, depth + 1)]),
         Some("integer") => schema.get("minimum").cloned().unwrap_or_else(|| 1.into()),
@@ -101,7 +108,7 @@ mod tests {
     use crate::server::{openapi, routes};
 
     #[test]
-    fn every_json_answer_has_an_example_that_its_schema_allows() {
+    fn every_json_request_and_answer_has_an_example_that_its_schema_allows() {
         let document = openapi::document(&routes::all());
         let definitions = document["components"]["schemas"].to_string();
         let definitions = definitions.replace("#/components/schemas/", "#/$defs/");
@@ -109,8 +116,9 @@ mod tests {
         let mut seen = 0;
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                for (status, response) in operation["responses"].as_object().unwrap() {
-                    let Some(content) = response.pointer("/content/application~1json") else {
+                let answers = operation["responses"].as_object().unwrap().values();
+                for one in answers.chain([&operation["requestBody"]]) {
+                    let Some(content) = one.pointer("/content/application~1json") else {
                         continue;
                     };
                     let schema = content["schema"].to_string();
@@ -122,11 +130,11 @@ mod tests {
                         .iter_errors(&content["example"])
                         .map(|error| format!("{}: {error}", error.instance_path()))
                         .collect();
-                    assert!(wrong.is_empty(), "{method} {path} {status}: {wrong:?}");
+                    assert!(wrong.is_empty(), "{method} {path}: {wrong:?}");
                     seen += 1;
                 }
             }
         }
-        assert!(seen > 30, "{seen} answers of JSON");
+        assert!(seen > 50, "{seen} requests and answers of JSON");
     }
 }

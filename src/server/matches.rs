@@ -26,14 +26,11 @@ pub fn describe(route: Route) -> Route {
                 Parameter::query("q", "Text in a reference or value of the row", Kind::Text(200)),
                 Parameter::limit(),
             ])
-            .json::<MatchCandidates>(200, "The rows, likeliest first")
-            .denies(422, "The item has a partner"),
+            .json::<MatchCandidates>(200, "The rows, likeliest first"),
         "match_preview" => route
             .about("Add up both sides of a match before proposing it")
             .body::<Rows>()
-            .json::<MatchPreview>(200, "Both sums and their difference, for each field and currency")
-            .denies(409, "An open proposal holds a row, or people have decided it")
-            .denies(422, "These rows can't be matched by hand"),
+            .json::<MatchPreview>(200, "Both sums and their difference, for each field and currency"),
         "match" => route
             .about("Propose that rows of both sides belong together")
             .description(
@@ -42,9 +39,7 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([Parameter::idempotency_key()])
             .body::<NewMatch>()
-            .json::<ProposalMoved>(201, "The proposal")
-            .denies(409, "An open proposal holds a row, or people have decided it")
-            .denies(422, "These rows can't be matched by hand"),
+            .json::<ProposalMoved>(201, "The proposal"),
         "unmatch" => route
             .about("Propose that the rows of a match do not belong together")
             .description("Once approved, each row is what it was before the match.")
@@ -54,8 +49,7 @@ pub fn describe(route: Route) -> Route {
                 Parameter::idempotency_key(),
             ])
             .body::<Unmatch>()
-            .json::<ProposalMoved>(201, "The proposal")
-            .denies(409, "An open proposal holds a row, or the match is no longer in force"),
+            .json::<ProposalMoved>(201, "The proposal"),
         _ => route,
     }
 }
@@ -63,6 +57,9 @@ pub fn describe(route: Route) -> Route {
 /// Rows that may belong together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "ids": ["0190b5a0-0000-7000-8000-00000000000a", "0190b5a0-0000-7000-8000-00000000000b"],
+}))]
 struct Rows {
     /// Their items, of both sides
     #[schema(min_items = 1, max_items = 200)]
@@ -72,6 +69,11 @@ struct Rows {
 /// Rows that belong together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "ids": ["0190b5a0-0000-7000-8000-00000000000a", "0190b5a0-0000-7000-8000-00000000000b"],
+    "reason_code": "TIMING_LAG",
+    "comments": "one payment, booked in two parts",
+}))]
 struct NewMatch {
     /// Their items, of both sides
     #[schema(min_items = 2, max_items = 200)]

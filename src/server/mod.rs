@@ -33,6 +33,7 @@ mod page;
 mod parameter;
 mod proposals;
 mod reasons;
+mod refusals;
 mod reports;
 mod route;
 mod routes;

@@ -1,10 +1,15 @@
 //! The OpenAPI document, made from the table of routes.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::diagnostic::Code;
+
 use super::http::{Method, phrase};
+use super::refusals;
 use super::parameter::{Kind, Location};
 use super::route::{Access, Content, Route, Schemas, Shape, Surface};
 
@@ -43,24 +48,24 @@ struct ProblemDetail {
     detail: String,
 }
 
-/// Error statuses of every route.
-const COMMON: &[(u16, &str, &str)] = &[
-    (400, "Malformed", "The request is malformed"),
-    (401, "Unauthorized", "Not logged in, or the token is invalid"),
-    (403, "Forbidden", "The user lacks the permission"),
-    (404, "NotFound", "Not found"),
-    (405, "MethodNotAllowed", "The path does not support the method; `Allow` lists those it does"),
-    (406, "NotAcceptable", "None of the accepted media types is available"),
-    (408, "Timeout", "The request arrived too slowly"),
-    (413, "TooLarge", "The body is longer than 1 MiB"),
-    (414, "UriTooLong", "The target is longer than 8 KiB"),
-    (415, "UnsupportedMediaType", "The body has the wrong media type"),
-    (421, "Misdirected", "Unknown host name"),
-    (422, "Invalid", "The request is invalid"),
-    (429, "TooManyRequests", "Too many requests; retry after `Retry-After`"),
-    (431, "HeadTooLarge", "The head of the request is longer than 16 KiB"),
-    (500, "Internal", "Internal error"),
-    (503, "Unavailable", "Temporarily unavailable; retry after `Retry-After`"),
+/// Error statuses of every route, the names of their responses, and their codes.
+const COMMON: &[(u16, &str, &[Code])] = &[
+    (400, "Malformed", &[Code::Malformed, Code::MalformedJson, Code::AmbiguousIdentity]),
+    (401, "Unauthorized", &[Code::Unauthorized]),
+    (403, "Forbidden", &[Code::MissingPermission, Code::CrossOrigin, Code::PasswordChangeRequired]),
+    (404, "NotFound", &[Code::NotFound]),
+    (405, "MethodNotAllowed", &[Code::MethodNotAllowed]),
+    (406, "NotAcceptable", &[Code::NotAcceptable]),
+    (408, "Timeout", &[Code::Timeout]),
+    (413, "TooLarge", &[Code::TooLarge]),
+    (414, "UriTooLong", &[Code::Malformed]),
+    (415, "UnsupportedMediaType", &[Code::UnsupportedMediaType]),
+    (421, "Misdirected", &[Code::Misdirected]),
+    (422, "Invalid", &[Code::Invalid]),
+    (429, "TooManyRequests", &[Code::TooManyRequests]),
+    (431, "HeadTooLarge", &[Code::Malformed]),
+    (500, "Internal", &[Code::Internal]),
+    (503, "Unavailable", &[Code::Unavailable]),
 ];
 
 /// The document of the API, without the routes of pages.
@@ -77,7 +82,8 @@ pub fn whole(routes: &[Route]) -> Value {
 fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
-    let problem = Shape::of::<Problem>().schema(&mut schemas);
+    // Every refusal refers to it.
+    Shape::of::<Problem>().schema(&mut schemas);
     for route in routes {
         let operation = operation(route, &mut schemas);
         let path = paths.entry(path_of(route)).or_insert_with(|| json!({}));
@@ -112,7 +118,7 @@ fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": common(&serde_json::to_value(problem).unwrap_or_default()),
+            "responses": common(),
             "headers": {
                 "RequestId": {
                     "description": "The request id, as in access log and audit trail",
@@ -181,62 +187,74 @@ fn noun(tag: &str) -> &'static str {
     }
 }
 
-/// Further error statuses of pages.
-const ON_PAGES: &[(u16, &str, &str)] = &[
-    (409, "Conflict", "Not allowed in the present state"),
-    (410, "Gone", "Expired"),
-    (412, "Stale", "Changed since you looked at it"),
-    (428, "PreconditionRequired", "The version is missing"),
-];
-
-fn common(problem: &Value) -> Value {
-    let response = |status: u16, description: &str, page: bool| {
-        let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
-        let text = json!({ "schema": { "type": "string" } });
-        match status {
-            401 => headers["WWW-Authenticate"] = text,
-            405 => headers["Allow"] = text,
-            429 | 503 => headers["Retry-After"] = text,
-            _ => {}
-        }
-        let mut content = json!({ "application/problem+json": {
-            "schema": problem,
-            "example": example(status, description),
-        } });
-        if page {
-            content["text/html"] = json!({ "schema": { "type": "string" } });
-        }
-        json!({ "description": description, "headers": headers, "content": content })
-    };
-    let api = COMMON.iter().map(|(status, name, description)| {
-        ((*name).to_owned(), response(*status, description, false))
-    });
-    // Requests refused before routing get JSON on pages, too.
-    let page = COMMON.iter().chain(ON_PAGES).map(|(status, name, description)| {
-        (format!("{name}Page"), response(*status, description, true))
-    });
-    api.chain(page).collect::<Map<_, _>>().into()
+fn common() -> Value {
+    let all = COMMON.iter().map(|(status, name, codes)| ((*name).to_owned(), refusal(*status, codes)));
+    all.collect::<Map<_, _>>().into()
 }
 
-fn example(status: u16, description: &str) -> Value {
+/// A response that refuses a request, with what each of its codes means.
+fn refusal(status: u16, codes: &[Code]) -> Value {
+    let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
+    let text = json!({ "schema": { "type": "string" } });
+    match status {
+        401 => headers["WWW-Authenticate"] = text,
+        405 => headers["Allow"] = text,
+        429 | 503 => headers["Retry-After"] = text,
+        _ => {}
+    }
+    let meanings: Vec<String> =
+        codes.iter().map(|code| format!("`{code}`: {} {}", code.meaning(), code.remedy())).collect();
+    let examples: Map<String, Value> = codes
+        .iter()
+        .map(|code| (code.name().to_owned(), json!({ "value": example(status, *code) })))
+        .collect();
     json!({
-        "type": "urn:recon:problem:example",
+        "description": meanings.join("\n\n"),
+        "headers": headers,
+        "content": { "application/problem+json": {
+            "schema": { "$ref": "#/components/schemas/Problem" },
+            "examples": examples,
+        } },
+    })
+}
+
+fn example(status: u16, code: Code) -> Value {
+    json!({
+        "type": format!("urn:recon:problem:{code}"),
         "title": phrase(status),
         "status": status,
-        "detail": description,
-        "code": "example",
+        "detail": code.meaning(),
+        "code": code.name(),
         "instance": "0190b5a0-0000-7000-8000-000000000001",
     })
 }
 
-fn operation(route: &Route, schemas: &mut Schemas) -> Value {
-    let mut responses = Map::new();
-    let page = route.surface == Surface::Page;
-    for (status, name, _) in COMMON.iter().chain(if page { ON_PAGES } else { &[] }) {
-        let suffix = if page { "Page" } else { "" };
-        let reference = json!({ "$ref": format!("#/components/responses/{name}{suffix}") });
-        responses.insert(status.to_string(), reference);
+/// The refusals of an operation by status: what every operation may answer, and its own codes.
+fn refusals(route: &Route) -> Map<String, Value> {
+    let mut own = refusals::of(route.operation);
+    if route.parameters.iter().any(|parameter| parameter.kind == Kind::Run) {
+        own.push(Code::RunAmbiguous);
     }
+    let mut refused: Map<String, Value> = COMMON
+        .iter()
+        .map(|(status, name, _)| {
+            let reference = format!("#/components/responses/{name}");
+            (status.to_string(), json!({ "$ref": reference }))
+        })
+        .collect();
+    let statuses: BTreeSet<u16> = own.iter().map(|code| code.status()).collect();
+    for status in statuses {
+        let general = COMMON.iter().find(|(known, ..)| *known == status);
+        let general = general.map_or(&[][..], |(.., codes)| *codes);
+        let of_status = own.iter().filter(|code| code.status() == status);
+        let codes: Vec<Code> = of_status.chain(general).copied().collect();
+        refused.insert(status.to_string(), refusal(status, &codes));
+    }
+    refused
+}
+
+fn operation(route: &Route, schemas: &mut Schemas) -> Value {
+    let mut responses = refusals(route);
     for answer in &route.answers {
         let mut headers = Map::new();
         let mut header = |name: &str, component: &str| {
@@ -260,28 +278,12 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
                 let schema = serde_json::to_value(shape.schema(schemas)).unwrap_or_default();
                 response["content"] = json!({ "application/json": { "schema": schema } });
             }
-            Content::Media("application/problem+json") => {
-                let schema = json!({ "$ref": "#/components/schemas/Problem" });
-                let example = example(answer.status, answer.description);
-                response["content"] =
-                    json!({ "application/problem+json": { "schema": schema, "example": example } });
-            }
             Content::Media(media) => {
                 let entry = &mut response["content"][media];
                 *entry = json!({ "schema": { "type": "string" } });
             }
         }
         responses.insert(answer.status.to_string(), response);
-    }
-    if !page && route.parameters.iter().any(|parameter| parameter.kind == Kind::Run) {
-        let (description, schema) = ("Several runs begin so", "#/components/schemas/Problem");
-        let problem = json!({ "schema": { "$ref": schema }, "example": example(409, description) });
-        let response = json!({
-            "description": description,
-            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
-            "content": { "application/problem+json": problem },
-        });
-        responses.entry("409").or_insert(response);
     }
     responses.sort_keys();
     let parameters: Vec<Value> = route.parameters.iter().map(parameter).collect();
@@ -346,7 +348,6 @@ fn security(access: &Access) -> Value {
 mod tests {
     use super::*;
     use crate::server::routes;
-    use std::collections::BTreeSet;
 
     #[test]
     fn document_and_table_have_the_same_routes() {

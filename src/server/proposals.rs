@@ -21,9 +21,6 @@ pub fn describe(route: Route) -> Route {
         route
             .takes([id(), Parameter::if_match(), Parameter::idempotency_key()])
             .json::<ProposalMoved>(200, "The proposal after the change")
-            .denies(409, "The proposal is closed, or needs more approvals than before")
-            .denies(412, "The proposal has changed")
-            .denies(428, "`If-Match` is missing")
             .tagged()
     };
     match route.operation {
@@ -108,6 +105,11 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
 /// A change of a proposal.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "action": "OVERRIDE",
+    "new_reason_code": "FX_VARIANCE",
+    "comments": "another rate, not another day",
+}))]
 struct Amendment {
     /// The decision.
     action: ActionName,

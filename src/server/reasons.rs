@@ -29,8 +29,7 @@ pub fn describe(route: Route) -> Route {
             .about("Propose a reason code and simulate it; needs six eyes")
             .takes([Parameter::idempotency_key()])
             .body::<NewReason>()
-            .json::<ReasonProposed>(201, "The proposal, and what the code would have matched")
-            .denies(409, "The code exists"),
+            .json::<ReasonProposed>(201, "The proposal, and what the code would have matched"),
         _ => route,
     }
 }
@@ -43,6 +42,13 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
 /// A proposed reason code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "code": "LATE_FIXING",
+    "description": "The rate was fixed after the cut-off",
+    "is_functional": true,
+    "examples": ["0190b5a0-0000-7000-8000-00000000000a"],
+    "comments": "seen every month end",
+}))]
 struct NewReason {
     /// The code.
     #[schema(pattern = "^[A-Z][A-Z0-9_]{1,49}$", example = "LATE_FIXING")]

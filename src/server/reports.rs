@@ -1,6 +1,6 @@
-//! Lists for auditors: overrides, access, separation of duties.
+//! Lists for auditors: overrides and access.
 
-use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
+use crate::review::{AccessRow, OverrideRow, Period};
 
 use super::call::Call;
 use super::error::Denied;
@@ -21,9 +21,6 @@ pub fn describe(route: Route) -> Route {
         "report_access" => route
             .about("List what each user was allowed to do and did")
             .list::<AccessRow>(200, "Users"),
-        "report_sod" => route
-            .about("List violations of the separation of duties, and attempts")
-            .list::<SodFinding>(200, "Findings"),
         _ => route,
     }
 }
@@ -48,8 +45,4 @@ pub fn overrides(call: &Call<'_>) -> Result<Response, Denied> {
 
 pub fn access(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(Response::json(200, &call.desk().report_access(&call.actor()?, &period(call))?))
-}
-
-pub fn sod(call: &Call<'_>) -> Result<Response, Denied> {
-    Ok(Response::json(200, &call.desk().report_sod(&call.actor()?, &period(call))?))
 }

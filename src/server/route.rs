@@ -221,11 +221,6 @@ impl Route {
         self.answers(200, description, Content::Json(Shape::page_of::<T>())).paged()
     }
 
-    /// Refuses with this status for a reason of its own.
-    pub fn denies(self, status: u16, description: &'static str) -> Self {
-        self.answers(status, description, Content::Media("application/problem+json"))
-    }
-
     pub fn tagged(mut self) -> Self {
         self.tagged = true;
         self

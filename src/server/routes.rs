@@ -28,14 +28,12 @@ pub fn all() -> Vec<Route> {
         get("/workflow/queue", "queue", workflow::queue, VIEW),
         get("/workflow/export", "queue_export", runs::export_queue, VIEW).lane(Export),
         get("/workflow/groups", "groups", workflow::groups, VIEW),
-        get("/workflow/facets", "facets", workflow::facets, VIEW),
         get("/workflow/summary", "summary", workflow::summary, VIEW),
         get("/workflow/items/{id}", "item", workflow::item, VIEW),
         get("/workflow/items/{id}/history", "item_history", workflow::history, VIEW),
         get("/workflow/items/{id}/similar", "item_similar", workflow::similar, VIEW),
         post("/workflow/items/{id}/comments", "item_comment", workflow::comment, OneOf(&[Comment])),
         put("/workflow/items/{id}/assignee", "item_assign", workflow::assign, OneOf(&[Propose, Check])),
-        post("/workflow/items/{id}/claim", "item_claim", workflow::claim, VIEW),
     ]));
     all.extend(section("workflow", decisions::describe, [
         post("/workflow/resolve", "resolve", decisions::resolve, PROPOSE),
@@ -77,7 +75,6 @@ pub fn all() -> Vec<Route> {
     all.extend(section("reports", reports::describe, [
         get("/reports/overrides", "report_overrides", reports::overrides, OneOf(&[Reports])),
         get("/reports/access", "report_access", reports::access, OneOf(&[Reports])),
-        get("/reports/sod", "report_sod", reports::sod, OneOf(&[Reports])),
     ]));
     all.extend(section("auth", auth::describe, [
         post("/auth/login", "login", auth::login, Open),
@@ -131,6 +128,7 @@ pub fn all() -> Vec<Route> {
         get("/review/statement", "page_statement", page::statement::show, VIEW),
         get("/review/queue", "page_queue", screens::queue, VIEW),
         get("/review/items/{id}", "page_item", screens::item, VIEW),
+        get("/review/items/{id}/why", "page_why", page::why::show, VIEW),
         get("/review/match", "page_match", page::by_hand::show, PROPOSE),
         get("/review/check", "page_check", screens::check, VIEW),
         get("/review/proposals/{id}", "page_proposal", screens::proposal, VIEW),

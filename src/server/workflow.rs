@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use crate::domain::Severity;
 use crate::domain::difference::DiffType;
 use crate::review::{
-    Assigned, Claimed, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
-    ReviewItem, Share, SimilarDecision, Summary,
+    Assigned, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
+    ReviewItem, SimilarDecision, Summary,
 };
 
 use super::call::Call;
@@ -46,15 +46,11 @@ pub fn describe(route: Route) -> Route {
             )])
             .takes([Parameter::query(
                 "sort",
-                "Sort order: the largest groups (the default), the oldest, the gravest, or the largest \
-                 amounts, where all are in one currency",
-                Kind::One(vec!["count", "age", "severity", "amount"]),
+                "Sort order: the largest groups (the default), the surest, the oldest, the gravest, or the \
+                 largest amounts, where all are in one currency",
+                Kind::One(vec!["count", "-confidence", "age", "severity", "amount"]),
             )])
             .page_of::<Group>("Groups"),
-        "facets" => route
-            .about("Count the queue's items by value of each property")
-            .takes(filters())
-            .list::<Share>(200, "Values and counts"),
         "summary" => route
             .about("Show the counters that the page polls")
             .takes([Parameter::if_none_match()])
@@ -84,12 +80,7 @@ pub fn describe(route: Route) -> Route {
             .about("Assign an item to a user, or to nobody")
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<Assignment>()
-            .json::<Assigned>(200, "The assignment")
-            .denies(409, "There is no such user"),
-        "item_claim" => route
-            .about("Tell others for five minutes that you are looking at an item")
-            .takes([item_id(), Parameter::idempotency_key()])
-            .json::<Claimed>(200, "The claim: a hint, not a lock"),
+            .json::<Assigned>(200, "The assignment"),
         _ => route,
     }
 }
@@ -208,10 +199,6 @@ pub fn groups(call: &Call<'_>) -> Result<Response, Denied> {
     call.page(call.desk().groups(&call.actor()?, &filter(call), by, &call.page_ask()))
 }
 
-pub fn facets(call: &Call<'_>) -> Result<Response, Denied> {
-    Ok(Response::json(200, &call.desk().facets(&call.actor()?, &filter(call))?))
-}
-
 pub fn summary(call: &Call<'_>) -> Result<Response, Denied> {
     let summary = call.desk().summary(&call.actor()?)?;
     Ok(call.tagged(Response::json(200, &summary), &summary.data_version))
@@ -260,8 +247,4 @@ pub fn assign(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Assignment = call.body()?;
     let assignee = body.assignee.as_deref();
     call.done(200, call.desk().assign(&call.actor()?, call.path("id"), assignee))
-}
-
-pub fn claim(call: &Call<'_>) -> Result<Response, Denied> {
-    call.done(200, call.desk().claim(&call.actor()?, call.path("id")))
 }

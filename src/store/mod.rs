@@ -249,6 +249,11 @@ pub trait Store: Registry + transact::Transact {
         transact::read(self, |tx| reader::each_difference(tx, run, each))
     }
 
+    /// A record of a run, by its number.
+    fn record(&self, run: RunId, number: u64) -> Result<Option<OwnedRecord>, Problem> {
+        transact::read(self, |tx| reader::record(tx, run, number))
+    }
+
     /// The records of a run one of whose sides has this reference.
     fn records_by_reference(
         &self,

@@ -183,6 +183,33 @@ pub(super) fn each_difference(
     })
 }
 
+/// A record of a run.
+pub(super) fn record(
+    tx: &mut dyn Transaction,
+    run: RunId,
+    number: u64,
+) -> Result<Option<OwnedRecord>, Problem> {
+    let key = runs::key(tx, run)?;
+    let dialect = tx.dialect();
+    let chunk = chunk::chunk_of(number).cast_signed();
+    let sql = format!(
+        "SELECT {}, d.records FROM recon.record_rows d WHERE {}",
+        dialect.number("d"),
+        dialect.between("d", key.run_no, chunk, chunk)
+    );
+    let mut found = None;
+    for row in tx.query(&sql, &[])? {
+        let (first, text) = chunk_row(&row)?;
+        chunk::read(first, text, |record| -> Result<(), Problem> {
+            if record.number == number {
+                found = Some(own(tx, key, record)?);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
 /// The records of a run one of whose sides has this reference.
 pub(super) fn records_by_reference(
     tx: &mut dyn Transaction,

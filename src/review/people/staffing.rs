@@ -49,10 +49,52 @@ pub fn warning(store: &dyn Transact, eyes: u8) -> Result<Option<String>, Problem
     }))
 }
 
+/// What the people there are can't settle; `None` if they can settle everything.
+///
+/// # Errors
+/// Errors of the store.
+pub fn light(store: &dyn Transact) -> Result<Option<&'static str>, Problem> {
+    let roles = transact::read(store, |tx| people::all_roles(tx))?;
+    Ok(lacking(&roles.into_iter().map(Roles::permissions).collect::<Vec<_>>()))
+}
+
+fn lacking(people: &[Permissions]) -> Option<&'static str> {
+    use Permission::{Authorize, Check, Propose};
+    let nobody = |may| !people.iter().any(|person| person.contains(may));
+    if distinct(&[Propose, Check], people) < 2 {
+        Some(if nobody(Check) {
+            "No checker: decisions cannot be settled."
+        } else {
+            "Too few people: a decision needs two, a maker and a checker."
+        })
+    } else if distinct(&[Propose, Check, Authorize], people) < 3 {
+        Some(if nobody(Authorize) {
+            "No authorizer: six-eye items cannot be settled."
+        } else {
+            "Too few people: six-eye items need three, a maker, a checker and an authorizer."
+        })
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::review::Role;
+
+    #[test]
+    fn the_light_names_who_is_missing() {
+        let lacking = |people: &[Role]| {
+            lacking(&people.iter().map(|role| role.permissions()).collect::<Vec<_>>())
+        };
+        let said = |people: &[Role]| lacking(people).unwrap_or_default();
+        assert!(said(&[Role::Analyst, Role::Admin]).starts_with("No checker"));
+        assert!(said(&[Role::Supervisor]).starts_with("Too few people: a decision"));
+        assert!(said(&[Role::Analyst, Role::Supervisor]).starts_with("No authorizer"));
+        assert!(said(&[Role::Analyst, Role::Manager]).starts_with("Too few people: six-eye"));
+        assert_eq!(lacking(&[Role::Analyst, Role::Supervisor, Role::Manager]), None);
+    }
 
     #[test]
     fn one_person_is_one_pair_of_eyes() {

@@ -12,7 +12,7 @@ use super::address::with_query;
 use super::context::{PageContext, html};
 use super::frame::{Frame, Screen};
 use super::runs::newest_of;
-use super::{item, labels};
+use super::{difference, file, item, labels};
 
 /// Breaks in a list.
 const MOST: usize = 100;
@@ -31,9 +31,19 @@ pub struct BreaksPage {
     pub lists: Vec<(&'static str, &'static str, Vec<Row>)>,
     /// Field, kind and how soon such breaks clear.
     pub forecasts: Vec<(String, String, String)>,
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
 }
 
-#[derive(Clone, Debug)]
+/// A break in a file.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    list: &'a str,
+    #[serde(flatten)]
+    row: &'a Row,
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Row {
     /// Empty where a field is masked.
     pub reference: String,
@@ -50,7 +60,7 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(values: &[SqlValue], masked: bool) -> Self {
+    fn new(values: &[SqlValue], masked: bool, systems: &[String]) -> Self {
         let at = |name: &str| {
             BREAK_COLUMNS.iter().position(|column| *column == name).and_then(|at| values.get(at))
         };
@@ -66,7 +76,7 @@ impl Row {
             reference: if masked { String::new() } else { text("ref") },
             href: format!("/review/items/{}", text("attribution_id")),
             field: labels::field(&text("field_name")).to_owned(),
-            kind: labels::kind(&text("diff_type")),
+            kind: difference::kind(&text("diff_type"), systems),
             since: text("first_seen"),
             day: age + 1,
             cleared: labels::cleared(&text("cleared_how")),
@@ -82,23 +92,34 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let run = newest_of(store, context.asked("job"))?.ok_or_else(Denied::not_found)?;
     let run_id = run.id.to_string();
     let masked = !super::statement::may_see(&context, &run_id)?;
+    let systems = [run.system_a.clone(), run.system_b.clone()];
+    let format = file::asked(&context);
     let list = |open: bool, today: bool| {
         let filter = BreakFilter {
             job: Some(run.job.clone()),
             open: Some(open),
             since: today.then_some(run.batch_date),
             named: None,
-            limit: Some(MOST),
+            limit: Some(MOST).filter(|_| format.is_none()),
         };
         let found = store.breaks(&filter).map_err(Refusal::from)?;
-        Ok::<_, Denied>(found.iter().map(|one| Row::new(one, masked)).collect::<Vec<_>>())
+        Ok::<_, Denied>(found.iter().map(|one| Row::new(one, masked, &systems)).collect::<Vec<_>>())
     };
+    let lists = vec![
+        ("Open, the oldest first", "No breaks are open.", list(true, false)?),
+        ("New on this date", "No breaks are new.", list(true, true)?),
+        ("Cleared on this date", "No breaks have cleared.", list(false, true)?),
+    ];
+    if let Some(format) = format {
+        let lines = lists.iter().flat_map(|(list, _, rows)| rows.iter().map(move |row| Line { list, row }));
+        return file::response(format, "recon-breaks", &lines.collect::<Vec<_>>());
+    }
     let forecasts = context.desk.forecasts(&context.actor, &run.job)?;
     let page = BreaksPage {
         forecasts: forecasts
             .iter()
             .map(|(field, kind, one)| {
-                (labels::field(field).to_owned(), labels::kind(kind), item::forecast(one))
+                (labels::field(field).to_owned(), difference::kind(kind, &systems), item::forecast(one))
             })
             .collect(),
         frame,
@@ -106,11 +127,8 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
         date: run.batch_date.to_string(),
         back: with_query("/review", [("run", run_id.as_str())]),
         masked,
-        lists: vec![
-            ("Open, the oldest first", "No breaks are open.", list(true, false)?),
-            ("New on this date", "No breaks are new.", list(true, true)?),
-            ("Cleared on this date", "No breaks have cleared.", list(false, true)?),
-        ],
+        lists,
+        exports: file::links(&with_query("/review/breaks", [("job", run.job.as_str())])),
     };
     html(200, &page)
 }

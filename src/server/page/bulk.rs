@@ -34,6 +34,8 @@ pub struct Bulk {
     /// Items that do not fit the others.
     pub outliers: Vec<Sample>,
     pub samples: Vec<Sample>,
+    /// What the two sides are called.
+    pub systems: [String; 2],
     /// Reference, address, reason.
     pub excluded: Vec<(String, String, String)>,
     /// The user must confirm having looked at the samples.
@@ -166,6 +168,7 @@ impl Bulk {
                 .collect(),
             outliers: preview.outliers.iter().map(sample).collect(),
             samples: preview.sample.iter().map(sample).collect(),
+            systems: difference::systems(preview.sample.iter()),
             excluded: preview
                 .excluded
                 .iter()

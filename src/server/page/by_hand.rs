@@ -44,7 +44,6 @@ pub struct ByHand {
 
 /// The chosen rows of one system.
 pub struct Side {
-    pub letter: &'static str,
     pub system: String,
     pub rows: Vec<Row>,
     /// Where rows of the other side are listed.
@@ -170,7 +169,7 @@ fn screen(
         .unwrap_or_default();
     let q = context.asked("q").trim();
     let found = context.desk.match_candidates(&context.actor, &around, Some(q), None)?;
-    let systems = context.desk.item(&context.actor, &around)?.systems;
+    let systems = context.desk.item(&context.actor, &around)?.item.systems;
     let system = |at: usize| systems.get(at).cloned().unwrap_or_default();
     let is_of_a = preview.rows_a.iter().any(|item| item.attribution_id == around);
     let (code, comment, wrong) = match refused {
@@ -180,8 +179,8 @@ fn screen(
     let page = ByHand {
         frame,
         sides: [
-            side("A", &system(0), &preview.rows_a, &ids),
-            side("B", &system(1), &preview.rows_b, &ids),
+            side(&system(0), &preview.rows_a, &ids),
+            side(&system(1), &preview.rows_b, &ids),
         ],
         sums: preview.sums.iter().map(Sum::of).collect(),
         others: found
@@ -212,7 +211,7 @@ fn triggers(preview: &MatchPreview) -> Vec<String> {
     preview.triggers.iter().map(|fired| labels::trigger(fired.trigger, &fired.value)).collect()
 }
 
-fn side(letter: &'static str, system: &str, rows: &[ReviewItem], ids: &[String]) -> Side {
+fn side(system: &str, rows: &[ReviewItem], ids: &[String]) -> Side {
     let others_href = rows.first().map(|item| {
         let mut address = with_query("/review/match", [("around", item.attribution_id.as_str())]);
         for id in ids {
@@ -222,7 +221,6 @@ fn side(letter: &'static str, system: &str, rows: &[ReviewItem], ids: &[String])
         address
     });
     Side {
-        letter,
         system: system.to_owned(),
         rows: rows.iter().map(|item| Row::of(item, None)).collect(),
         others_href,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
+use crate::coding::escape;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, ProposalKind};
 use crate::review::{Actor, AmountSum, InboxEntry, Page, ProposalView, Summary};
@@ -13,7 +14,7 @@ use super::context::sentence;
 use super::fragment::Value;
 use super::frame::Frame;
 use super::queue::Tab;
-use super::{bulk, difference, labels};
+use super::{bulk, difference, file, labels};
 
 #[derive(Template)]
 #[template(path = "check.html")]
@@ -27,6 +28,10 @@ pub struct Check {
     pub next: Option<String>,
     /// The list, for its forms.
     pub which: String,
+    /// What the two sides are called.
+    pub systems: [String; 2],
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
 }
 
 impl Check {
@@ -76,8 +81,57 @@ pub struct About {
     pub field: String,
     pub counterparty: Option<String>,
     pub sides: (Value, Value),
-    pub delta: String,
+    /// B − A and its currency.
+    pub delta: (String, String),
     pub amount: String,
+}
+
+/// A proposal in a file.
+#[derive(serde::Serialize)]
+pub struct Line<'a> {
+    proposal_id: &'a str,
+    state: &'static str,
+    decision: String,
+    about: &'a str,
+    items: u64,
+    reference: String,
+    counterparty: Option<&'a str>,
+    field_name: Option<&'a str>,
+    value_a: Option<&'a str>,
+    value_b: Option<&'a str>,
+    amounts: String,
+    proposed_by: &'a str,
+    comment: Option<&'a str>,
+    eyes_required: u8,
+    eyes_done: u8,
+    proposed_at: &'a str,
+    closed_at: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    pub fn of(entry: &'a InboxEntry) -> Self {
+        let (view, item) = (&entry.proposal, entry.item.as_ref());
+        let difference = item.map(|item| &item.difference);
+        Self {
+            proposal_id: &view.proposal_id,
+            state: labels::proposal(view.state).0,
+            decision: title(view),
+            about: &view.label,
+            items: view.count,
+            reference: item.map(difference::reference).unwrap_or_default(),
+            counterparty: item.and_then(|item| item.counterparty.as_deref()),
+            field_name: difference.map(|one| one.field_name.as_str()),
+            value_a: difference.and_then(|one| one.value_a.as_deref()),
+            value_b: difference.and_then(|one| one.value_b.as_deref()),
+            amounts: bulk::sums(&view.amount_sum).unwrap_or_default(),
+            proposed_by: &view.maker_name,
+            comment: view.comments.as_deref(),
+            eyes_required: view.eyes_required.code(),
+            eyes_done: view.eyes_done,
+            proposed_at: &view.created_at,
+            closed_at: view.closed_at.as_deref(),
+        }
+    }
 }
 
 /// A folded proposal.
@@ -104,7 +158,7 @@ impl Check {
             name: name.to_owned(),
             count: Some(count),
             live,
-            href: format!("/review/check?list={word}"),
+            href: address(word),
             present: which == word,
             urgent: false,
             more: false,
@@ -136,11 +190,28 @@ impl Check {
             proposals: rows(answers),
             nothing: (nothing.0.to_owned(), nothing.1.to_owned()),
             next: answers.page.next.as_ref().map(|cursor| {
-                with_query("/review/check", [("list", which), ("cursor", cursor.as_str())])
+                format!("{}&cursor={}", address(which), escape(cursor))
             }),
             which: which.to_owned(),
+            systems: systems(&answers.page.items),
+            exports: file::links(&address(which)),
         }
     }
+}
+
+/// A list of proposals, by the names that the API has for it.
+pub fn address(which: &str) -> String {
+    let filter = match which {
+        "open" => "open=true",
+        "closed" => "open=false",
+        "returned" => "state=RETURNED",
+        stage => return with_query("/review/check", [("stage", stage)]),
+    };
+    format!("/review/check?{filter}")
+}
+
+fn systems(entries: &[InboxEntry]) -> [String; 2] {
+    difference::systems(entries.iter().filter_map(|entry| entry.item.as_ref()))
 }
 
 /// The proposals in their order; look-alikes of one proposer stand with the first of them.
@@ -232,7 +303,7 @@ fn row(entry: &InboxEntry, now: Instant) -> Row {
         field: labels::field(&item.difference.field_name).to_owned(),
         counterparty: item.counterparty.clone(),
         sides: difference::brief(&item.difference),
-        delta: difference::delta(&item.difference),
+        delta: difference::brief_delta(item),
         amount: bulk::sums(&proposal.amount_sum).unwrap_or_default(),
     });
     Row {
@@ -317,6 +388,8 @@ pub struct Several {
     /// What is decided, and for how many items.
     pub kinds: Vec<(String, String, u64)>,
     pub rows: Vec<Row>,
+    /// What the two sides are called.
+    pub systems: [String; 2],
     /// Proposals that are not shown.
     pub more: u64,
     /// What the form sends.
@@ -355,6 +428,7 @@ impl Several {
             items,
             amount: bulk::sums(&sums),
             kinds: kinds.into_iter().map(|((what, who), count)| (what, who, count)).collect(),
+            systems: systems(entries),
             rows: entries.iter().take(SHOWN).map(|entry| row(entry, now)).collect(),
             more: entries.len().saturating_sub(SHOWN) as u64,
             ids: ids.join(" "),

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use crate::coding::hex;
 use crate::domain::Instant;
 use crate::domain::review::{Permission, Role};
-use crate::review::people::Principal;
-use crate::review::{Actor, Idempotency, PageAsk, ProposalDetail, Review, Summary};
+use crate::review::people::{Principal, staffing};
+use crate::review::{Actor, Idempotency, PageAsk, ProposalDetail, Refusal, Review, Summary};
 use crate::server::App;
 use crate::server::authenticate::authenticate;
 use crate::server::call::Call;
@@ -66,6 +66,15 @@ impl<'a> PageContext<'a> {
         self.query().iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str())
     }
 
+    /// Refuses a query with other names than these: a filter that is not understood must not be ignored.
+    pub fn only(&self, names: &[&str]) -> Result<(), Denied> {
+        let known = |name: &str| names.contains(&name) || ["said", "cursor", "format"].contains(&name);
+        match self.query().iter().find(|(name, _)| !known(name)) {
+            Some((name, _)) => Err(Denied::invalid(name.clone(), "is no filter of this list")),
+            None => Ok(()),
+        }
+    }
+
     /// A trimmed value of the form; `None` if empty.
     pub fn field(&self, name: &str) -> Option<String> {
         let value = self.call.field(name)?.trim();
@@ -93,11 +102,25 @@ impl<'a> PageContext<'a> {
         frame.person = self.call.principal.as_ref().map(person);
         frame.reports = self.may(Permission::Reports);
         frame.people = self.may(Permission::Administer) && !self.call.app.office.solo();
+        frame.work = self.may(Permission::Propose);
+        frame.light = self.light(place)?;
         frame.to_check = summary.to_check + summary.to_authorize;
         frame.said = self.said();
         frame.banner = self.call.app.office.solo().then(|| SOLO.to_owned());
         frame.session_seconds = SESSION_SECONDS;
         Ok((frame, summary))
+    }
+
+    /// Where decisions are made, what can't be settled is told to those it concerns.
+    fn light(&self, place: Screen) -> Result<Option<&'static str>, Denied> {
+        let concerns = [Permission::Propose, Permission::Check, Permission::Administer]
+            .into_iter()
+            .any(|permission| self.may(permission));
+        let shown = matches!(place, Screen::Overview | Screen::Queue | Screen::Check);
+        if !concerns || !shown || self.call.app.office.solo() {
+            return Ok(None);
+        }
+        Ok(staffing::light(&*self.call.app.store).map_err(Refusal::from)?)
     }
 
     /// The message about the previous step, from `said=WORD.PROPOSAL` in the address.
@@ -160,10 +183,18 @@ impl<'a> PageContext<'a> {
                     action: format!("{href}/withdraw"),
                     version: proposal.tag.clone(),
                     key: format!("undo-{}", proposal.proposal_id),
+                    back: self.here(),
                 }
             });
         let link = (proposal.count > 1).then(|| (href, "Look".to_owned()));
         Message { tone: Tone::Good, text, link, undo }
+    }
+
+    /// The address of this page, without its message.
+    fn here(&self) -> String {
+        let pairs = self.query().iter().filter(|(name, _)| name != "said");
+        let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
+        with_query(self.call.request.path(), pairs)
     }
 
     /// A new idempotency key.
@@ -181,7 +212,6 @@ pub fn bare(prefs: &Prefs) -> Frame {
         theme: prefs.theme,
         dense: prefs.dense,
         shortcuts: prefs.shortcuts,
-        moved_keys: prefs.moved(),
         ..Frame::default()
     }
 }

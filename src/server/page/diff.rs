@@ -66,6 +66,43 @@ pub enum Shown {
     },
 }
 
+impl Shown {
+    /// A number, which is `raw`, with its thousands set apart.
+    pub fn grouped(self, raw: &str) -> Self {
+        let digits = raw.trim_start_matches('-');
+        let whole = digits.find('.').unwrap_or(digits.len());
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let mut at = 0;
+        let mut group = |text: String| {
+            let mut grouped = String::new();
+            for character in text.chars() {
+                if character.is_ascii_digit() && at < whole {
+                    if at > 0 && (whole - at).is_multiple_of(3) {
+                        grouped.push(',');
+                    }
+                    at += 1;
+                }
+                grouped.push(if character == '-' { '−' } else { character });
+            }
+            grouped
+        };
+        match self {
+            Self::Text { before: 0, spans, more: 0 } if is_plain => {
+                let mut piece = |piece| match piece {
+                    Piece::Text(text) => Piece::Text(group(text)),
+                    odd @ Piece::Odd { .. } => odd,
+                };
+                let span = |span: Span| Span {
+                    mark: span.mark,
+                    pieces: span.pieces.into_iter().map(&mut piece).collect(),
+                };
+                Self::Text { before: 0, spans: spans.into_iter().map(span).collect(), more: 0 }
+            }
+            other => other,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signs {
     /// Deceptive ones: direction marks, zero width, controls, unusual spaces, spaces at an end or
@@ -175,28 +212,6 @@ pub fn inline(a: Option<&str>, b: Option<&str>, signs: Signs) -> Shown {
     } else {
         Shown::Text { before: 0, spans, more: more_left.max(more_right) }
     }
-}
-
-/// UTF-8 bytes in hexadecimal, grouped by character.
-pub fn bytes(value: Option<&str>) -> Shown {
-    let Some(text) = value else { return Shown::Null };
-    if text == MASKED {
-        return Shown::Masked;
-    }
-    if text.is_empty() {
-        return Shown::Empty;
-    }
-    let (characters, more) = clip(text);
-    let mut hex = String::new();
-    let mut buffer = [0; 4];
-    for character in characters {
-        if !hex.is_empty() {
-            hex.push(' ');
-        }
-        hex.push_str(&crate::coding::hex(character.encode_utf8(&mut buffer)));
-    }
-    let spans = vec![Span { mark: Mark::Same, pieces: vec![Piece::Text(hex)] }];
-    Shown::Text { before: 0, spans, more }
 }
 
 fn clip(text: &str) -> (Vec<char>, usize) {
@@ -444,7 +459,6 @@ mod tests {
     fn masked_values_are_not_compared() {
         assert_eq!(pair(Some(MASKED), Some(MASKED), Signs::All), (Shown::Masked, Shown::Masked));
         assert_eq!(inline(Some(MASKED), Some(MASKED), Signs::All), Shown::Masked);
-        assert_eq!(bytes(Some(MASKED)), Shown::Masked);
     }
 
     #[test]

@@ -27,12 +27,61 @@ fn shown(difference: &DifferenceView, signs: Signs, comparison: &Comparison) -> 
             if value.is_some() { Shown::Record } else { Shown::NoRecord }
         };
         (side(a), side(b))
+    } else if let Some(Typed::Numbers(..)) = typed(difference) {
+        let (left, right) = if is_slip(a.unwrap_or_default(), b.unwrap_or_default()) {
+            comparison(a, b, signs)
+        } else {
+            (diff::plain(a, signs), diff::plain(b, signs))
+        };
+        (left.grouped(a.unwrap_or_default()), right.grouped(b.unwrap_or_default()))
     } else {
         comparison(a, b, signs)
     };
     (a.into(), b.into())
 }
 
+/// Whether digits were exchanged or dropped: of other numbers that differ, marks on single digits say nothing.
+fn is_slip(a: &str, b: &str) -> bool {
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<_>>();
+    let (mut short, mut long) = (digits(a), digits(b));
+    if short.len() > long.len() {
+        std::mem::swap(&mut short, &mut long);
+    }
+    if short.len() < long.len() {
+        let mut rest = long.iter();
+        return short.iter().all(|digit| rest.any(|own| own == digit));
+    }
+    let is_other = short != long;
+    short.sort_unstable();
+    long.sort_unstable();
+    is_other && short == long
+}
+
+/// The names of the two systems; the letters of the sides where items have several.
+pub fn systems<'a>(mut items: impl Iterator<Item = &'a ReviewItem>) -> [String; 2] {
+    let letters = || ["A".to_owned(), "B".to_owned()];
+    let Some(first) = items.next() else { return letters() };
+    if items.any(|item| item.systems != first.systems) {
+        return letters();
+    }
+    first.systems.clone().try_into().unwrap_or_else(|_| letters())
+}
+
+/// The kind of difference, with the names of the systems.
+pub fn kind(diff_type: &str, systems: &[String]) -> String {
+    use DiffType as T;
+    let name = |at: usize| systems.get(at).cloned().unwrap_or_default();
+    match DiffType::from_name(diff_type) {
+        Some(T::MissingInSourceA) => format!("missing in {}", name(0)),
+        Some(T::MissingInSourceB) => format!("missing in {}", name(1)),
+        Some(T::DuplicateInSourceA) => format!("surplus in {}", name(0)),
+        Some(T::DuplicateInSourceB) => format!("surplus in {}", name(1)),
+        _ => labels::kind(diff_type),
+    }
+}
+
+/// Causes that are less sure look pale in lists.
+pub const SURE: f64 = 0.6;
 /// Longest reference, in characters.
 const REFERENCE: usize = 120;
 
@@ -118,36 +167,56 @@ fn span(seconds: i64) -> String {
     }
 }
 
-/// Names and numbers.
-pub fn measures(difference: &DifferenceView) -> Vec<(String, String)> {
-    let mut measures = Vec::new();
-    let mut add = |name: &str, value: String| measures.push((name.to_owned(), value));
+/// How far the two sides are apart: a number or a time, its currency, its share of the larger number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// B − A; of a record without a partner, its amount.
+    pub text: String,
+    pub currency: String,
+    pub share: String,
+}
+
+/// `None` where there is nothing to measure.
+pub fn apart(item: &ReviewItem) -> Option<Apart> {
+    let difference = &item.difference;
+    // Only amounts of money are in a currency.
+    let amount = item.amount_abs.as_deref();
+    let currency = amount.and(item.currency.clone()).unwrap_or_default();
     match typed(difference) {
         Some(Typed::Numbers(a, b)) => {
-            add("B − A", delta(difference));
-            let larger = if a.abs() > b.abs() { a.abs() } else { b.abs() };
-            if let Some(delta) = b.checked_sub(a).filter(|_| !larger.is_zero()) {
-                let percent = 100.0 * delta.abs().to_f64() / larger.to_f64();
-                let text = if percent >= 0.01 {
-                    format!("{percent:.2} %")
-                } else {
-                    "below 0.01 %".to_owned()
-                };
-                add("of the larger", text);
-            }
+            // With all its decimals, it aligns with the two numbers.
+            let text = signed(&b.checked_sub(a)?.to_string());
+            Some(Apart { text, currency, share: share(a, b) })
         }
-        Some(Typed::Days(..) | Typed::Moments(..)) => add("B − A", delta(difference)),
-        Some(Typed::Texts) => {
-            let length = |value: &Option<String>| {
-                let length = value.as_ref().map_or(0, |text| text.chars().count());
-                labels::count(&(length as u64))
-            };
-            add("Characters in A", length(&difference.value_a));
-            add("Characters in B", length(&difference.value_b));
+        Some(Typed::Days(..) | Typed::Moments(..)) => {
+            Some(Apart { text: delta(difference), ..Apart::default() })
         }
-        None => {}
+        Some(Typed::Texts) => None,
+        None => Some(Apart { text: labels::amount(amount?), currency, share: String::new() }),
     }
-    measures
+}
+
+fn share(a: Decimal, b: Decimal) -> String {
+    let larger = if a.abs() > b.abs() { a.abs() } else { b.abs() };
+    let Some(delta) = b.checked_sub(a).filter(|_| !larger.is_zero()) else {
+        return String::new();
+    };
+    let percent = 100.0 * delta.abs().to_f64() / larger.to_f64();
+    if percent >= 0.01 {
+        format!("{percent:.2}\u{a0}% of the larger")
+    } else {
+        "below 0.01\u{a0}% of the larger".to_owned()
+    }
+}
+
+/// The lengths of two texts.
+pub fn lengths(difference: &DifferenceView) -> Option<(String, String)> {
+    let Some(Typed::Texts) = typed(difference) else { return None };
+    let length = |value: &Option<String>| {
+        let length = value.as_ref().map_or(0, |text| text.chars().count());
+        labels::characters(length as u64)
+    };
+    Some((length(&difference.value_a), length(&difference.value_b)))
 }
 
 /// The predictions, without those that name no cause.
@@ -164,6 +233,15 @@ pub fn accepts_first(item: &ReviewItem) -> bool {
     first.is_some_and(|first| own == Some(first.code.as_str()))
 }
 
+/// What a list shows of it: B − A, or the amount of a record without a partner, and the currency.
+pub fn brief_delta(item: &ReviewItem) -> (String, String) {
+    let apart = apart(item).unwrap_or_default();
+    match typed(&item.difference) {
+        Some(_) => (delta(&item.difference), apart.currency),
+        None => (apart.text, apart.currency),
+    }
+}
+
 /// Like [`guesses`], for a group.
 pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
     predictions
@@ -174,6 +252,7 @@ pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool
             code: prediction.code.clone(),
             bar: Bar::share(prediction.confidence),
             functional: functional(&prediction.code),
+            pale: prediction.confidence < SURE,
         })
         .collect()
 }
@@ -188,15 +267,23 @@ pub fn since_day(first_seen: &str, age_days: i64) -> Option<String> {
     (age_days > 0).then(|| format!("since {first_seen}, day {}", age_days + 1))
 }
 
-pub fn due(item: &ReviewItem, now: Instant) -> Due {
+/// When an undecided item is due.
+pub fn deadline(item: &ReviewItem, now: Instant) -> Due {
+    if item.status != "UNKNOWN" {
+        return Due::default();
+    }
     let (text, class) = labels::due(now, &item.due_at);
     let class = match item.sla {
         crate::review::Sla::Ok => class,
         crate::review::Sla::Due => "due",
         crate::review::Sla::Overdue => "overdue",
     };
-    // Not shown while there is plenty of time.
-    if class == "ok" { Due::default() } else { Due { text, class } }
+    Due { text, class }
+}
+
+/// The same; empty while there is plenty of time.
+pub fn due(item: &ReviewItem, now: Instant) -> Due {
+    Some(deadline(item, now)).filter(|due| due.class != "ok").unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -222,5 +309,23 @@ mod tests {
         assert_eq!(delta("DATE_MISMATCH", "2026-01-15T10:00:00Z", "2026-01-15T08:00:00Z"), "−2 h");
         assert_eq!(delta("STRING_MISMATCH", "a", "b"), "");
         assert_eq!(delta("NUMERIC_MISMATCH", "x", "2"), "", "what can't be read is not measured");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_marked_where_digits_were_exchanged_or_dropped() {
+        let text = |value: &Value| value.to_string();
+        let both = |a: &str, b: &str| {
+            let (a, b) = sides(&of("NUMERIC_MISMATCH", a, b), Signs::Deceiving);
+            (text(&a), text(&b))
+        };
+        let (a, b) = both("1250300.25", "-1250299.75");
+        assert!(a.contains(">1,250,300.25<") && b.contains(">−1,250,299.75<"), "{a} {b}");
+        let (a, b) = both("12345.00", "12354.00");
+        assert!(a.contains("12,3<del>45</del>.00") && b.contains("12,3<ins>54</ins>.00"), "{a} {b}");
+        let (a, b) = both("12345.10", "1234.10");
+        assert!(a.contains("<del>"), "{a} {b}");
+        assert!(!b.contains("<ins>") && b.contains("1,234.10"), "{b}");
+        assert!(is_slip("100.00", "1000.00"));
+        assert!(!is_slip("1250.30", "1250.35") && !is_slip("5", "-5") && !is_slip("10.5", "105"));
     }
 }

@@ -11,11 +11,11 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 
 use super::address::{Listing, with_query};
-use super::check::Chosen;
+use super::check::{Chosen, address};
 use super::context::{PageContext, redirect, sentence};
 use super::prefs::Prefs;
-use super::screens::{bulk_page, item_page, profile_page, proposal_page, reasons_page};
-use super::{bulk, item, reasons, screens};
+use super::screens::{bulk_page, item_page, proposal_page, reasons_page};
+use super::{bulk, item, login, reasons, screens};
 
 struct Choice {
     action: Option<Action>,
@@ -256,8 +256,7 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
     }
     match context.desk.approve(&context.actor, &approval(one)) {
         Ok(_) => {
-            let list = with_query("/review/check", [("list", which.as_str())]);
-            Ok(redirect(&list, &format!("approved.{}", one.proposal_id)))
+            Ok(redirect(&address(&which), &format!("approved.{}", one.proposal_id)))
         }
         Err(refusal) => refused_proposal(&context, &one.proposal_id, refusal, String::new()),
     }
@@ -279,8 +278,7 @@ pub fn check_commit(call: &Call<'_>) -> Result<Response, Denied> {
         }
     }
     let Some(why) = why else {
-        let list = with_query("/review/check", [("list", which.as_str())]);
-        return Ok(redirect(&list, &format!("several.{}", chosen.len())));
+        return Ok(redirect(&address(&which), &format!("several.{}", chosen.len())));
     };
     let (done, all) = (chosen.len() - left.len(), chosen.len());
     let wrong = format!("{done} of {all} were approved. The others were not: {why}");
@@ -332,7 +330,10 @@ pub fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = call.path("id");
     match context.desk.withdraw(&context.actor, &close(&context, id)) {
-        Ok(_) => Ok(redirect("/review/work", "withdrawn")),
+        Ok(_) => {
+            let back = context.field("back").unwrap_or_else(|| "/review/work".to_owned());
+            Ok(redirect(login::safe(&back), "withdrawn"))
+        }
         Err(refusal) => refused_proposal(&context, id, refusal, String::new()),
     }
 }
@@ -431,12 +432,7 @@ pub fn propose_reason(call: &Call<'_>) -> Result<Response, Denied> {
 
 /// Saves the settings in a cookie.
 pub fn profile(call: &Call<'_>) -> Result<Response, Denied> {
-    let context = PageContext::new(call)?;
     let prefs = Prefs::from_form(&call.form);
-    if let Some(key) = prefs.clash() {
-        let context = PageContext { prefs, ..context };
-        return profile_page(&context, Some(format!("the key {key} is used twice")), None, 422);
-    }
     let address = with_query("/review/profile", [("said", "saved")]);
     Ok(Response::see_other(&address).header("set-cookie", prefs.set_cookie()))
 }

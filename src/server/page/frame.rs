@@ -109,6 +109,8 @@ pub struct Undo {
     pub version: String,
     /// Idempotency key.
     pub key: String,
+    /// The present page, to return to.
+    pub back: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -120,6 +122,10 @@ pub struct Frame {
     pub reports: bool,
     /// The user manages others.
     pub people: bool,
+    /// The user proposes decisions.
+    pub work: bool,
+    /// What the people there are can't settle.
+    pub light: Option<&'static str>,
     /// Proposals that the user may approve.
     pub to_check: u64,
     pub theme: Theme,
@@ -127,8 +133,6 @@ pub struct Frame {
     pub dense: bool,
     /// Single-letter shortcuts are on.
     pub shortcuts: bool,
-    /// Remapped keys: `j=n k=p`.
-    pub moved_keys: String,
     pub said: Option<Message>,
     /// A line on every page.
     pub banner: Option<String>,
@@ -147,10 +151,11 @@ impl Frame {
 
     /// Entries, and whether each is the present one.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, bool)> {
-        let (place, reports, people) = (self.place, self.reports, self.people);
+        let (place, reports, people, work) = (self.place, self.reports, self.people, self.work);
         let mine = move |entry: &Entry| match entry.place {
             Screen::Reports => reports,
             Screen::People => people,
+            Screen::Work => work,
             _ => true,
         };
         ENTRIES.into_iter().filter(mine).map(move |entry| (entry, entry.place == place))

@@ -16,7 +16,8 @@ use super::diff::{self, Shown, Signs};
 use super::fragment::{Bar, Value};
 use super::frame::{Frame, Tone};
 use super::queue::{Code, Due, codes};
-use super::{difference, labels};
+use super::difference::{self, Apart};
+use super::labels;
 
 #[derive(Template)]
 #[template(path = "item.html")]
@@ -49,16 +50,17 @@ pub struct Item {
     pub sides: (Value, Value),
     /// Padding that aligns two decimal points.
     pub padding: Option<(String, String)>,
+    /// Other ways to show two texts; none of numbers.
     pub modes: Vec<Mode>,
-    /// Shows or hides invisible characters.
-    pub invisible: Mode,
     /// Both values in one line, in mode `inline`.
     pub inline: Option<Value>,
-    /// Name and number.
-    pub measures: Vec<(String, String)>,
-    /// All fields of the record, differing ones first.
+    /// How far the two sides are apart.
+    pub apart: Option<Apart>,
+    /// The lengths of two texts.
+    pub lengths: Option<(String, String)>,
+    /// The fields of the record that differ or are not compared, and those that agree.
     pub fields: Vec<Field>,
-    pub agreeing: usize,
+    pub equal: Vec<Field>,
     /// How the record was matched, the rows of its group, and what an open row could have matched.
     pub matching: Matching,
     /// Where it can be matched by hand, if it may be.
@@ -70,6 +72,12 @@ pub struct Item {
     /// Why the user can't decide.
     pub why_not: Option<String>,
     pub proposal_href: Option<String>,
+    /// The page that traces it to its sources.
+    pub why_href: String,
+    /// What a decision needs.
+    pub outcome: String,
+    /// Why it needs six eyes.
+    pub triggers: Vec<String>,
     pub before: Vec<Before>,
     /// Its group: size and address.
     pub alike: Option<(u64, String)>,
@@ -112,8 +120,8 @@ pub struct Mode {
     pub name: &'static str,
     pub href: String,
     pub on: bool,
-    /// The key `v` leads to it.
-    pub following: bool,
+    /// The key that leads to it, if one does.
+    pub key: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -176,9 +184,6 @@ pub struct Decide {
     pub code: String,
     pub comment: String,
     pub wrong: Option<String>,
-    pub outcome: String,
-    /// Why it needs six eyes.
-    pub triggers: Vec<String>,
     /// The item was decided: this reopens it.
     pub reopens: bool,
     /// The first prediction can be accepted without a comment.
@@ -189,6 +194,9 @@ pub struct Decide {
 #[derive(Clone, Debug)]
 pub struct Before {
     pub what: String,
+    pub reference: String,
+    pub values: String,
+    pub comment: String,
     pub functional: bool,
     pub who: String,
     pub when: String,
@@ -227,8 +235,8 @@ pub struct Data<'a> {
     pub page_size: u16,
     pub reasons: &'a [ReasonEntry],
     pub actor: &'a Actor,
-    /// `inline`, `bytes`, or empty for characters.
-    pub mode: &'a str,
+    /// Both values in one line.
+    pub inline: bool,
     /// Show every space.
     pub invisible: bool,
     pub now: Instant,
@@ -273,7 +281,6 @@ impl Matching {
 /// The rows of one side of a group.
 #[derive(Clone, Debug)]
 pub struct Members {
-    pub side: &'static str,
     pub system: String,
     /// The fields in which one of the rows has a value.
     pub fields: Vec<String>,
@@ -289,20 +296,19 @@ fn plain(value: &serde_json::Value) -> Value {
 
 fn members(
     matched: &serde_json::Value,
-    side: (&'static str, &str, &str),
+    keys: (&str, &str),
     record: &Option<RecordSide>,
 ) -> Option<Members> {
-    let rows = matched[side.1].as_array().filter(|rows| !rows.is_empty())?;
+    let rows = matched[keys.0].as_array().filter(|rows| !rows.is_empty())?;
     let record = record.as_ref()?;
     let names = record.fields.iter().map(|field| field.name.clone());
     let fields: Vec<String> =
         names.filter(|name| rows.iter().any(|row| !row["fields"][name].is_null())).collect();
     let values = |of: &serde_json::Value| fields.iter().map(|name| plain(&of[name])).collect();
-    let sums = &matched[side.2];
+    let sums = &matched[keys.1];
     let blank = || diff::plain(Some(""), Signs::Deceiving).into();
     let is_summed = sums.as_object().is_some_and(|sums| !sums.is_empty());
     Some(Members {
-        side: side.0,
         system: record.system.clone(),
         rows: rows
             .iter()
@@ -353,8 +359,8 @@ fn matching(detail: &ItemDetail) -> Matching {
         .into_iter()
         .partition(|one| one["rows"].as_array().is_some_and(|rows| !rows.is_empty()));
     let sides = [
-        members(matched, ("A", "members_a", "sums_a"), &detail.record_a),
-        members(matched, ("B", "members_b", "sums_b"), &detail.record_b),
+        members(matched, ("members_a", "sums_a"), &detail.record_a),
+        members(matched, ("members_b", "sums_b"), &detail.record_b),
     ];
     Matching {
         how,
@@ -388,18 +394,15 @@ impl Item {
         let difference = &item.difference;
         let base = format!("/review/items/{}", item.attribution_id);
         let (a, b) = (difference.value_a.as_deref(), difference.value_b.as_deref());
-        let sides = match answers.mode {
-            "bytes" => (diff::bytes(a).into(), diff::bytes(b).into()),
-            _ => difference::sides(difference, signs),
-        };
-        let (fields, agreeing) = fields(detail, listing);
+        let (equal, fields) =
+            fields(detail, listing).into_iter().partition(Field::is_same);
         let (decide, why_not) = decide(answers, &base);
         Self {
             frame,
             id: item.attribution_id.clone(),
             reference: difference::reference(item),
             field: labels::field(&difference.field_name).to_owned(),
-            kind: kind(detail),
+            kind: difference::kind(&difference.diff_type, &item.systems),
             severity: labels::severity(&item.severity),
             status: labels::status(&item.status),
             run: (
@@ -420,25 +423,23 @@ impl Item {
             place: place(answers),
             systems: (system(detail, 0), system(detail, 1)),
             lines: (line(&detail.record_a), line(&detail.record_b)),
-            inline: (answers.mode == "inline").then(|| diff::inline(a, b, signs).into()),
-            sides,
-            padding: difference::padding(difference).filter(|_| answers.mode.is_empty()),
+            inline: answers.inline.then(|| diff::inline(a, b, signs).into()),
+            sides: difference::sides(difference, signs),
+            padding: difference::padding(difference),
             modes: modes(answers, &base),
-            invisible: Mode {
-                name: "invisible",
-                href: mode_href(answers, &base, answers.mode, !answers.invisible),
-                on: answers.invisible,
-                following: false,
-            },
-            measures: difference::measures(difference),
+            apart: difference::apart(item),
+            lengths: difference::lengths(difference),
             fields,
-            agreeing,
+            equal,
             matching: matching(detail),
             match_href: match_href(item, answers.actor),
             matched: matched_by_hand(detail, answers.actor),
-            guesses: guesses(item, answers.reasons, &functional),
+            guesses: guesses(item, answers.reasons),
             decide,
             why_not,
+            why_href: listing.with_position(&format!("{base}/why")),
+            outcome: if item.status == "PENDING" { String::new() } else { detail.what_next.clone() },
+            triggers: if item.status == "PENDING" { Vec::new() } else { triggers(item) },
             proposal_href: item.proposal_id.as_ref().map(|id| format!("/review/proposals/{id}")),
             before: detail
                 .similar
@@ -513,7 +514,7 @@ fn neighbors(answers: &Data<'_>) -> (Option<String>, Option<String>) {
 }
 
 fn system(detail: &ItemDetail, side: usize) -> String {
-    detail.systems.get(side).cloned().unwrap_or_default()
+    detail.item.systems.get(side).cloned().unwrap_or_default()
 }
 
 /// File and place; the line alone where the run does not say more.
@@ -523,42 +524,33 @@ fn line(side: &Option<RecordSide>) -> Option<String> {
     side.place.clone().or_else(line)
 }
 
-/// The kind of difference, with the names of the systems.
-fn kind(detail: &ItemDetail) -> String {
-    use crate::domain::DiffType as T;
-    let kind = &detail.item.difference.diff_type;
-    match T::from_name(kind) {
-        Some(T::MissingInSourceA) => format!("missing in {}", system(detail, 0)),
-        Some(T::MissingInSourceB) => format!("missing in {}", system(detail, 1)),
-        Some(T::DuplicateInSourceA) => format!("surplus in {}", system(detail, 0)),
-        Some(T::DuplicateInSourceB) => format!("surplus in {}", system(detail, 1)),
-        _ => labels::kind(kind),
-    }
-}
-
-fn mode_href(answers: &Data<'_>, base: &str, mode: &str, invisible: bool) -> String {
+fn mode_href(answers: &Data<'_>, base: &str, inline: bool, invisible: bool) -> String {
     let mut address = answers.listing.with_position(base);
-    let words = [("mode", mode), ("signs", if invisible { "all" } else { "" })];
-    for (name, value) in words.into_iter().filter(|(_, value)| !value.is_empty()) {
+    let words = [("mode=inline", inline), ("signs=all", invisible)];
+    for (word, _) in words.into_iter().filter(|(_, on)| *on) {
         address.push(if address.contains('?') { '&' } else { '?' });
-        address.push_str(&format!("{name}={value}"));
+        address.push_str(word);
     }
     address
 }
 
 fn modes(answers: &Data<'_>, base: &str) -> Vec<Mode> {
-    let names = [("side by side", ""), ("one line", "inline"), ("bytes", "bytes")];
-    let present = names.iter().position(|(_, mode)| *mode == answers.mode).unwrap_or(0);
-    names
-        .into_iter()
-        .enumerate()
-        .map(|(at, (name, mode))| Mode {
-            name,
-            href: mode_href(answers, base, mode, answers.invisible),
-            on: at == present,
-            following: at == (present + 1) % names.len(),
-        })
-        .collect()
+    let difference = &answers.detail.item.difference;
+    if difference::lengths(difference).is_none() {
+        return Vec::new();
+    }
+    let mode = |name, key, inline, invisible, on| Mode {
+        name,
+        href: mode_href(answers, base, inline, invisible),
+        on,
+        key,
+    };
+    let (inline, invisible) = (answers.inline, answers.invisible);
+    vec![
+        mode("side by side", if inline { "v" } else { "" }, false, invisible, !inline),
+        mode("one line", if inline { "" } else { "v" }, true, invisible, inline),
+        mode("invisible", "w", inline, !invisible, invisible),
+    ]
 }
 
 fn notice(answers: &Data<'_>) -> Option<Notice> {
@@ -614,7 +606,8 @@ fn text_of(value: &serde_json::Value) -> Option<String> {
     }
 }
 
-fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
+/// The other fields of the record, differing ones first.
+fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
     let own = &detail.item.difference.field_name;
     let empty = Vec::new();
     let names = |side: &Option<RecordSide>| -> Vec<String> {
@@ -628,26 +621,22 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
     all.extend(
         names(&detail.record_b).into_iter().filter(|name| !all.contains(name)).collect::<Vec<_>>(),
     );
-    let both = detail.record_a.is_some() && detail.record_b.is_some();
-    let mut agreeing = 0;
     let mut rows: Vec<Field> = all
         .into_iter()
         .filter(|name| name != own)
         .map(|name| {
             let (a, b) = (value(&detail.record_a, &name), value(&detail.record_b, &name));
+            // Of a record without a partner there is one column.
+            let (a, b) = (a.clone().or_else(|| b.clone()), b.or(a));
             let sibling = detail.siblings.iter().find(|one| one.difference.field_name == name);
             let differs = sibling.is_some();
             let compared = [&detail.record_a, &detail.record_b]
                 .into_iter()
                 .flatten()
                 .all(|side| side.fields.iter().all(|field| field.name != name || field.compared));
-            if both && compared && !differs {
-                agreeing += 1;
-            }
-            let sides = match (&a, &b) {
-                (Some(a), Some(b)) if differs => {
-                    let (a, b) = diff::pair(a.as_deref(), b.as_deref(), Signs::Deceiving);
-                    (a.into(), b.into())
+            let sides = match sibling {
+                Some(one) if a.is_some() && b.is_some() => {
+                    difference::sides(&one.difference, Signs::Deceiving)
                 }
                 _ => {
                     let shown = |side: &Option<Option<String>>| -> Value {
@@ -666,26 +655,21 @@ fn fields(detail: &ItemDetail, listing: &Listing) -> (Vec<Field>, usize) {
         })
         .collect();
     rows.sort_by_key(|field| !field.differs);
-    (rows, agreeing)
+    rows
 }
 
-fn guesses(
-    item: &ReviewItem,
-    reasons: &[ReasonEntry],
-    functional: &dyn Fn(&str) -> bool,
-) -> Vec<Guess> {
+pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry]) -> Vec<Guess> {
+    let of = |code: &str| reasons.iter().find(|entry| entry.reason.code == code);
     item.predictions
         .iter()
         .filter(|prediction| is_cause(&prediction.code))
         .take(3)
         .map(|prediction| Guess {
             code: prediction.code.clone(),
-            description: reasons
-                .iter()
-                .find(|entry| entry.reason.code == prediction.code)
+            description: of(&prediction.code)
                 .map(|entry| entry.reason.description.clone())
                 .unwrap_or_default(),
-            functional: functional(&prediction.code),
+            functional: of(&prediction.code).is_none_or(|entry| entry.reason.is_functional),
             bar: Bar::share(prediction.confidence),
             why: prediction.why.iter().take(4).map(|text| why(text)).collect(),
         })
@@ -746,8 +730,6 @@ fn decide(answers: &Data<'_>, base: &str) -> (Option<Decide>, Option<String>) {
         code: refused.code,
         comment: refused.comment,
         wrong: (!refused.why.is_empty() && !refused.stale).then_some(refused.why),
-        outcome: detail.what_next.clone(),
-        triggers: triggers(item),
         reopens,
         accepts: !reopens && difference::accepts_first(item),
     };
@@ -779,7 +761,19 @@ fn assign(item: &ReviewItem, actor: &Actor) -> Assign {
 }
 
 fn before(one: &SimilarDecision, now: Instant, functional: &dyn Fn(&str) -> bool) -> Before {
+    let value = |value: &Option<String>| match value.as_deref() {
+        None => "null".to_owned(),
+        Some("EXISTS") => "a record".to_owned(),
+        Some(text) => {
+            let amount = labels::amount(text);
+            let short: String = amount.chars().take(24).collect();
+            if short.len() < amount.len() { format!("{short}…") } else { short }
+        }
+    };
     Before {
+        reference: one.ref_id.clone().unwrap_or_default(),
+        values: format!("{} → {}", value(&one.value_a), value(&one.value_b)),
+        comment: one.comments.clone().unwrap_or_default(),
         what: one.reason_code.clone().unwrap_or_else(|| "Confirmed break".to_owned()),
         functional: one.reason_code.as_deref().is_none_or(functional),
         who: one.decided_by.clone(),

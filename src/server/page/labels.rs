@@ -44,6 +44,11 @@ pub fn percent(share: f64) -> String {
     format!("{whole:.0}\u{a0}%")
 }
 
+/// `1 character`, `12 characters`.
+pub fn characters(number: u64) -> String {
+    if number == 1 { "1 character".to_owned() } else { format!("{} characters", count(&number)) }
+}
+
 /// `one item`, `12 items`.
 pub fn items(number: &u64) -> String {
     if *number == 1 { "1 item".to_owned() } else { format!("{} items", count(number)) }

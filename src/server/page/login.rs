@@ -23,7 +23,7 @@ use super::prefs::Prefs;
 use super::screens::profile_page;
 
 /// Prevents open redirects: any other address leads to the overview.
-fn safe(then: &str) -> &str {
+pub fn safe(then: &str) -> &str {
     let ours =
         then == "/review" || ["/review/", "/review?"].iter().any(|start| then.starts_with(start));
     let plain = then.bytes().all(|byte| (b'!'..=b'~').contains(&byte) && byte != b'\\');

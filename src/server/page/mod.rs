@@ -15,6 +15,7 @@ mod check;
 mod context;
 mod diff;
 mod difference;
+mod file;
 pub mod forms;
 mod fragment;
 mod frame;
@@ -37,6 +38,7 @@ mod sample;
 pub mod screens;
 pub mod statement;
 pub mod views;
+pub mod why;
 mod work;
 
 pub use context::problem_page;

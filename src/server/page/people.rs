@@ -13,7 +13,7 @@ use crate::server::http::Response;
 
 use super::context::{PageContext, html, redirect, sentence};
 use super::frame::{Frame, Screen};
-use super::labels;
+use super::{file, labels};
 
 #[derive(Template)]
 #[template(path = "people.html")]
@@ -29,6 +29,18 @@ pub struct People {
     pub login: String,
     pub name: String,
     pub wrong: Option<String>,
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
+}
+
+/// A user in a file.
+#[derive(serde::Serialize)]
+struct Line {
+    login: String,
+    name: String,
+    roles: Vec<&'static str>,
+    state: &'static str,
+    created_at: String,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +85,16 @@ fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response
     let store = &*context.call.app.store;
     let (frame, _) = context.frame(Screen::People)?;
     let people = directory::list(store).map_err(Refusal::from)?;
+    if let Some(format) = file::asked(context) {
+        let line = |one: &Person| Line {
+            login: one.login.clone(),
+            name: one.name.clone(),
+            roles: ROLES.iter().filter(|(role, _)| one.roles.contains(*role)).map(|(role, _)| role.name()).collect(),
+            state: state(one).0,
+            created_at: crate::store::time_text(one.created),
+        };
+        return file::response(format, "recon-people", &people.iter().map(line).collect::<Vec<_>>());
+    }
     let mut missing = Vec::new();
     for (eyes, what) in [(4, "Decisions"), (6, "Six-eye items")] {
         if let Some(why) = staffing::warning(store, eyes).map_err(Refusal::from)? {
@@ -88,8 +110,21 @@ fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response
         login: shown.login,
         name: shown.name,
         wrong: shown.wrong,
+        exports: file::links("/review/people"),
     };
     html(status, &page)
+}
+
+/// Word and class.
+fn state(person: &Person) -> (&'static str, &'static str) {
+    match person {
+        person if person.is_disabled => ("Disabled", "closed"),
+        person if person.awaits_consent => ("Awaits consent", "pending"),
+        person if person.is_service => ("Service account", "settled"),
+        person if person.must_change => ("Must choose a password", "pending"),
+        person if person.has_password => ("Active", "settled"),
+        _ => ("Has no password", "open"),
+    }
 }
 
 fn row(person: &Person, context: &PageContext<'_>) -> Row {
@@ -99,14 +134,7 @@ fn row(person: &Person, context: &PageContext<'_>) -> Row {
         login: person.login.clone(),
         name: person.name.clone(),
         roles: ROLES.iter().map(|(role, _)| (role.name(), person.roles.contains(*role))).collect(),
-        state: match person {
-            person if person.is_disabled => ("Disabled", "closed"),
-            person if person.awaits_consent => ("Awaits consent", "pending"),
-            person if person.is_service => ("Service account", "settled"),
-            person if person.must_change => ("Must choose a password", "pending"),
-            person if person.has_password => ("Active", "settled"),
-            _ => ("Has no password", "open"),
-        },
+        state: state(person),
         since: labels::ago(now, &created),
         is_disabled: person.is_disabled,
         may_invite: !person.is_disabled && !person.is_service && !person.awaits_consent,

@@ -11,8 +11,6 @@ pub struct Profile {
     pub frame: Frame,
     pub page_size: u16,
     pub account: Account,
-    /// Meaning, form field, default key, present key.
-    pub keys: Vec<(&'static str, &'static str, &'static str, String)>,
     /// Second logins that await the user's consent.
     pub waiting: Vec<String>,
     /// The user logged in with a password.
@@ -64,6 +62,7 @@ pub const KEYS: [KeyGroup; 4] = [
             (&["1", "2", "3"], "choose the first, second, third prediction"),
             (&["o"], "choose another cause"),
             (&["r"], "confirmed break: no cause explains it"),
+            (&["y"], "why: the rows, steps and rules behind it"),
             (&["m"], "match a row by hand"),
             (&["Enter"], "commit the choice"),
             (&["Ctrl", "Enter"], "commit, also while writing"),
@@ -87,7 +86,7 @@ pub const KEYS: [KeyGroup; 4] = [
     (
         "View and navigate",
         &[
-            (&["v"], "characters, one line, bytes"),
+            (&["v"], "two texts side by side or in one line"),
             (&["w"], "show invisible characters"),
             (&["g", "o"], "overview"),
             (&["g", "q"], "queue"),
@@ -99,25 +98,4 @@ pub const KEYS: [KeyGroup; 4] = [
             (&["?"], "this help"),
         ],
     ),
-];
-
-/// Keys that can be remapped: name, default key, meaning.
-pub const MOVABLE: [(&str, &str, &str); 17] = [
-    ("next", "j", "Next"),
-    ("previous", "k", "Previous"),
-    ("first", "1", "First cause"),
-    ("second", "2", "Second cause"),
-    ("third", "3", "Third cause"),
-    ("other", "o", "Another cause"),
-    ("reject", "r", "Confirmed break"),
-    ("match", "m", "Match by hand"),
-    ("comment", "c", "Comment"),
-    ("take", "s", "Take it"),
-    ("undo", "u", "Undo"),
-    ("select", "x", "Select"),
-    ("examples", "e", "Examples"),
-    ("approve", "a", "Approve"),
-    ("back", "b", "Send back"),
-    ("mode", "v", "Show as"),
-    ("signs", "w", "Invisible"),
 ];

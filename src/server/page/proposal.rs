@@ -15,7 +15,7 @@ use super::fragment::{Bar, Histogram};
 use super::frame::Frame;
 use super::item::{Event, Notice};
 use super::queue::{Code, codes};
-use super::{check, labels};
+use super::{check, difference, labels};
 
 #[derive(Template)]
 #[template(path = "proposal.html")]
@@ -38,6 +38,8 @@ pub struct Proposal {
     pub changed: Vec<(String, String, String)>,
     pub notice: Option<Notice>,
     pub samples: Vec<Sample>,
+    /// What the two sides are called.
+    pub systems: [String; 2],
     /// The five largest differences of many.
     pub largest: Vec<Sample>,
     /// Both sides' sums of a match by hand.
@@ -172,6 +174,7 @@ impl Proposal {
                 Some(digest) => digest.drawn.iter().map(bulk::sample).collect(),
                 None => answers.detail.items.iter().map(bulk::sample).collect(),
             },
+            systems: difference::systems(answers.detail.items.iter()),
             largest: digest.iter().flat_map(|one| &one.largest).map(bulk::sample).collect(),
             match_sums: answers.detail.match_sums.iter().map(Sum::of).collect(),
             amount: bulk::sums(&view.amount_sum),

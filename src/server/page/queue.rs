@@ -19,10 +19,17 @@ use super::{difference, labels};
 #[template(path = "queue.html")]
 pub struct Queue {
     pub frame: Frame,
+    pub title: String,
     /// Describes the list in one sentence.
     pub about: String,
+    /// The whole list can be accepted: how many items, and the page with the preview.
+    pub accept: Option<(String, String)>,
+    /// What the two sides are called.
+    pub systems: [String; 2],
     pub tabs: Vec<Tab>,
     pub search: String,
+    /// Beside the search.
+    pub pickers: Vec<Facet>,
     pub facets: Vec<Facet>,
     /// Active filters, each with the address without it.
     pub chips: Vec<Chip>,
@@ -119,6 +126,7 @@ pub struct Group {
     pub field: String,
     pub kind: String,
     pub severity: String,
+    pub systems: [String; 2],
     pub sample: (Value, Value),
     pub count: u64,
     pub amount: Option<String>,
@@ -160,6 +168,8 @@ pub struct Guess {
     pub code: String,
     pub bar: Bar,
     pub functional: bool,
+    /// Not sure enough to rely on.
+    pub pale: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,14 +185,16 @@ pub struct Item {
     pub id: String,
     pub href: String,
     pub reference: String,
+    pub counterparty: String,
     pub field: String,
     pub kind: String,
     pub sides: (Value, Value),
-    pub delta: String,
+    /// B − A and its currency.
+    pub delta: (String, String),
     pub guesses: Vec<Guess>,
     pub age: String,
     /// Since when its break is there.
-    pub since: Option<String>,
+    pub since: String,
     pub due: Due,
     /// The person who sent it back, with the reason.
     pub sent_back: Option<String>,
@@ -236,7 +248,19 @@ const FACETS: [(&str, &str); 5] = [
     ("reason_code", "Likely cause"),
 ];
 
+impl Item {
+    /// Its record has no partner.
+    fn is_whole(&self) -> bool {
+        self.kind.starts_with("missing") || self.kind.starts_with("surplus")
+    }
+}
+
 impl Queue {
+    /// Some record names who is on the other side.
+    fn has_counterparties(&self) -> bool {
+        matches!(&self.list, List::Items(items) if items.iter().any(|one| !one.counterparty.is_empty()))
+    }
+
     /// The number of the present list, for the title of the window.
     fn present_count(&self) -> Option<String> {
         let tab = self.tabs.iter().find(|tab| tab.present)?;
@@ -251,7 +275,11 @@ impl Queue {
 
     pub fn new(frame: Frame, answers: &Data<'_>, found: &Rows<'_>) -> Self {
         let listing = answers.listing;
+        let systems = systems(found);
         let list = list(answers, found);
+        let (pickers, facets) = facets(answers, &systems)
+            .into_iter()
+            .partition(|facet| ["run_id", "job"].contains(&facet.name));
         let next = match found {
             Rows::Groups(page) => page.next.as_deref(),
             Rows::Items(page) => page.next.as_deref(),
@@ -260,11 +288,15 @@ impl Queue {
             |items: bool| listing.changed(|listing| listing.items = items).address("/review/queue");
         Self {
             frame,
+            title: title(answers, found),
             about: about(answers),
+            accept: accept(answers, found),
             tabs: tabs(answers),
             search: listing.filter.q.clone().unwrap_or_default(),
-            facets: facets(answers),
-            chips: chips(answers),
+            pickers,
+            facets,
+            chips: chips(answers, &systems),
+            systems,
             views: answers.views.to_vec(),
             may_save: answers.may_save && listing != &Listing::default(),
             here: listing.address(""),
@@ -315,6 +347,39 @@ pub fn codes(reasons: &[ReasonEntry]) -> Vec<Code> {
             functional: entry.reason.is_functional,
         })
         .collect()
+}
+
+fn systems(found: &Rows<'_>) -> [String; 2] {
+    match found {
+        Rows::Groups(page) => difference::systems(page.items.iter().flat_map(|one| &one.sample)),
+        Rows::Items(page) => difference::systems(page.items.iter()),
+    }
+}
+
+/// A group has its own title.
+fn title(answers: &Data<'_>, found: &Rows<'_>) -> String {
+    match found {
+        Rows::Items(page) if answers.listing.filter.signature.is_some() => {
+            page.items.iter().find_map(|item| item.signature_label.clone())
+        }
+        _ => None,
+    }
+    .unwrap_or_else(|| "Queue".to_owned())
+}
+
+/// A group whose cause was found can be accepted as a whole.
+fn accept(answers: &Data<'_>, found: &Rows<'_>) -> Option<(String, String)> {
+    let Rows::Items(page) = found else { return None };
+    let first = page.items.first().filter(|one| one.status == "UNKNOWN")?;
+    let filter = &answers.listing.filter;
+    if !answers.may_decide || filter.signature.is_none() || !difference::accepts_first(first) {
+        return None;
+    }
+    let code = &first.predictions.first()?.code;
+    let of_job = answers.facets.iter().filter(|share| share.by == "job");
+    let count = labels::count(&of_job.map(|share| share.count).sum());
+    let href = answers.listing.address("/review/bulk");
+    Some((format!("Accept all {count} as {code}"), format!("{href}&choice=*")))
 }
 
 fn about(answers: &Data<'_>) -> String {
@@ -425,6 +490,8 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
             &items(|filter| filter.status = Some("REJECTED".into())),
         ),
     ];
+    // Only makers take items.
+    tabs.retain(|tab| tab.name != "Mine" || answers.may_decide || mine);
     if (samples || summary.samples > 0) && answers.search.is_none() {
         tabs.push(tab(
             "Blind samples",
@@ -437,7 +504,7 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
     tabs
 }
 
-fn facets(answers: &Data<'_>) -> Vec<Facet> {
+fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
     let listing = answers.listing;
     let pairs = listing.pairs();
     let present = |name: &str| {
@@ -457,7 +524,7 @@ fn facets(answers: &Data<'_>) -> Vec<Facet> {
             for share in answers.facets.iter().filter(|share| share.by == name) {
                 let value = match name {
                     "field_name" => labels::field(&share.value).to_owned(),
-                    "diff_type" => labels::kind(&share.value),
+                    "diff_type" => difference::kind(&share.value, systems),
                     "severity" => share.value.to_lowercase(),
                     _ => share.value.clone(),
                 };
@@ -503,6 +570,7 @@ fn facets(answers: &Data<'_>) -> Vec<Facet> {
             "sort",
             "Order",
             &[
+                ("-confidence", "surest first"),
                 ("age", "oldest first"),
                 ("amount", "largest amount first"),
                 ("severity", "gravest first"),
@@ -533,7 +601,7 @@ fn facets(answers: &Data<'_>) -> Vec<Facet> {
     facets
 }
 
-fn chips(answers: &Data<'_>) -> Vec<Chip> {
+fn chips(answers: &Data<'_>, systems: &[String]) -> Vec<Chip> {
     let listing = answers.listing;
     listing
         .pairs()
@@ -542,14 +610,14 @@ fn chips(answers: &Data<'_>) -> Vec<Chip> {
             let label = match name {
                 "q" => format!("“{value}”"),
                 "field_name" => labels::field(&value).to_owned(),
-                "diff_type" => labels::kind(&value),
+                "diff_type" => difference::kind(&value, systems),
                 "severity" => format!("{} severity", value.to_lowercase()),
                 "reason_code" | "job" => value,
                 "present_reason" => format!("reason {value}"),
                 "monetary_field" => format!("total of {value}"),
                 "currency" => format!("currency {value}"),
                 "run_id" => "one run".to_owned(),
-                "signature" => "similar items".to_owned(),
+                "signature" => "one group".to_owned(),
                 "functional" if value == "true" => "functional".to_owned(),
                 "functional" => "errors".to_owned(),
                 "by_people" if value == "true" => "settled by people".to_owned(),
@@ -647,8 +715,12 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
             .clone()
             .filter(|_| answers.facets.iter().filter(|share| share.by == "job").nth(1).is_some()),
         field: labels::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
-        kind: labels::kind(group.diff_type.as_deref().unwrap_or_default()),
+        kind: difference::kind(
+            group.diff_type.as_deref().unwrap_or_default(),
+            first.map_or(&[][..], |item| &item.systems),
+        ),
         severity: labels::severity(&group.severity),
+        systems: difference::systems(group.sample.iter()),
         sample,
         count: group.count,
         amount: group.amount_sum.map(|sum| labels::amount(&format!("{sum:.2}"))),
@@ -683,17 +755,18 @@ fn item(answers: &Data<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool
         href: answers.listing.with_position(&format!("/review/items/{}", item.attribution_id)),
         reference: difference::reference(item),
         field: labels::field(&item.difference.field_name).to_owned(),
-        kind: labels::kind(&item.difference.diff_type),
+        counterparty: item.counterparty.clone().unwrap_or_default(),
+        kind: difference::kind(&item.difference.diff_type, &item.systems),
         sides: difference::brief(&item.difference),
-        delta: difference::delta(&item.difference),
+        delta: difference::brief_delta(item),
         guesses: if status == "UNKNOWN" {
             difference::guesses(item, functional)
         } else {
             settled(item)
         },
         age: labels::age(u64::try_from(item.age_seconds).unwrap_or_default()),
-        since: difference::since(item),
-        due: difference::due(item, answers.now),
+        since: difference::since(item).unwrap_or_default(),
+        due: difference::deadline(item, answers.now),
         sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
         assignee: item.assignee_name.clone(),
         status: (status != item.status || status == "ALL").then(|| labels::status(&item.status)),
@@ -709,6 +782,7 @@ fn settled(item: &ReviewItem) -> Vec<Guess> {
             code: reason.code.clone(),
             bar: Bar::share(item.confidence_score),
             functional: reason.is_functional,
+            pale: item.confidence_score < difference::SURE,
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use crate::domain::Instant;
 use crate::review::{ProposalView, ReasonEntry, ReviewItem};
 
 use super::frame::Frame;
-use super::{difference, labels};
+use super::{difference, file, labels};
 
 #[derive(Template)]
 #[template(path = "reasons.html")]
@@ -19,6 +19,8 @@ pub struct Reasons {
     /// The example of the proposed code.
     pub like: Option<Like>,
     pub form: Form,
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
 }
 
 pub struct Data<'a> {
@@ -124,6 +126,7 @@ impl Reasons {
                     .map_or_else(|| label.clone(), |many| format!("{label} ({many} undecided)")),
             }
         });
-        Self { frame, reasons, proposed, may_propose, like, form }
+        let exports = file::links("/review/reasons");
+        Self { frame, reasons, proposed, may_propose, like, form, exports }
     }
 }

@@ -6,9 +6,9 @@ use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
 
 use super::address::with_query;
 use super::frame::Frame;
-use super::labels;
+use super::{file, labels};
 
-/// Most rows on the page; the JSON document has all.
+/// Most rows on the page; files have all.
 const SHOWN: usize = 500;
 
 #[derive(Template)]
@@ -26,11 +26,11 @@ pub struct Reports {
     pub heads: Vec<(&'static str, bool)>,
     pub rows: Vec<Vec<Cell>>,
     /// Rows not shown.
-    pub more: usize,
+    pub more: u64,
     /// Text of the empty list.
     pub nothing: &'static str,
-    /// Address of the JSON document.
-    pub document: String,
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -95,7 +95,7 @@ impl Reports {
         let address = |path: &str, report: &str| {
             with_query(path, [("report", report), ("from", from.as_str()), ("to", to.as_str())])
         };
-        let (heads, mut rows, about, nothing, document) = match found {
+        let (heads, mut rows, about, nothing) = match found {
             Report::Overrides(rows) => (
                 vec![
                     ("Decision", false),
@@ -109,7 +109,6 @@ impl Reports {
                 rows.iter().map(override_row).collect::<Vec<_>>(),
                 "Decisions against the prediction, and those without a second person.",
                 "No decision in this period went against the prediction.",
-                "/reports/overrides",
             ),
             Report::Access(rows) => (
                 vec![
@@ -124,17 +123,15 @@ impl Reports {
                 rows.iter().map(access_row).collect(),
                 "What each user may do now, and what they did.",
                 "There are no users.",
-                "/reports/access",
             ),
             Report::Duties(rows) => (
                 vec![("Finding", false), ("Who", false), ("About", false), ("When", true)],
                 rows.iter().map(duty_row).collect(),
                 "Violations of the separation of duties, and attempts.",
                 "No violation, and no attempt.",
-                "/reports/sod",
             ),
         };
-        let more = rows.len().saturating_sub(SHOWN);
+        let more = rows.len().saturating_sub(SHOWN) as u64;
         rows.truncate(SHOWN);
         let tab = |name, word| (name, address("/review/reports", word), which == word);
         Self {
@@ -146,7 +143,7 @@ impl Reports {
             ],
             about,
             which,
-            document: with_query(document, [("from", from.as_str()), ("to", to.as_str())]),
+            exports: file::links(&address("/review/reports", which)),
             from,
             to,
             heads,

@@ -35,6 +35,9 @@ fn frame(place: Screen) -> Frame {
         person: Some(Person { name: "Ann Miller".into(), roles: "senior analyst".into() }),
         to_check: 3,
         reports: true,
+        work: true,
+        light: (place == Screen::Check)
+            .then_some("No authorizer: six-eye items cannot be settled."),
         theme: Theme::Auto,
         shortcuts: true,
         session_seconds: 1800,
@@ -195,6 +198,7 @@ fn made(at: usize) -> ReviewItem {
         run_id: "0190b5a0-0000-7000-8000-0000000000aa".into(),
         job: "fx_trades_eod".into(),
         batch_date: "2026-11-23".into(),
+        systems: vec!["FRONT_OFFICE".into(), "RISK".into()],
         record_id: format!("0190b5a0-0000-7000-a000-{at:012x}"),
         severity: if at == 3 { "HIGH".into() } else { "MEDIUM".into() },
         signature: Some(format!("{at:016x}")),
@@ -397,7 +401,6 @@ fn detail(at: usize) -> ItemDetail {
     ItemDetail {
         matched_by_hand: None,
         record_a: Some(side("FRONT_OFFICE", &left)),
-        systems: vec!["FRONT_OFFICE".into(), "RISK".into()],
         record_b: (item.difference.diff_type != "MISSING_IN_SOURCE_B")
             .then(|| side("RISK", &right)),
         siblings: vec![Sibling {
@@ -625,7 +628,7 @@ fn queues(pages: &mut Pages<'_>) {
         tone: Tone::Good,
         text: "Proposed for T-100233. A checker decides.".into(),
         link: None,
-        undo: Some(Undo { action: "/x".into(), version: "p1-x".into(), key: "k".into() }),
+        undo: Some(Undo { action: "/x".into(), version: "p1-x".into(), key: "k".into(), back: "/review/queue".into() }),
     });
     pages.add(
         "queue",
@@ -672,7 +675,7 @@ fn items(pages: &mut Pages<'_>) {
                     page_size: 25,
                     reasons: &catalogue,
                     actor: &actor(Role::Senior),
-                    mode,
+                    inline: mode == "inline",
                     invisible: at == 5,
                     now: now(),
                     key: "k".into(),
@@ -686,7 +689,7 @@ fn items(pages: &mut Pages<'_>) {
     page("item-missing", 3, "", None);
     page("item-odd", 5, "", None);
     page("item-hostile", 6, "inline", None);
-    page("item-bytes", 1, "bytes", None);
+    page("item-date", 1, "", None);
     let refused = |stale| item::Refused {
         choice: "code".into(),
         code: "FX_VARIANCE".into(),
@@ -906,6 +909,7 @@ fn broken(frame: Frame, masked: bool) -> BreaksPage {
         back: "/review".into(),
         masked,
         lists: vec![("Open", "None.", vec![row(""), row("")]), ("New", "None.", vec![])],
+        exports: Vec::new(),
         forecasts: vec![(HOSTILE.into(), "missing in B".into(), item::forecast(&forecast()))],
     }
 }
@@ -1068,9 +1072,6 @@ fn others(pages: &mut Pages<'_>) {
             frame: frame(Screen::Profile),
             page_size: 50,
             account: super::account::Account::default(),
-            keys: profile::MOVABLE
-                .map(|(name, usual, what)| (what, name, usual, String::new()))
-                .into(),
             wrong: None,
         },
     );

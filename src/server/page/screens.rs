@@ -14,8 +14,8 @@ use super::account::Account;
 use super::address::Listing;
 use super::context::{PageContext, html, sentence};
 use super::frame::Screen;
-use super::profile::{Help, MOVABLE, Profile};
-use super::{audit, bulk, check, item, proposal, queue, reasons, reports, work};
+use super::profile::{Help, Profile};
+use super::{audit, bulk, check, file, item, proposal, queue, reasons, reports, work};
 
 pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
@@ -95,7 +95,7 @@ pub fn item_page(
         page_size: context.prefs.size,
         reasons: &reasons,
         actor: &context.actor,
-        mode: context.asked("mode"),
+        inline: context.asked("mode") == "inline",
         invisible: context.asked("signs") == "all",
         now: context.now,
         key: context.key()?,
@@ -167,7 +167,15 @@ pub fn bulk_page(
 pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, summary) = context.frame(Screen::Check)?;
-    let asked = context.asked("list");
+    context.only(&["list", "stage", "state", "open"])?;
+    // The names of the API; `list` is that of older addresses.
+    let asked = match (context.asked("open"), context.asked("state"), context.asked("stage")) {
+        ("true", ..) => "open",
+        ("false", ..) => "closed",
+        (_, "RETURNED", _) => "returned",
+        (_, _, "") => context.asked("list"),
+        (_, _, stage) => stage,
+    };
     let which = match asked {
         "to_check" | "to_authorize" | "mine" | "open" | "closed" | "returned" => asked,
         _ if context.may(Permission::Authorize)
@@ -189,6 +197,9 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
         "returned" => filter.state = Some(ProposalState::Returned),
         _ => filter.open = Some(true),
     }
+    if let Some(format) = file::asked(&context) {
+        return proposals_file(&context, &filter, format);
+    }
     let mut ask = context.page_asked();
     // Look-alikes are folded, so many fit on a page.
     ask.limit = Some(200);
@@ -201,6 +212,26 @@ pub fn check(call: &Call<'_>) -> Result<Response, Denied> {
         now: context.now,
     };
     html(200, &check::Check::new(frame, &answers))
+}
+
+/// All proposals of a list as a file.
+fn proposals_file(
+    context: &PageContext<'_>,
+    filter: &ProposalFilter,
+    format: &str,
+) -> Result<Response, Denied> {
+    let mut ask = PageAsk { limit: Some(200), ..PageAsk::default() };
+    let mut entries = Vec::new();
+    loop {
+        let page = context.desk.inbox(&context.actor, filter, &ask)?;
+        entries.extend(page.items);
+        match page.next {
+            Some(next) => ask.cursor = Some(next),
+            None => break,
+        }
+    }
+    let lines: Vec<_> = entries.iter().map(check::Line::of).collect();
+    file::response(format, "recon-proposals", &lines)
 }
 
 /// `wrong`: what went wrong with an earlier try.
@@ -266,6 +297,7 @@ pub fn proposal_page(
 pub fn audit(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Audit)?;
+    context.only(&["actor", "action", "stage", "entity", "from", "to", "q", "each", "verify"])?;
     let text = |name: &str| {
         let value: String = context.asked(name).chars().take(500).collect();
         (!value.is_empty() && !value.contains('\0')).then_some(value)
@@ -301,6 +333,7 @@ pub fn audit(call: &Call<'_>) -> Result<Response, Denied> {
 pub fn reports(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Reports)?;
+    context.only(&["report", "from", "to"])?;
     let day = |name: &str| {
         let text = context.asked(name);
         let parts: Vec<&str> = text.split('-').collect();
@@ -314,6 +347,13 @@ pub fn reports(call: &Call<'_>) -> Result<Response, Denied> {
         "duties" => reports::Report::Duties(context.desk.report_sod(&context.actor, &period)?),
         _ => reports::Report::Overrides(context.desk.report_overrides(&context.actor, &period)?),
     };
+    if let Some(format) = file::asked(&context) {
+        return match &found {
+            reports::Report::Overrides(rows) => file::response(format, "recon-overrides", rows),
+            reports::Report::Access(rows) => file::response(format, "recon-access", rows),
+            reports::Report::Duties(rows) => file::response(format, "recon-duties", rows),
+        };
+    }
     html(200, &reports::Reports::new(frame, &period, &found))
 }
 
@@ -332,6 +372,9 @@ pub fn reasons_page(
 ) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Reasons)?;
     let entries = context.desk.reasons(&context.actor, None, None)?;
+    if let Some(format) = file::asked(context) {
+        return file::response(format, "recon-reasons", &entries);
+    }
     let filter =
         ProposalFilter { kind: Some(ProposalKind::ReasonCode), ..ProposalFilter::default() };
     let proposed = context.desk.proposals(&context.actor, &filter, &context.page(None))?;
@@ -356,6 +399,9 @@ pub fn work(call: &Call<'_>) -> Result<Response, Denied> {
         maker: Some(context.actor.person_id.clone()),
         ..ProposalFilter::default()
     };
+    if let Some(format) = file::asked(&context) {
+        return proposals_file(&context, &filter, format);
+    }
     let page = context.desk.proposals(&context.actor, &filter, &context.page_asked())?;
     html(200, &work::Work::new(frame, &summary, &page, context.now, &context.key()?))
 }
@@ -372,7 +418,6 @@ pub fn profile_page(
     status: u16,
 ) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Profile)?;
-    let keys = MOVABLE.map(|(name, usual, what)| (what, name, usual, context.prefs.present(usual)));
     let person = context.call.person()?;
     let logins = directory::logins_of(&*context.call.app.store, &person.person_id)
         .map_err(crate::review::Refusal::from)?;
@@ -383,7 +428,6 @@ pub fn profile_page(
         has_password: matches!(person.method, AuthMethod::Session(_)),
         page_size: context.prefs.size,
         account: Account::of(context, made)?,
-        keys: keys.into(),
         wrong: wrong.as_deref().map(sentence),
     };
     html(status, &page)

@@ -7,7 +7,7 @@ use crate::review::{Page, ProposalView, Summary};
 
 use super::address::with_query;
 use super::frame::{Frame, Undo};
-use super::{check, labels};
+use super::{check, file, labels};
 
 #[derive(Template)]
 #[template(path = "work.html")]
@@ -16,6 +16,8 @@ pub struct Work {
     pub figures: Vec<(String, String, String)>,
     pub rows: Vec<Row>,
     pub next: Option<String>,
+    /// Address and name of each file of this list.
+    pub exports: Vec<(String, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +66,7 @@ impl Work {
                 figure("Open", labels::count(&summary.mine), "my proposals that await others"),
             ],
             rows: page.items.iter().map(|proposal| row(proposal, now, key)).collect(),
+            exports: file::links("/review/work"),
             next: page
                 .next
                 .as_ref()
@@ -89,6 +92,7 @@ fn row(proposal: &ProposalView, now: Instant, key: &str) -> Row {
             action: format!("{href}/withdraw"),
             version: proposal.tag.clone(),
             key: format!("{key}-{}", proposal.proposal_id),
+            back: "/review/work".to_owned(),
         }),
         href,
     }

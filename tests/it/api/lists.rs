@@ -272,3 +272,66 @@ fn the_overview_says_first_what_puts_the_figures_into_question() {
         house.server.assert_well();
     }
 }
+
+#[test]
+fn every_list_of_the_page_is_a_file_too() {
+    let house = House::new();
+    let items = house.queue("ann", "limit=1");
+    let decision = serde_json::json!({
+        "attribution_id": items[0]["attribution_id"], "action": "REJECT",
+        "comments": "=1+1 is what the source says",
+    });
+    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    let job = items[0]["job"].as_str().unwrap();
+    for (who, path, word) in [
+        ("bob", "/review/check?open=true", "proposed_by"),
+        ("ann", "/review/work", "decision"),
+        ("ann", "/review/reasons", "is_functional"),
+        ("ann", &format!("/review/breaks?job={job}"), "since"),
+        ("adm", "/review/people", "login"),
+        ("aud", "/review/reports?report=access", "person_id"),
+    ] {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let file = |format: &str| house.person(who).get(&format!("{path}{joint}format={format}"));
+        let (csv, lines, book) = (file("csv"), file("jsonl"), file("xlsx"));
+        for answer in [&csv, &lines, &book] {
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            let name = answer.header("content-disposition").unwrap();
+            assert!(name.starts_with("attachment; filename=\"recon-"), "{name}");
+        }
+        let (csv, lines) = (csv.text(), lines.text());
+        assert!(csv.lines().next().unwrap().contains(word), "{path}: {csv}");
+        assert_eq!(csv.lines().count(), lines.lines().count() + 1, "{path}");
+        for line in lines.lines() {
+            assert!(serde_json::from_str::<Json>(line).unwrap().is_object(), "{line}");
+        }
+        assert!(book.body.starts_with(b"PK"), "{path} is a workbook");
+        let page = house.person(who).get(path);
+        assert!(page.text().contains("format=xlsx"), "{path} has links to its files");
+        if path.contains("check") {
+            assert!(csv.contains("'=1+1"), "a formula is escaped: {csv}");
+        }
+    }
+    house.server.assert_well();
+}
+
+#[test]
+fn lists_refuse_filters_that_they_do_not_know() {
+    let house = House::new();
+    for (who, path) in [
+        ("ann", "/review/queue?colour=red"),
+        ("bob", "/review/check?colour=red"),
+        ("aud", "/review/audit?colour=red"),
+        ("aud", "/review/reports?colour=red"),
+        ("ann", "/v1/workflow/queue?colour=red"),
+        ("bob", "/v1/workflow/proposals?colour=red"),
+    ] {
+        assert_eq!(house.person(who).get(path).status, 422, "{path}");
+    }
+    // The names are those of the API.
+    for query in ["stage=to_check", "open=true", "open=false", "state=RETURNED"] {
+        for path in ["/review/check", "/v1/workflow/proposals"] {
+            assert_eq!(house.person("bob").get(&format!("{path}?{query}")).status, 200, "{query}");
+        }
+    }
+}

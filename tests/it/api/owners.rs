@@ -173,9 +173,11 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
     assert_eq!(checked.status, 200, "{}", checked.text());
     // Four-eye decisions are reported.
     assert_eq!(approve(&checker, &four).status, 200);
-    let report = document(&house.person("aud").get("/reports/sod"));
-    let found = report.as_array().unwrap().iter().find(|one| one["kind"] == "one-administrator");
-    let found = found.unwrap_or_else(|| panic!("{report}"));
+    let file = house.person("aud").get("/review/reports?report=duties&format=jsonl");
+    let file = file.text();
+    let findings = file.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+    let found = findings.into_iter().find(|one| one["kind"] == "one-administrator");
+    let found = found.unwrap_or_else(|| panic!("{file}"));
     assert_eq!(found["entity"], four);
     house.server.assert_well();
 }

@@ -55,7 +55,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     let query = item.split_once('?').map_or("", |(_, query)| query);
     paths.push(item.clone());
     paths.push(format!("{}?{query}&mode=inline&signs=all", item.split('?').next().unwrap()));
-    paths.push(format!("{}?mode=bytes", item.split('?').next().unwrap()));
+    paths.push(format!("{}/why", item.split('?').next().unwrap()));
     paths.push(proposal);
     paths.push(format!("/review/reasons?like={}", item.split(['?', '/']).nth(3).unwrap()));
     let open = town.sql("SELECT attribution_id FROM recon.attributions WHERE status = 'UNKNOWN'");

@@ -332,9 +332,14 @@ impl Browser {
 
     /// Sets the width of the window.
     pub fn widen(&self, width: u32) {
+        self.resize(width, 900);
+    }
+
+    /// Sets the size of the window.
+    pub fn resize(&self, width: u32, height: u32) {
         self.tell(
             "Emulation.setDeviceMetricsOverride",
-            &json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false}),
+            &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}),
         );
     }
 

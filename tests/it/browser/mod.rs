@@ -5,6 +5,7 @@ mod access;
 mod desk;
 mod driver;
 mod foreign;
+mod item;
 mod journey;
 mod speed;
 mod town;

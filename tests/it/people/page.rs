@@ -56,4 +56,10 @@ fn the_screen_says_what_too_few_people_cannot_decide() {
     let answer = house.person("adm").get("/review/people");
     let page = answer.text();
     assert!(page.contains("Six-eye items cannot be settled"), "{page}");
+    // Those who decide see it where they decide.
+    for (who, path) in [("ann", "/review/queue"), ("bob", "/review/check"), ("adm", "/review")] {
+        let answer = house.person(who).get(path);
+        let page = answer.text();
+        assert!(page.contains("No authorizer: six-eye items cannot be settled."), "{who}: {page}");
+    }
 }

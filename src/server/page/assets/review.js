@@ -238,6 +238,7 @@
       lastPicked = target;
       picked();
     }
+    if ("go" in target.dataset) target.form.requestSubmit();
     if (target.dataset.choose && target.value) {
       const radio = document.getElementById(target.dataset.choose);
       if (radio) radio.checked = true;
@@ -343,13 +344,38 @@
   document.addEventListener("click", (event) => {
     const phrase = event.target.closest("[data-phrase]");
     if (!phrase) return;
-    const words = one('textarea[name="comment"]', phrase.form || main());
+    const words = one('textarea[name="comment"]', phrase.form || one("form[data-commit]", main()) || main());
     if (!words) return;
     words.value = phrase.dataset.phrase;
     words.focus();
   });
 
-  // Help.
+  // Panels and help.
+
+  /** Shows the sections of another page within this one, or removes them. */
+  async function panel(link) {
+    const place = document.getElementById(link.dataset.panel);
+    if (place.firstChild) {
+      place.replaceChildren();
+      return;
+    }
+    const answer = await request("GET", link.href, null, true).catch(() => null);
+    const page = answer && answer.status === 200 && answer.page.getElementById("main");
+    if (!page) {
+      location.assign(link.href);
+      return;
+    }
+    place.replaceChildren(...all("section", document.adoptNode(page)));
+    place.focus({ preventScroll: true });
+    place.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-panel]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    panel(link);
+  });
 
   async function help() {
     const open = one("dialog[open]");
@@ -379,13 +405,6 @@
   }
 
   // The keyboard.
-
-  /** Keys that this person moved: what they press, and what it stands for. */
-  function meant(key) {
-    const pairs = (root.dataset.keys || "").split(" ").filter(Boolean).map((pair) => pair.split("="));
-    for (const [usual, present] of pairs) if (present === key) return usual;
-    return pairs.some(([usual]) => usual === key) ? "" : key;
-  }
 
   function find(key) {
     const quoted = `[data-key="${CSS.escape(key)}"]`;
@@ -511,8 +530,6 @@
       }
       return;
     }
-    key = meant(key);
-    if (!key) return;
     if (key === "g") {
       prefix = "g";
       prefixTimer = setTimeout(() => { prefix = ""; }, SEQUENCE_MS);

@@ -1,0 +1,179 @@
+//! The page of one item: the decision stays in view, amounts are easy to compare, and `Why` tells where they come
+//! from. And what a person does once for many look-alikes, and on their own profile.
+
+use serde_json::json;
+
+use super::driver::Browser;
+use super::town::Town;
+
+const AMOUNTS: &str = "/review/queue?field_name=amount&view=items";
+
+/// Opens the first item of a list.
+fn open_first(town: &Town, browser: &Browser, list: &str) {
+    browser.open(&town.at(list));
+    browser.click(".list.items a.main");
+    browser.has("form[data-decide]");
+}
+
+#[test]
+fn the_decision_is_in_view_on_a_laptop_and_on_a_phone() {
+    let town = Town::new(3, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    open_first(&town, &browser, AMOUNTS);
+    for (width, height) in [(1280, 800), (390, 844)] {
+        browser.resize(width, height);
+        browser.reload();
+        browser.has("form[data-decide]");
+        let outside = browser.run(
+            "return ['[data-key=\"1\"]', '#other', '[data-key=r]', '[data-key=y]', 'button.primary']
+                .map(selector => [selector, document.querySelector(`form[data-decide] ${selector}`)
+                    .getBoundingClientRect()])
+                .filter(([, box]) => box.height === 0 || box.top < 0 || box.left < 0
+                    || box.bottom > window.innerHeight || box.right > window.innerWidth)
+                .map(([selector]) => selector)",
+        );
+        assert_eq!(outside, json!([]), "out of view at {width}×{height}");
+        // The comment appears where it is needed.
+        browser.click("label.choice:has([data-key=r])");
+        browser.wait(
+            "the comment",
+            "return document.querySelector('form[data-decide] textarea').offsetHeight > 0",
+        );
+    }
+}
+
+#[test]
+fn amounts_stand_above_each_other_with_their_difference() {
+    let town = Town::new(1, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    open_first(&town, &browser, AMOUNTS);
+    let edges = browser.run(
+        "return [...document.querySelectorAll('.versus dd, .apart .num')].map(each => {
+            const range = document.createRange(); range.selectNodeContents(each);
+            return Math.round(range.getBoundingClientRect().right); })",
+    );
+    let edges: Vec<i64> = edges.as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+    assert_eq!(edges.len(), 3, "{edges:?}");
+    assert!(edges.iter().all(|edge| (edge - edges[0]).abs() <= 2), "{edges:?} are not aligned");
+    let text = browser.run("return document.querySelector('.apart').innerText");
+    let text = text.as_str().unwrap();
+    assert!(text.contains("−0.25") && text.contains("20.00\u{a0}%"), "{text}");
+    assert!(text.contains("BACK − FRONT"), "the systems have names: {text}");
+    let shown = browser.run("return document.getElementById('main').innerText");
+    assert!(shown.as_str().unwrap().contains("a.csv:2"), "{shown}");
+}
+
+#[test]
+fn why_shows_cells_steps_and_the_rule_beside_the_item() {
+    let town = Town::new(2, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    open_first(&town, &browser, AMOUNTS);
+    browser.press(&["r"]);
+    browser.type_text("typed before");
+    browser.run("document.activeElement.blur()");
+    browser.press(&["y"]);
+    browser.has("#why section");
+    for text in ["a.csv:2", "column amount", "rules.rhai:", "Never confident enough"] {
+        browser.shows(text);
+    }
+    let kept = browser.run("return document.querySelector('form[data-decide] textarea').value");
+    assert_eq!(kept, "typed before", "the panel leaves the form alone");
+    browser.press(&["y"]);
+    browser.wait("the end of the panel", "return !document.querySelector('#why section')");
+    // Without scripts it is a page of its own.
+    browser.without_scripts();
+    browser.reload();
+    browser.click("a[data-panel]");
+    browser.shows("Why this cause");
+    browser.shows("rules.rhai:");
+}
+
+#[test]
+fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
+    let town = Town::new(100, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.open(&town.at("/review/queue"));
+    let proposed = browser.run_until(
+        "const done = arguments[0];
+         const send = (path, body) => fetch(path, {method: 'POST', headers:
+            {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+         (async () => {
+            const items = await (await fetch('/workflow/queue?field_name=amount&limit=200')).json();
+            let count = 0;
+            for (const item of items) {
+                const answer = await send('/workflow/resolve',
+                    {attribution_id: item.attribution_id, action: 'APPROVE'});
+                count += answer.status === 200 ? 1 : 0;
+            }
+            done(count);
+         })();",
+    );
+    assert_eq!(proposed, 100);
+    town.change(&browser, "bob");
+    browser.open(&town.at("/review/check"));
+    browser.shows("100 alike by");
+    let keys = ["j", "a", "Ctrl+Enter"];
+    browser.press(&keys[..2]);
+    browser.shows("Approve all of them?");
+    browser.press(&keys[2..]);
+    browser.shows("Approved: 100 proposals.");
+    assert!(keys.len() <= 10);
+    let approved = "SELECT count(*) FROM recon.audit_trail WHERE stage = 'CHECKER'";
+    assert_eq!(town.count(approved), 100, "each is approved and audited by itself");
+}
+
+#[test]
+fn undo_stays_where_it_was_pressed() {
+    let town = Town::new(0, 4);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    open_first(&town, &browser, "/review/queue?field_name=note&view=items&sort=-confidence");
+    browser.press(&["r"]);
+    browser.type_text("Nothing explains it.");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.press(&["Ctrl+Enter"]);
+    browser.shows("Proposed:");
+    let next = browser.run("return document.getElementById('main').dataset.item");
+    browser.click(".toast button");
+    browser.shows("Withdrawn.");
+    assert_eq!(browser.run("return document.getElementById('main').dataset.item"), next);
+    assert!(browser.url().contains("sort=-confidence"), "{}", browser.url());
+}
+
+#[test]
+fn tokens_and_sessions_are_managed_on_the_profile() {
+    let town = Town::new(0, 1);
+    let (first, second) = Browser::pair();
+    town.enter(&first, "ann");
+    town.enter(&second, "ann");
+    first.open(&town.at("/review/profile"));
+    first.shows("You have none.");
+    first.click("section[aria-labelledby=tokens] summary");
+    first.write("section[aria-labelledby=tokens] input[name=name]", "nightly");
+    first.click("section[aria-labelledby=tokens] details button");
+    first.shows("it is not shown again");
+    let token = first.run("return document.querySelector('.notice code').textContent");
+    let seen = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let mut client = crate::wire::Client::to(&town.server);
+        client.ask("GET", "/auth/me", &[("Authorization", &bearer)], "").unwrap().status
+    };
+    let token = token.as_str().unwrap();
+    assert_eq!(seen(token), 200);
+    first.open(&town.at("/review/profile"));
+    assert!(!first.run("return document.body.innerText").as_str().unwrap().contains(token));
+    first.click("section[aria-labelledby=tokens] li button");
+    first.shows("Changed.");
+    assert_eq!(seen(token), 401, "a revoked token opens nothing");
+    // Of the two sessions, the other one is ended.
+    first.click("section[aria-labelledby=sessions] li button");
+    first.shows("Changed.");
+    second.open(&town.at("/review/profile"));
+    second.has("input[name=password]");
+    first.reload();
+    first.shows("Sessions");
+}
