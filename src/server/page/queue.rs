@@ -766,7 +766,10 @@ fn item(answers: &Data<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool
         },
         age: labels::age(u64::try_from(item.age_seconds).unwrap_or_default()),
         since: difference::since(item).unwrap_or_default(),
-        due: difference::deadline(item, answers.now),
+        due: Due {
+            text: difference::deadline(item, answers.now).text.replace("due in ", "in "),
+            ..difference::deadline(item, answers.now)
+        },
         sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
         assignee: item.assignee_name.clone(),
         status: (status != item.status || status == "ALL").then(|| labels::status(&item.status)),
