@@ -1,13 +1,13 @@
 //! `recon explain`: traces one record from raw cells to the reason of each difference.
 
+use crate::compare::FieldCompare;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::gate::Gate;
 use crate::domain::run::IdClass;
 use crate::domain::{
-    CandidateRow, Carried, Cell, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity, Side,
-    Stage, evidence, key, metadata, place,
+    CandidateRow, Carried, Cell, Cells, DiffType, FieldRef, Matched, Member, PerSide, Severity,
+    Side, Stage, evidence, key, metadata, place,
 };
-use crate::compare::FieldCompare;
 use crate::normalize::{FieldTrace, Normalizer};
 use crate::source::read_record;
 use crate::store::run::OwnedAttribution;
@@ -510,7 +510,8 @@ fn rule_place(run: &RunRow, assigned_by: &str) -> Option<String> {
 fn rule_words(plan: &Plan, place: &str) -> Option<String> {
     let (path, line) = place.rsplit_once(':')?;
     let known = plan.record.rules.as_array()?;
-    if !known.iter().any(|file| file.get("path").and_then(serde_json::Value::as_str) == Some(path)) {
+    if !known.iter().any(|file| file.get("path").and_then(serde_json::Value::as_str) == Some(path))
+    {
         return None;
     }
     let text = std::fs::read_to_string(path).ok()?;

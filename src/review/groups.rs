@@ -404,7 +404,9 @@ impl Work<'_> {
         for (_, group) in groups {
             let Some(signature) = group.largest.1 else { continue };
             let first: Vec<ItemKey> = match examples {
-                Some(known) => known.get(&signature).into_iter().flatten().take(1).copied().collect(),
+                Some(known) => {
+                    known.get(&signature).into_iter().flatten().take(1).copied().collect()
+                }
                 None => self.first_of(wanted, signature, 1)?,
             };
             let items = self.tables.items(&first, false)?;

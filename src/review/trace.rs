@@ -171,14 +171,19 @@ mod tests {
                 "attribution": { "rule": "r.rhai:3", "rule_words": "One is the other rounded." } } }],
         });
         let trace = read(&told, Some("amount"), false);
-        assert_eq!((trace.comparison.as_str(), trace.missed_by.as_deref()), ("±0.01", Some("7312.54")));
+        assert_eq!(
+            (trace.comparison.as_str(), trace.missed_by.as_deref()),
+            ("±0.01", Some("7312.54"))
+        );
         assert_eq!(trace.rule_words.as_deref(), Some("One is the other rounded."));
         assert_eq!(trace.sides[0].as_ref().unwrap().fields[0].steps[0].step, "trim");
-        assert_eq!(read(&told, Some("amount"), true).rule, None, "a hidden suggestion stays hidden");
-        let policy = Policy {
-            masked_fields: ["amount"].map(str::to_owned).into(),
-            ..Policy::default()
-        };
+        assert_eq!(
+            read(&told, Some("amount"), true).rule,
+            None,
+            "a hidden suggestion stays hidden"
+        );
+        let policy =
+            Policy { masked_fields: ["amount"].map(str::to_owned).into(), ..Policy::default() };
         let visible = Visibility::of(&policy, &Actor::default());
         let layout = Layout::new(vec![Field::new("amount", Kind::Decimal)], 0);
         let shown = format!("{:?}", visible.trace(&layout, Some("amount"), trace));

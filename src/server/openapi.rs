@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::diagnostic::Code;
 
 use super::http::{Method, phrase};
-use super::refusals;
 use super::parameter::{Kind, Location};
+use super::refusals;
 use super::route::{Access, Content, Route, Schemas, Shape, Surface};
 
 /// An error (RFC 9457).
@@ -188,7 +188,8 @@ fn noun(tag: &str) -> &'static str {
 }
 
 fn common() -> Value {
-    let all = COMMON.iter().map(|(status, name, codes)| ((*name).to_owned(), refusal(*status, codes)));
+    let all =
+        COMMON.iter().map(|(status, name, codes)| ((*name).to_owned(), refusal(*status, codes)));
     all.collect::<Map<_, _>>().into()
 }
 
@@ -202,8 +203,10 @@ fn refusal(status: u16, codes: &[Code]) -> Value {
         429 | 503 => headers["Retry-After"] = text,
         _ => {}
     }
-    let meanings: Vec<String> =
-        codes.iter().map(|code| format!("`{code}`: {} {}", code.meaning(), code.remedy())).collect();
+    let meanings: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{code}`: {} {}", code.meaning(), code.remedy()))
+        .collect();
     let examples: Map<String, Value> = codes
         .iter()
         .map(|code| (code.name().to_owned(), json!({ "value": example(status, *code) })))

@@ -44,9 +44,10 @@ pub fn of(operation: &str) -> Vec<Code> {
         "resolve" => &[ITEM, KEY, DECISION, WORDS, &[ActorMismatch]],
         "reopen" => &[ITEM, KEY, DECISION, WORDS, &[IfMatchRequired]],
         "sample" => &[ITEM, KEY, WORDS, &[InvalidReasonCode, NotASample]],
-        "bulk_preview" => {
-            &[ITEMS, &[InvalidReasonCode, NothingLeft, ReasonCodeRequired, RejectTakesNoCode, TooManyItems]]
-        }
+        "bulk_preview" => &[
+            ITEMS,
+            &[InvalidReasonCode, NothingLeft, ReasonCodeRequired, RejectTakesNoCode, TooManyItems],
+        ],
         "bulk_commit" => &[KEY, WORDS, &[MembershipChanged, NothingLeft, PreviewExpired]],
         "match_candidates" => &[ITEM, &[UnmatchableRows]],
         "match_preview" => &[ITEM, MATCH],
@@ -77,9 +78,7 @@ pub fn of(operation: &str) -> Vec<Code> {
             PASSWORD,
             &[BadLogin, BadPersonName, LoginTaken, NoSuchLogin, SeparationOfDuties, ServiceRoles],
         ],
-        "user_change" => {
-            &[&[LastAdmin, NoSuchLogin, OwnRoles, SeparationOfDuties, ServiceRoles]]
-        }
+        "user_change" => &[&[LastAdmin, NoSuchLogin, OwnRoles, SeparationOfDuties, ServiceRoles]],
         "user_invite" => &[&[AwaitsConsent, NoSuchLogin, ServiceRoles]],
         "policy_propose" => &[KEY, WORDS, &[Exists, SamePolicy]],
         _ => &[],

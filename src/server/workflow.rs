@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use crate::domain::Severity;
 use crate::domain::difference::DiffType;
 use crate::review::{
-    Assigned, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter,
-    ReviewItem, SimilarDecision, Summary,
+    Assigned, CommentView, Group, GroupBy, HistoryEntry, ItemDetail, QueueFilter, ReviewItem,
+    SimilarDecision, Summary,
 };
 
 use super::call::Call;

@@ -68,7 +68,8 @@ impl<'a> PageContext<'a> {
 
     /// Refuses a query with other names than these: a filter that is not understood must not be ignored.
     pub fn only(&self, names: &[&str]) -> Result<(), Denied> {
-        let known = |name: &str| names.contains(&name) || ["said", "cursor", "format"].contains(&name);
+        let known =
+            |name: &str| names.contains(&name) || ["said", "cursor", "format"].contains(&name);
         match self.query().iter().find(|(name, _)| !known(name)) {
             Some((name, _)) => Err(Denied::invalid(name.clone(), "is no filter of this list")),
             None => Ok(()),
@@ -208,12 +209,7 @@ impl<'a> PageContext<'a> {
 
 /// A frame for anonymous users.
 pub fn bare(prefs: &Prefs) -> Frame {
-    Frame {
-        theme: prefs.theme,
-        dense: prefs.dense,
-        shortcuts: prefs.shortcuts,
-        ..Frame::default()
-    }
+    Frame { theme: prefs.theme, dense: prefs.dense, shortcuts: prefs.shortcuts, ..Frame::default() }
 }
 
 fn person(principal: &Principal) -> Person {

@@ -321,7 +321,10 @@ mod tests {
         let (a, b) = both("1250300.25", "-1250299.75");
         assert!(a.contains(">1,250,300.25<") && b.contains(">−1,250,299.75<"), "{a} {b}");
         let (a, b) = both("12345.00", "12354.00");
-        assert!(a.contains("12,3<del>45</del>.00") && b.contains("12,3<ins>54</ins>.00"), "{a} {b}");
+        assert!(
+            a.contains("12,3<del>45</del>.00") && b.contains("12,3<ins>54</ins>.00"),
+            "{a} {b}"
+        );
         let (a, b) = both("12345.10", "1234.10");
         assert!(a.contains("<del>"), "{a} {b}");
         assert!(!b.contains("<ins>") && b.contains("1,234.10"), "{b}");

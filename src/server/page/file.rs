@@ -36,9 +36,8 @@ pub fn response<T: Serialize>(format: &str, name: &str, rows: &[T]) -> Result<Re
             _ => None,
         })
         .collect();
-    let columns: Vec<&str> = rows.first().map_or_else(Vec::new, |row| {
-        row.keys().map(String::as_str).collect()
-    });
+    let columns: Vec<&str> =
+        rows.first().map_or_else(Vec::new, |row| row.keys().map(String::as_str).collect());
     let cells = |row: &Map<String, Json>| -> Vec<String> {
         columns.iter().map(|name| row.get(*name).map_or_else(String::new, cell)).collect()
     };
@@ -58,7 +57,8 @@ pub fn response<T: Serialize>(format: &str, name: &str, rows: &[T]) -> Result<Re
         }
         _ => {
             let mut bytes = Vec::new();
-            let mut table = Table::new(&mut bytes, &columns, true).map_err(|error| failed(&error))?;
+            let mut table =
+                Table::new(&mut bytes, &columns, true).map_err(|error| failed(&error))?;
             for row in &rows {
                 table.row(&cells(row)).map_err(|error| failed(&error))?;
             }

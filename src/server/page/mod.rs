@@ -1,44 +1,33 @@
 //! The review page: complete HTML from the server, one style sheet, one script, no external
-//! resources. Every screen is a template with plain data.
+//! resources. Every screen is a folder, and a template with plain data.
 //!
 //! Templates escape everything; only [`fragment`] emits markup. Screens make no decisions and know
 //! no SQL: they show what the services return and post forms to them.
 
-pub mod account;
 pub(super) mod address;
 mod assets;
 mod audit;
-pub mod breaks;
-mod bulk;
-pub mod by_hand;
+mod by_hand;
 mod check;
 mod context;
 mod diff;
 mod difference;
 mod file;
-pub mod forms;
 mod fragment;
 mod frame;
 mod item;
 mod labels;
-pub mod login;
-mod login_form;
+mod login;
 mod overview;
-pub mod people;
+mod people;
 mod prefs;
 mod problem;
 mod profile;
-mod proposal;
 mod queue;
 mod reasons;
 mod reports;
-pub mod runs;
 #[cfg(test)]
 mod sample;
-pub mod screens;
-pub mod statement;
-pub mod views;
-pub mod why;
 mod work;
 
 pub use context::problem_page;
@@ -50,6 +39,25 @@ use super::route::{Content, Route};
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// The routes of all screens. Each screen is a folder: its routes, its handlers, its templates.
+pub fn routes() -> Vec<Route> {
+    let screens = [
+        login::routes(),
+        overview::routes(),
+        queue::routes(),
+        item::routes(),
+        by_hand::routes(),
+        check::routes(),
+        reasons::routes(),
+        work::routes(),
+        audit::routes(),
+        reports::routes(),
+        people::routes(),
+        profile::routes(),
+    ];
+    screens.into_iter().flatten().collect()
+}
 
 pub fn describe(route: Route) -> Route {
     let parameters = if route.path.contains("{id}") {

@@ -15,12 +15,14 @@ use crate::report::statement::{Bar, Waterfall};
 use crate::review::{self, *};
 
 use super::address::Listing;
-use super::breaks::{self, BreaksPage};
+use super::check::proposal;
 use super::frame::{Frame, Message, Person, Screen, Theme, Tone, Undo};
-use super::statement::{Part, Row, StatementPage};
+use super::login::form as login_form;
+use super::overview::breaks::{self, BreaksPage};
+use super::overview::statement::{Part, Row, StatementPage};
+use super::queue::bulk;
 use super::{
-    assets, audit, bulk, check, item, login_form, overview, problem, profile, proposal, queue,
-    reasons, reports, work,
+    assets, audit, check, item, overview, problem, profile, queue, reasons, reports, work,
 };
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)>{{7*7}}</textarea><script>alert(2)</script>";
@@ -604,7 +606,7 @@ fn queues(pages: &mut Pages<'_>) {
     let catalogue = catalogue();
     let (listing, facets) = (Listing::default(), facets());
     let full = summary(true);
-    let views = [super::views::View {
+    let views = [queue::views::View {
         name: "Large amounts".into(),
         href: "/review/queue?min_amount=1000".into(),
         present: false,
@@ -628,7 +630,12 @@ fn queues(pages: &mut Pages<'_>) {
         tone: Tone::Good,
         text: "Proposed for T-100233. A checker decides.".into(),
         link: None,
-        undo: Some(Undo { action: "/x".into(), version: "p1-x".into(), key: "k".into(), back: "/review/queue".into() }),
+        undo: Some(Undo {
+            action: "/x".into(),
+            version: "p1-x".into(),
+            key: "k".into(),
+            back: "/review/queue".into(),
+        }),
     });
     pages.add(
         "queue",
@@ -1071,7 +1078,7 @@ fn others(pages: &mut Pages<'_>) {
             has_password: true,
             frame: frame(Screen::Profile),
             page_size: 50,
-            account: super::account::Account::default(),
+            account: profile::account::Account::default(),
             wrong: None,
         },
     );

@@ -8,9 +8,9 @@ use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
 
-use super::context::{PageContext, redirect};
-use super::labels;
-use super::screens::profile_page;
+use super::page;
+use crate::server::page::context::{PageContext, redirect};
+use crate::server::page::labels;
 
 /// A token of the user.
 #[derive(Clone, Debug)]
@@ -100,10 +100,10 @@ pub fn create_token(call: &Call<'_>) -> Result<Response, Denied> {
         token::create(&*call.app.store, &context.actor, &new, context.now, &system_random)
     });
     match made {
-        Ok((_, text)) => profile_page(&context, None, Some(text), 200),
+        Ok((_, text)) => page(&context, None, Some(text), 200),
         Err(refusal) if refusal.cause.is_none() => {
             let status = refusal.kind.status();
-            profile_page(&context, Some(refusal.message), None, status)
+            page(&context, Some(refusal.message), None, status)
         }
         Err(refusal) => Err(refusal.into()),
     }

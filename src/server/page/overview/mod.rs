@@ -1,5 +1,9 @@
 //! The start page: figures of runs that add up, each linked to what it counts.
 
+pub mod breaks;
+pub mod runs;
+pub mod statement;
+
 use askama::Template;
 
 use crate::domain::Instant;
@@ -13,9 +17,20 @@ use super::address::with_query;
 use super::fragment::{Bar, Spark, Stack};
 use super::frame::Frame;
 use super::labels;
+use crate::server::route::Route;
+use crate::server::routes::{VIEW, get};
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review", "page_overview", runs::overview, VIEW),
+        get("/review/breaks", "page_breaks", breaks::show, VIEW),
+        get("/review/statement", "page_statement", statement::show, VIEW),
+    ]
+}
 
 #[derive(Template)]
-#[template(path = "overview.html")]
+#[template(path = "overview/overview.html")]
 pub struct Overview {
     pub frame: Frame,
     /// Name, address, present.

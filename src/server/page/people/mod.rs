@@ -10,13 +10,25 @@ use crate::review::{Refusal, RefusalKind};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::route::Route;
+use crate::server::routes::{ADMINISTER, get, post};
 
 use super::context::{PageContext, html, redirect, sentence};
 use super::frame::{Frame, Screen};
 use super::{file, labels};
 
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/people", "page_people", screen, ADMINISTER),
+        post("/review/people", "page_invite", create, ADMINISTER).lasting(),
+        post("/review/people/{login}", "page_change_person", change, ADMINISTER).lasting(),
+        post("/review/people/{login}/invitation", "page_invitation", invite, ADMINISTER).lasting(),
+    ]
+}
+
 #[derive(Template)]
-#[template(path = "people.html")]
+#[template(path = "people/people.html")]
 pub struct People {
     pub frame: Frame,
     pub people: Vec<Row>,
@@ -89,11 +101,19 @@ fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response
         let line = |one: &Person| Line {
             login: one.login.clone(),
             name: one.name.clone(),
-            roles: ROLES.iter().filter(|(role, _)| one.roles.contains(*role)).map(|(role, _)| role.name()).collect(),
+            roles: ROLES
+                .iter()
+                .filter(|(role, _)| one.roles.contains(*role))
+                .map(|(role, _)| role.name())
+                .collect(),
             state: state(one).0,
             created_at: crate::store::time_text(one.created),
         };
-        return file::response(format, "recon-people", &people.iter().map(line).collect::<Vec<_>>());
+        return file::response(
+            format,
+            "recon-people",
+            &people.iter().map(line).collect::<Vec<_>>(),
+        );
     }
     let mut missing = Vec::new();
     for (eyes, what) in [(4, "Decisions"), (6, "Six-eye items")] {

@@ -8,17 +8,17 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 use crate::store::{BREAK_COLUMNS, BreakFilter, SqlValue};
 
-use super::address::with_query;
-use super::context::{PageContext, html};
-use super::frame::{Frame, Screen};
 use super::runs::newest_of;
-use super::{difference, file, item, labels};
+use crate::server::page::address::with_query;
+use crate::server::page::context::{PageContext, html};
+use crate::server::page::frame::{Frame, Screen};
+use crate::server::page::{difference, file, item, labels};
 
 /// Breaks in a list.
 const MOST: usize = 100;
 
 #[derive(Template)]
-#[template(path = "breaks.html")]
+#[template(path = "overview/breaks.html")]
 pub struct BreaksPage {
     pub frame: Frame,
     pub job: String,
@@ -111,7 +111,8 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
         ("Cleared on this date", "No breaks have cleared.", list(false, true)?),
     ];
     if let Some(format) = format {
-        let lines = lists.iter().flat_map(|(list, _, rows)| rows.iter().map(move |row| Line { list, row }));
+        let lines =
+            lists.iter().flat_map(|(list, _, rows)| rows.iter().map(move |row| Line { list, row }));
         return file::response(format, "recon-breaks", &lines.collect::<Vec<_>>());
     }
     let forecasts = context.desk.forecasts(&context.actor, &run.job)?;
@@ -119,7 +120,11 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
         forecasts: forecasts
             .iter()
             .map(|(field, kind, one)| {
-                (labels::field(field).to_owned(), difference::kind(kind, &systems), item::forecast(one))
+                (
+                    labels::field(field).to_owned(),
+                    difference::kind(kind, &systems),
+                    item::forecast(one),
+                )
             })
             .collect(),
         frame,

@@ -14,9 +14,9 @@ use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
 
-use super::address::with_query;
-use super::context::{PageContext, html};
-use super::frame::{Frame, Screen};
+use crate::server::page::address::with_query;
+use crate::server::page::context::{PageContext, html};
+use crate::server::page::frame::{Frame, Screen};
 
 /// A statement takes a pass over the run's differences, so the newest ones are kept until something is decided.
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
@@ -25,7 +25,7 @@ type Known = HashMap<(String, RunId), (String, Statements)>;
 const MOST_KNOWN: usize = 50;
 
 #[derive(Template)]
-#[template(path = "statement.html")]
+#[template(path = "overview/statement.html")]
 pub struct StatementPage {
     pub frame: Frame,
     pub job: String,

@@ -16,9 +16,9 @@ use crate::server::error::Denied;
 use crate::server::http::Response;
 use crate::store::{AttributionCount, RunFilter, RunRow, Store};
 
-use super::context::{PageContext, html};
-use super::frame::Screen;
-use super::overview::{Data, Overview, RunFigures, Standing};
+use super::{Data, Overview, RunFigures, Standing};
+use crate::server::page::context::{PageContext, html};
+use crate::server::page::frame::Screen;
 
 /// Runs in a chart.
 const CHARTED: usize = 30;

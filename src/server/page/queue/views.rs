@@ -3,10 +3,9 @@
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::page::address::Listing;
+use crate::server::page::context::{PageContext, redirect};
 use crate::server::target::pairs;
-
-use super::address::Listing;
-use super::context::{PageContext, redirect};
 
 /// A named filter, and whether it is the list shown.
 #[derive(Clone, Debug)]

@@ -1,22 +1,43 @@
 //! The queue: differences that await a decision, in groups or one by one.
 
+pub mod bulk;
+pub mod views;
+
 use askama::Template;
 
 use crate::coding::escape;
 use crate::domain::Instant;
+use crate::domain::review::Permission;
 use crate::review::{
-    self, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Share, Summary,
+    self, GroupBy, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Share, Summary,
 };
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Route;
+use crate::server::routes::{PROPOSE, VIEW, get, post};
 
+use self::views::View;
 use super::address::{Listing, with_query};
-use super::diff;
+use super::context::{PageContext, html};
 use super::fragment::{Bar, Value};
-use super::frame::Frame;
-use super::views::View;
-use super::{difference, labels};
+use super::frame::{Frame, Screen};
+use super::{diff, difference, labels};
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/queue", "page_queue", show, VIEW),
+        get("/review/bulk", "page_bulk", bulk::show, PROPOSE),
+        post("/review/views", "page_save_view", views::save, VIEW).lasting(),
+        post("/review/views/delete", "page_delete_view", views::delete, VIEW),
+        post("/review/bulk", "page_select", bulk::select, PROPOSE),
+        post("/review/bulk/commit", "page_commit", bulk::commit, PROPOSE),
+    ]
+}
 
 #[derive(Template)]
-#[template(path = "queue.html")]
+#[template(path = "queue/queue.html")]
 pub struct Queue {
     pub frame: Frame,
     pub title: String,
@@ -788,4 +809,48 @@ fn settled(item: &ReviewItem) -> Vec<Guess> {
             pale: item.confidence_score < difference::SURE,
         })
         .collect()
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, summary) = context.frame(Screen::Queue)?;
+    let mut listing = Listing::parse(context.query());
+    if let Some(name) = &listing.unknown {
+        return Err(Denied::invalid(
+            name.clone(),
+            "is no filter of the queue, or has no such value",
+        ));
+    }
+    // Only undecided items are grouped.
+    listing.items |= listing.filter.status.as_deref().is_some_and(|status| status != "UNKNOWN");
+    listing.items |= listing.filter.signature.is_some();
+    let reasons = context.desk.reasons(&context.actor, None, None)?;
+    let facets = context.desk.facets(&context.actor, &listing.filter)?;
+    let mut ask = context.page(listing.cursor.clone());
+    ask.sort = listing.sort;
+    let runs = context.desk.current_runs(&context.actor)?;
+    let views = views::of(&context, &listing)?;
+    let text = listing.filter.q.as_deref().filter(|q| !q.trim().is_empty());
+    let search = text.map(|q| context.desk.search_counts(&context.actor, q)).transpose()?;
+    let answers = Data {
+        listing: &listing,
+        summary: &summary,
+        search,
+        facets: &facets,
+        runs: &runs,
+        views: &views,
+        may_save: !context.call.app.office.solo(),
+        reasons: &reasons,
+        may_decide: context.may(Permission::Propose),
+        now: context.now,
+    };
+    let page = if listing.items {
+        let items = context.desk.queue(&context.actor, &listing.filter, &ask)?;
+        Queue::new(frame, &answers, &Rows::Items(&items))
+    } else {
+        let groups =
+            context.desk.groups(&context.actor, &listing.filter, GroupBy::Signature, &ask)?;
+        Queue::new(frame, &answers, &Rows::Groups(&groups))
+    };
+    html(200, &page)
 }

@@ -7,6 +7,8 @@ use crate::review::{MatchPreview, MatchRows, MatchSum, Refusal, RefusalKind, Rev
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::route::Route;
+use crate::server::routes::{PROPOSE, get, post};
 
 use super::address::with_query;
 use super::context::{PageContext, html, redirect, sentence};
@@ -14,8 +16,17 @@ use super::frame::{Frame, Screen};
 use super::queue::{Code, codes};
 use super::{difference, labels};
 
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/match", "page_match", show, PROPOSE),
+        post("/review/match", "page_propose_match", propose, PROPOSE),
+        post("/review/matches/{id}/unmatch", "page_unmatch", unmatch, PROPOSE),
+    ]
+}
+
 #[derive(Template)]
-#[template(path = "by_hand.html")]
+#[template(path = "by_hand/by_hand.html")]
 pub struct ByHand {
     pub frame: Frame,
     /// The chosen rows of A, and of B.
@@ -178,10 +189,7 @@ fn screen(
     };
     let page = ByHand {
         frame,
-        sides: [
-            side(&system(0), &preview.rows_a, &ids),
-            side(&system(1), &preview.rows_b, &ids),
-        ],
+        sides: [side(&system(0), &preview.rows_a, &ids), side(&system(1), &preview.rows_b, &ids)],
         sums: preview.sums.iter().map(Sum::of).collect(),
         others: found
             .items

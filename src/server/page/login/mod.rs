@@ -1,5 +1,7 @@
 //! Log-in, log-out, passwords, invitations; and the page's two files.
 
+pub mod form;
+
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -15,12 +17,31 @@ use crate::server::authenticate::{cookie, set_cookie};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::route::Access::{LoggedIn, Open};
+use crate::server::route::Route;
+use crate::server::routes::{get, post};
 
+use self::form::{FirstAdmin, Login, Password};
 use super::assets::{self, Asset};
 use super::context::{LOGIN, PageContext, bare, html, redirect, sentence};
-use super::login_form::{FirstAdmin, Login, Password};
 use super::prefs::Prefs;
-use super::screens::profile_page;
+use super::profile;
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/", "page_root", root, Open),
+        get("/review/login", "page_login", login_page, Open),
+        post("/review/login", "page_log_in", log_in, Open),
+        post("/review/logout", "page_log_out", log_out, Open),
+        get("/review/first", "page_first", first_page, Open),
+        post("/review/first", "page_make_first", first, Open).lasting(),
+        get("/review/password", "page_password", password_page, LoggedIn).before_change(),
+        post("/review/password", "page_change_password", change_password, LoggedIn).before_change().lasting(),
+        post("/review/agree", "page_agree", agree, LoggedIn).lasting(),
+        get("/assets/{file}", "page_asset", asset, Open),
+    ]
+}
 
 /// Prevents open redirects: any other address leads to the overview.
 pub fn safe(then: &str) -> &str {
@@ -190,7 +211,7 @@ pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let field = |name: &str| call.field(name).unwrap_or_default();
     if field("password") != field("again") {
-        return profile_page(&context, Some("the two passwords differ".to_owned()), None, 422);
+        return profile::page(&context, Some("the two passwords differ".to_owned()), None, 422);
     }
     let password = Some(field("password")).filter(|password| !password.is_empty());
     let app = call.app;
@@ -207,7 +228,7 @@ pub fn agree(call: &Call<'_>) -> Result<Response, Denied> {
         Ok(_) => Ok(redirect("/review/profile", "agreed")),
         Err(refusal) => match refusal.kind {
             RefusalKind::Invalid => {
-                profile_page(&context, Some(refusal.message.clone()), None, refusal.kind.status())
+                profile::page(&context, Some(refusal.message.clone()), None, refusal.kind.status())
             }
             _ => Err(refusal.into()),
         },

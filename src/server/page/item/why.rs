@@ -7,17 +7,17 @@ use crate::review::{ItemDetail, SideTrace, Trace, TracedField};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::page::address::Listing;
+use crate::server::page::context::{PageContext, html, sentence};
+use crate::server::page::diff::{self, Signs};
+use crate::server::page::fragment::Value;
+use crate::server::page::frame::{Frame, Screen};
+use crate::server::page::{difference, labels};
 
-use super::address::Listing;
-use super::context::{PageContext, html, sentence};
-use super::diff::{self, Signs};
-use super::fragment::Value;
-use super::frame::{Frame, Screen};
-use super::item::{self, Guess};
-use super::{difference, labels};
+use super::{Guess, guesses};
 
 #[derive(Template)]
-#[template(path = "why.html")]
+#[template(path = "item/why.html")]
 pub struct Why {
     pub frame: Frame,
     pub reference: String,
@@ -65,7 +65,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let reasons = context.desk.reasons(&context.actor, None, None)?;
     let listing = Listing::parse(context.query());
     let back = listing.with_position(&format!("/review/items/{id}"));
-    html(200, &Why::new(frame, &detail, trace, item::guesses(&detail.item, &reasons), back))
+    html(200, &Why::new(frame, &detail, trace, guesses(&detail.item, &reasons), back))
 }
 
 impl Why {

@@ -2,10 +2,10 @@
 
 use askama::Template;
 
-use super::frame::Frame;
+use crate::server::page::frame::Frame;
 
 #[derive(Template)]
-#[template(path = "login.html")]
+#[template(path = "login/login.html")]
 pub struct Login {
     pub frame: Frame,
     pub username: String,
@@ -15,7 +15,7 @@ pub struct Login {
 }
 
 #[derive(Template)]
-#[template(path = "password.html")]
+#[template(path = "login/password.html")]
 pub struct Password {
     pub frame: Frame,
     pub username: String,
@@ -27,7 +27,7 @@ pub struct Password {
 }
 
 #[derive(Template)]
-#[template(path = "first.html")]
+#[template(path = "login/first.html")]
 pub struct FirstAdmin {
     pub frame: Frame,
     /// The invitation's secret.

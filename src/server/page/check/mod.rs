@@ -1,23 +1,47 @@
 //! Lists of proposals: to check, to authorize, your own; and approving several at once.
 
+pub mod proposal;
+
 use std::collections::BTreeMap;
 
 use askama::Template;
 
 use crate::coding::escape;
 use crate::domain::Instant;
-use crate::domain::review::{Permission, ProposalKind};
-use crate::review::{Actor, AmountSum, InboxEntry, Page, ProposalView, Summary};
+use crate::domain::review::{Permission, ProposalKind, ProposalState};
+use crate::review::{
+    Actor, AmountSum, Approve, InboxEntry, Page, PageAsk, ProposalFilter, ProposalView,
+    ProposalsFor, Summary,
+};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Route;
+use crate::server::routes::{DECIDE, PROPOSE, VIEW, get, post};
 
 use super::address::with_query;
-use super::context::sentence;
+use super::context::{PageContext, html, redirect, sentence};
 use super::fragment::Value;
-use super::frame::Frame;
-use super::queue::Tab;
-use super::{bulk, difference, file, labels};
+use super::frame::{Frame, Screen};
+use super::queue::{Tab, bulk};
+use super::{difference, file, labels};
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/check", "page_check", show, VIEW),
+        get("/review/proposals/{id}", "page_proposal", proposal::show, VIEW),
+        post("/review/check", "page_check_selected", selected, DECIDE),
+        post("/review/check/commit", "page_check_commit", commit, DECIDE),
+        post("/review/proposals/{id}/approve", "page_approve", proposal::approve, DECIDE),
+        post("/review/proposals/{id}/return", "page_return", proposal::send_back, DECIDE),
+        post("/review/proposals/{id}/withdraw", "page_withdraw", proposal::withdraw, PROPOSE),
+        post("/review/proposals/{id}/amend", "page_amend", proposal::amend_form, PROPOSE),
+    ]
+}
 
 #[derive(Template)]
-#[template(path = "check.html")]
+#[template(path = "check/check.html")]
 pub struct Check {
     pub frame: Frame,
     pub about: String,
@@ -189,9 +213,11 @@ impl Check {
             tabs,
             proposals: rows(answers),
             nothing: (nothing.0.to_owned(), nothing.1.to_owned()),
-            next: answers.page.next.as_ref().map(|cursor| {
-                format!("{}&cursor={}", address(which), escape(cursor))
-            }),
+            next: answers
+                .page
+                .next
+                .as_ref()
+                .map(|cursor| format!("{}&cursor={}", address(which), escape(cursor))),
             which: which.to_owned(),
             systems: systems(&answers.page.items),
             exports: file::links(&address(which)),
@@ -379,7 +405,7 @@ impl Chosen {
 
 /// What approving several proposals at once would do.
 #[derive(Template)]
-#[template(path = "approve.html")]
+#[template(path = "check/approve.html")]
 pub struct Several {
     pub frame: Frame,
     pub proposals: u64,
@@ -454,6 +480,154 @@ fn add(sums: &mut Vec<AmountSum>, sum: &AmountSum) {
             }
         }
         None => sums.push(sum.clone()),
+    }
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, summary) = context.frame(Screen::Check)?;
+    context.only(&["list", "stage", "state", "open"])?;
+    // The names of the API; `list` is that of older addresses.
+    let asked = match (context.asked("open"), context.asked("state"), context.asked("stage")) {
+        ("true", ..) => "open",
+        ("false", ..) => "closed",
+        (_, "RETURNED", _) => "returned",
+        (_, _, "") => context.asked("list"),
+        (_, _, stage) => stage,
+    };
+    let which = match asked {
+        "to_check" | "to_authorize" | "mine" | "open" | "closed" | "returned" => asked,
+        _ if context.may(Permission::Authorize)
+            && summary.to_check == 0
+            && summary.to_authorize > 0 =>
+        {
+            "to_authorize"
+        }
+        _ if context.may(Permission::Check) => "to_check",
+        _ if context.may(Permission::Propose) => "mine",
+        _ => "open",
+    };
+    let mut filter = ProposalFilter::default();
+    match which {
+        "to_check" => filter.stage = Some(ProposalsFor::ToCheck),
+        "to_authorize" => filter.stage = Some(ProposalsFor::ToAuthorize),
+        "mine" => filter.stage = Some(ProposalsFor::Mine),
+        "closed" => filter.open = Some(false),
+        "returned" => filter.state = Some(ProposalState::Returned),
+        _ => filter.open = Some(true),
+    }
+    if let Some(format) = file::asked(&context) {
+        return proposals_file(&context, &filter, format);
+    }
+    let mut ask = context.page_asked();
+    // Look-alikes are folded, so many fit on a page.
+    ask.limit = Some(200);
+    let page = context.desk.inbox(&context.actor, &filter, &ask)?;
+    let answers =
+        Data { which, page: &page, summary: &summary, actor: &context.actor, now: context.now };
+    html(200, &Check::new(frame, &answers))
+}
+
+/// All proposals of a list as a file.
+pub fn proposals_file(
+    context: &PageContext<'_>,
+    filter: &ProposalFilter,
+    format: &str,
+) -> Result<Response, Denied> {
+    let mut ask = PageAsk { limit: Some(200), ..PageAsk::default() };
+    let mut entries = Vec::new();
+    loop {
+        let page = context.desk.inbox(&context.actor, filter, &ask)?;
+        entries.extend(page.items);
+        match page.next {
+            Some(next) => ask.cursor = Some(next),
+            None => break,
+        }
+    }
+    let lines: Vec<_> = entries.iter().map(Line::of).collect();
+    file::response(format, "recon-proposals", &lines)
+}
+
+/// `wrong`: what went wrong with an earlier try.
+pub fn several_page(
+    context: &PageContext<'_>,
+    chosen: &[Chosen],
+    which: &str,
+    wrong: Option<String>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let (frame, _) = context.frame(Screen::Check)?;
+    let one = PageAsk { limit: Some(1), ..PageAsk::default() };
+    let mut entries = Vec::with_capacity(chosen.len());
+    for chosen in chosen {
+        let detail = context.desk.proposal(&context.actor, &chosen.proposal_id, &one)?;
+        entries
+            .push(InboxEntry { item: detail.items.into_iter().next(), proposal: detail.proposal });
+    }
+    html(status, &Several::new(frame, &entries, which, context.now, wrong))
+}
+
+/// Proposals that were ticked in the list: one is approved at once, several after a preview.
+pub fn selected(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let which = list_of(&context);
+    let values = |name: &'static str| {
+        let fields = call.form.iter().filter(move |(own, _)| own == name);
+        fields.map(|(_, value)| value.as_str())
+    };
+    let only = Chosen::parse(values("only"));
+    let chosen = if only.is_empty() { Chosen::parse(values("id")) } else { only };
+    let [one] = chosen.as_slice() else {
+        if chosen.is_empty() {
+            return Err(Denied::invalid("", "select some proposals first"));
+        }
+        return several_page(&context, &chosen, &which, None, 200);
+    };
+    let ask = PageAsk { limit: Some(1), ..PageAsk::default() };
+    let detail = context.desk.proposal(&context.actor, &one.proposal_id, &ask)?;
+    if detail.proposal.count != 1 {
+        return Ok(Response::see_other(&format!("/review/proposals/{}", one.proposal_id)));
+    }
+    match context.desk.approve(&context.actor, &approval(one)) {
+        Ok(_) => Ok(redirect(&address(&which), &format!("approved.{}", one.proposal_id))),
+        Err(refusal) => proposal::refused(&context, &one.proposal_id, refusal, String::new()),
+    }
+}
+
+/// Approves the previewed proposals, each by itself; those that can't be are shown again.
+pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let which = list_of(&context);
+    let sent = call.form.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.as_str());
+    let chosen = Chosen::parse(sent);
+    // Each approval is a request of its own.
+    let actor = Actor { idempotency: None, ..context.actor.clone() };
+    let (mut left, mut why) = (Vec::new(), None);
+    for one in &chosen {
+        if let Err(refusal) = context.desk.approve(&actor, &approval(one)) {
+            why.get_or_insert(sentence(&refusal.message));
+            left.push(one.clone());
+        }
+    }
+    let Some(why) = why else {
+        return Ok(redirect(&address(&which), &format!("several.{}", chosen.len())));
+    };
+    let (done, all) = (chosen.len() - left.len(), chosen.len());
+    let wrong = format!("{done} of {all} were approved. The others were not: {why}");
+    several_page(&context, &left, &which, Some(wrong), 409)
+}
+
+fn list_of(context: &PageContext<'_>) -> String {
+    let list = context.field("list").unwrap_or_default();
+    if list == "to_authorize" { list } else { "to_check".to_owned() }
+}
+
+fn approval(chosen: &Chosen) -> Approve {
+    Approve {
+        proposal_id: chosen.proposal_id.clone(),
+        if_match: chosen.tag.parse().ok(),
+        content_hash: chosen.hash.parse().ok(),
+        comments: None,
     }
 }
 

@@ -2,17 +2,32 @@
 
 use askama::Template;
 
+use crate::domain::review::Permission;
 use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Access::OneOf;
+use crate::server::route::Route;
+use crate::server::routes::get;
 
 use super::address::with_query;
-use super::frame::Frame;
+use super::context::{PageContext, html};
+use super::frame::{Frame, Screen};
 use super::{file, labels};
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/reports", "page_reports", show, OneOf(&[Permission::Reports])),
+    ]
+}
 
 /// Most rows on the page; files have all.
 const SHOWN: usize = 500;
 
 #[derive(Template)]
-#[template(path = "reports.html")]
+#[template(path = "reports/reports.html")]
 pub struct Reports {
     pub frame: Frame,
     /// Name, address, present.
@@ -204,4 +219,31 @@ fn duty_row(row: &SodFinding) -> Vec<Cell> {
         Cell::text(row.entity.clone()),
         Cell::at(&row.at),
     ]
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, _) = context.frame(Screen::Reports)?;
+    context.only(&["report", "from", "to"])?;
+    let day = |name: &str| {
+        let text = context.asked(name);
+        let parts: Vec<&str> = text.split('-').collect();
+        let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+        (lengths == [4, 2, 2] && parts.iter().all(digits)).then(|| text.to_owned())
+    };
+    let period = Period { from: day("from"), to: day("to") };
+    let found = match context.asked("report") {
+        "access" => Report::Access(context.desk.report_access(&context.actor, &period)?),
+        "duties" => Report::Duties(context.desk.report_sod(&context.actor, &period)?),
+        _ => Report::Overrides(context.desk.report_overrides(&context.actor, &period)?),
+    };
+    if let Some(format) = file::asked(&context) {
+        return match &found {
+            Report::Overrides(rows) => file::response(format, "recon-overrides", rows),
+            Report::Access(rows) => file::response(format, "recon-access", rows),
+            Report::Duties(rows) => file::response(format, "recon-duties", rows),
+        };
+    }
+    html(200, &Reports::new(frame, &period, &found))
 }

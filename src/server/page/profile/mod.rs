@@ -1,12 +1,37 @@
 //! Profile and help.
 
+pub mod account;
+
 use askama::Template;
 
-use super::account::Account;
-use super::frame::{Frame, Theme};
+use crate::review::people::{AuthMethod, directory};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Access::LoggedIn;
+use crate::server::route::Route;
+use crate::server::routes::{get, post};
+
+use self::account::Account;
+use super::address::with_query;
+use super::context::{PageContext, html, sentence};
+use super::frame::{Frame, Screen, Theme};
+use super::prefs::Prefs;
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/profile", "page_profile", show, LoggedIn),
+        post("/review/profile", "page_set_profile", save, LoggedIn),
+        post("/review/profile/tokens", "page_create_token", account::create_token, LoggedIn).lasting(),
+        post("/review/profile/tokens/revoke", "page_revoke_token", account::revoke_token, LoggedIn).lasting(),
+        post("/review/profile/sessions", "page_end_session", account::end_session, LoggedIn),
+        get("/review/help", "page_help", help, LoggedIn),
+    ]
+}
 
 #[derive(Template)]
-#[template(path = "profile.html")]
+#[template(path = "profile/profile.html")]
 pub struct Profile {
     pub frame: Frame,
     pub page_size: u16,
@@ -34,7 +59,7 @@ impl Profile {
 
 /// Keyboard map and glossary.
 #[derive(Template)]
-#[template(path = "help.html")]
+#[template(path = "profile/help.html")]
 pub struct Help {
     pub frame: Frame,
 }
@@ -99,3 +124,44 @@ pub const KEYS: [KeyGroup; 4] = [
         ],
     ),
 ];
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    page(&context, None, None, 200)
+}
+
+pub fn page(
+    context: &PageContext<'_>,
+    wrong: Option<String>,
+    made: Option<String>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let (frame, _) = context.frame(Screen::Profile)?;
+    let person = context.call.person()?;
+    let logins = directory::logins_of(&*context.call.app.store, &person.person_id)
+        .map_err(crate::review::Refusal::from)?;
+    let waiting = logins.into_iter().filter(|own| own.awaits_consent).map(|own| own.login);
+    let page = Profile {
+        frame,
+        waiting: waiting.collect(),
+        has_password: matches!(person.method, AuthMethod::Session(_)),
+        page_size: context.prefs.size,
+        account: Account::of(context, made)?,
+        wrong: wrong.as_deref().map(sentence),
+    };
+    html(status, &page)
+}
+
+/// Keyboard map and glossary.
+pub fn help(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, _) = context.frame(Screen::Help)?;
+    html(200, &Help { frame })
+}
+
+/// Saves the settings in a cookie.
+pub fn save(call: &Call<'_>) -> Result<Response, Denied> {
+    let prefs = Prefs::from_form(&call.form);
+    let address = with_query("/review/profile", [("said", "saved")]);
+    Ok(Response::see_other(&address).header("set-cookie", prefs.set_cookie()))
+}

@@ -5,20 +5,27 @@ use askama::Template;
 use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::{Action, Eyes, Permission, ProposalKind, ProposalState};
-use crate::review::{Actor, ProposalDetail, ProposalStep, ProposalView, ReasonEntry};
+use crate::review::{
+    self, Actor, Approve, Close, PageAsk, ProposalDetail, ProposalFilter, ProposalStep,
+    ProposalView, ProposalsFor, ReasonEntry, Refusal, RefusalKind,
+};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::page::address::with_query;
+use crate::server::page::by_hand::Sum;
+use crate::server::page::context::{PageContext, html, redirect, sentence};
+use crate::server::page::fragment::{Bar, Histogram};
+use crate::server::page::frame::{Frame, Screen};
+use crate::server::page::item::{self, Event, Notice};
+use crate::server::page::queue::bulk::{self, Sample};
+use crate::server::page::queue::{Code, codes};
+use crate::server::page::{difference, labels, login};
 
-use super::address::with_query;
-use super::bulk::{self, Sample};
-use super::by_hand::Sum;
-use super::context::sentence;
-use super::fragment::{Bar, Histogram};
-use super::frame::Frame;
-use super::item::{Event, Notice};
-use super::queue::{Code, codes};
-use super::{check, difference, labels};
+use super::{is_joint, title};
 
 #[derive(Template)]
-#[template(path = "proposal.html")]
+#[template(path = "check/proposal.html")]
 pub struct Proposal {
     pub frame: Frame,
     pub title: String,
@@ -141,7 +148,7 @@ impl Proposal {
         let digest = answers.detail.digest.as_ref().filter(|_| !answers.all);
         Self {
             frame,
-            title: check::title(view),
+            title: title(view),
             count: view.count,
             about: view.label.clone(),
             state: labels::proposal(view.state),
@@ -266,7 +273,7 @@ fn steps(view: &ProposalView) -> Vec<Step> {
 }
 
 fn overridden(view: &ProposalView) -> Option<String> {
-    if view.action == Some(Action::Approve) || check::is_joint(view) {
+    if view.action == Some(Action::Approve) || is_joint(view) {
         return None;
     }
     let guess = view.predicted.iter().find(|guess| is_cause(&guess.code))?;
@@ -366,4 +373,132 @@ fn history(detail: &ProposalDetail, now: Instant) -> Vec<Event> {
         at: step.at.clone(),
     };
     detail.steps.iter().rev().map(event).collect()
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    page(&context, call.path("id"), None, 200)
+}
+
+/// The page of the oldest other proposal that awaits the user.
+pub fn following(context: &PageContext<'_>, id: &str) -> Result<Option<String>, Denied> {
+    let ask = PageAsk { limit: Some(2), ..PageAsk::default() };
+    for stage in [ProposalsFor::ToCheck, ProposalsFor::ToAuthorize] {
+        let filter = ProposalFilter { stage: Some(stage), ..ProposalFilter::default() };
+        let found = context.desk.proposals(&context.actor, &filter, &ask)?;
+        if let Some(next) = found.items.iter().find(|one| one.proposal_id != id) {
+            return Ok(Some(format!("/review/proposals/{}", next.proposal_id)));
+        }
+    }
+    Ok(None)
+}
+
+/// `refused`: a step that was refused.
+pub fn page(
+    context: &PageContext<'_>,
+    id: &str,
+    refused: Option<(String, String)>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let (frame, _) = context.frame(Screen::Check)?;
+    let detail = context.desk.proposal(&context.actor, id, &context.page_asked())?;
+    let reasons = context.desk.reasons(&context.actor, Some(true), None)?;
+    let answers = Data {
+        detail: &detail,
+        actor: &context.actor,
+        reasons: &reasons,
+        next: following(context, id)?,
+        all: context.asked("all") == "yes" || !context.asked("cursor").is_empty(),
+        now: context.now,
+        key: context.key()?,
+        refused,
+    };
+    html(status, &Proposal::new(frame, &answers))
+}
+
+pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    let ask = Approve {
+        proposal_id: id.to_owned(),
+        if_match: context.field("version").and_then(|tag| tag.parse().ok()),
+        content_hash: context.field("content_hash").and_then(|hash| hash.parse().ok()),
+        comments: None,
+    };
+    let next = following(&context, id)?;
+    let next = next.unwrap_or_else(|| "/review/check".to_owned());
+    match context.desk.approve(&context.actor, &ask) {
+        Ok(_) => Ok(redirect(&next, &format!("approved.{id}"))),
+        Err(refusal) => refused(&context, id, refusal, String::new()),
+    }
+}
+
+pub fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    let ask = close(&context, id);
+    match context.desk.send_back(&context.actor, &ask) {
+        Ok(_) => Ok(redirect("/review/check", "returned")),
+        Err(refusal) => refused(&context, id, refusal, ask.comments.unwrap_or_default()),
+    }
+}
+
+pub fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    match context.desk.withdraw(&context.actor, &close(&context, id)) {
+        Ok(_) => {
+            let back = context.field("back").unwrap_or_else(|| "/review/work".to_owned());
+            Ok(redirect(login::safe(&back), "withdrawn"))
+        }
+        Err(refusal) => refused(&context, id, refusal, String::new()),
+    }
+}
+
+pub fn amend_form(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    let choice = item::choice(&context, context.field("top").as_deref());
+    let comments = context.field("comment");
+    let ask = review::Amend {
+        proposal_id: id.to_owned(),
+        if_match: context.field("version").and_then(|tag| tag.parse().ok()),
+        action: choice.action,
+        new_reason_code: choice.code,
+        comments: comments.clone(),
+    };
+    match context.desk.amend(&context.actor, &ask) {
+        Ok(_) => Ok(redirect(&format!("/review/proposals/{id}"), "")),
+        Err(refusal) => refused(&context, id, refusal, comments.unwrap_or_default()),
+    }
+}
+
+fn close(context: &PageContext<'_>, id: &str) -> Close {
+    Close {
+        proposal_id: id.to_owned(),
+        if_match: context.field("version").and_then(|tag| tag.parse().ok()),
+        comments: context.field("comment"),
+    }
+}
+
+/// The proposal in its present state, with the reason for the refusal.
+pub fn refused(
+    context: &PageContext<'_>,
+    id: &str,
+    refusal: Refusal,
+    typed: String,
+) -> Result<Response, Denied> {
+    let shown = matches!(
+        refusal.kind,
+        RefusalKind::Conflict
+            | RefusalKind::Stale
+            | RefusalKind::Invalid
+            | RefusalKind::Forbidden
+            | RefusalKind::PreconditionRequired
+    );
+    if !shown {
+        return Err(refusal.into());
+    }
+    let why = sentence(&refusal.message);
+    page(context, id, Some((typed, why)), refusal.kind.status()).or(Err(Denied::from(refusal)))
 }

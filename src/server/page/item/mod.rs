@@ -1,26 +1,48 @@
 //! One difference, with everything needed to decide it.
 
+pub mod why;
+
 use askama::Template;
 
+use crate::diagnostic;
 use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
-use crate::domain::review::{Fired, Permission, ProposalState};
+use crate::domain::review::{Action, Fired, Permission, ProposalState};
 use crate::review::{
-    Actor, Forecast, HistoryEntry, ItemDetail, ItemKind, LifeEvent, ReasonEntry, RecordSide,
-    ReviewItem, SimilarDecision,
+    Actor, Forecast, HistoryEntry, ItemDetail, ItemKind, LifeEvent, PageAsk, QueueFilter,
+    ReasonEntry, RecordSide, Refusal, RefusalKind, Reopen, Resolve, ReviewItem, SimilarDecision,
 };
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Route;
+use crate::server::routes::{CHECK_OR_PROPOSE, COMMENT, PROPOSE, VIEW, get, post};
 
 use super::address::{Listing, with_query};
 use super::by_hand::Sum;
+use super::context::{PageContext, html, redirect, sentence};
 use super::diff::{self, Shown, Signs};
-use super::fragment::{Bar, Value};
-use super::frame::{Frame, Tone};
-use super::queue::{Code, Due, codes};
 use super::difference::{self, Apart};
+use super::fragment::{Bar, Value};
+use super::frame::{Frame, Screen, Tone};
 use super::labels;
+use super::queue::{Code, Due, codes};
+
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/items/{id}", "page_item", show, VIEW),
+        get("/review/items/{id}/why", "page_why", why::show, VIEW),
+        post("/review/items/{id}/decide", "page_decide", decide_form, PROPOSE),
+        post("/review/items/{id}/reopen", "page_reopen", decide_form, PROPOSE),
+        post("/review/items/{id}/sample", "page_sample", sample_form, PROPOSE),
+        post("/review/items/{id}/comment", "page_comment", comment, COMMENT),
+        post("/review/items/{id}/assign", "page_assign", assign_form, CHECK_OR_PROPOSE),
+    ]
+}
 
 #[derive(Template)]
-#[template(path = "item.html")]
+#[template(path = "item/item.html")]
 pub struct Item {
     pub frame: Frame,
     pub id: String,
@@ -394,8 +416,7 @@ impl Item {
         let difference = &item.difference;
         let base = format!("/review/items/{}", item.attribution_id);
         let (a, b) = (difference.value_a.as_deref(), difference.value_b.as_deref());
-        let (equal, fields) =
-            fields(detail, listing).into_iter().partition(Field::is_same);
+        let (equal, fields) = fields(detail, listing).into_iter().partition(Field::is_same);
         let (decide, why_not) = decide(answers, &base);
         Self {
             frame,
@@ -438,7 +459,11 @@ impl Item {
             decide,
             why_not,
             why_href: listing.with_position(&format!("{base}/why")),
-            outcome: if item.status == "PENDING" { String::new() } else { detail.what_next.clone() },
+            outcome: if item.status == "PENDING" {
+                String::new()
+            } else {
+                detail.what_next.clone()
+            },
             triggers: if item.status == "PENDING" { Vec::new() } else { triggers(item) },
             proposal_href: item.proposal_id.as_ref().map(|id| format!("/review/proposals/{id}")),
             before: detail
@@ -839,5 +864,221 @@ pub fn event(entry: &HistoryEntry, now: Instant) -> Event {
         comment: entry.comments.clone().unwrap_or_default(),
         when: labels::ago(now, &entry.performed_at),
         at: entry.performed_at.clone(),
+    }
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    page(&context, call.path("id"), None, 200)
+}
+
+/// `refused`: a decision that was refused.
+pub fn page(
+    context: &PageContext<'_>,
+    id: &str,
+    refused: Option<Refused>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let (frame, summary) = context.frame(Screen::Queue)?;
+    let detail = context.desk.item(&context.actor, id)?;
+    let listing = Listing::parse(context.query());
+    let around = context.desk.queue(&context.actor, &listing.filter, &around(context, &listing))?;
+    let reasons = context.desk.reasons(&context.actor, None, None)?;
+    let ahead = context.call.request.headers.has("x-recon-ahead");
+    if detail.item.status == "UNKNOWN" && context.may(Permission::Propose) && !ahead {
+        // A claim is a hint: show the page even if it fails.
+        let _ = context.desk.claim(&context.actor, id);
+    }
+    // Of a filtered list the number would have to be counted.
+    let total = (listing.filter == QueueFilter::default())
+        .then(|| summary.by_status.get("UNKNOWN").copied())
+        .flatten();
+    let answers = Data {
+        detail: &detail,
+        listing: &listing,
+        around: &around.items,
+        total,
+        page_size: context.prefs.size,
+        reasons: &reasons,
+        actor: &context.actor,
+        inline: context.asked("mode") == "inline",
+        invisible: context.asked("signs") == "all",
+        now: context.now,
+        key: context.key()?,
+        refused,
+    };
+    html(status, &Item::new(frame, &answers))
+}
+
+/// The page of the list from which an item was opened.
+pub fn around(context: &PageContext<'_>, listing: &Listing) -> PageAsk {
+    let mut ask = context.page(listing.cursor.clone());
+    ask.sort = listing.sort;
+    ask
+}
+
+pub struct Choice {
+    pub action: Option<Action>,
+    pub code: Option<String>,
+}
+
+/// Choosing the item's top prediction is APPROVE, any other code OVERRIDE.
+pub fn choice(context: &PageContext<'_>, top: Option<&str>) -> Choice {
+    let chosen = context.field("choice").unwrap_or_default();
+    let code = match chosen.as_str() {
+        "*" => return Choice { action: Some(Action::Approve), code: None },
+        "" => return Choice { action: None, code: None },
+        "reject" => return Choice { action: Some(Action::Reject), code: None },
+        "code" => context.field("code"),
+        code => Some(code.to_owned()),
+    };
+    if code.is_some() && code.as_deref() == top {
+        return Choice { action: Some(Action::Approve), code: None };
+    }
+    Choice { action: code.as_ref().map(|_| Action::Override), code }
+}
+
+/// Decides a difference, or reopens it.
+pub fn decide_form(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    let listing = Listing::parse(context.query());
+    let version = context.field("version").and_then(|version| version.parse().ok());
+    let comments = context.field("comment");
+    // Determine the next item before this one leaves the list.
+    let next = following(&context, &listing, id)?;
+    let reopens = call.request.path().ends_with("/reopen");
+    // The choice is compared with the prediction that the maker saw.
+    let top = if reopens { None } else { context.field("top") };
+    let choice = choice(&context, top.as_deref());
+    let attribution_id = id.to_owned();
+    let outcome = if reopens {
+        context.desk.reopen(
+            &context.actor,
+            &Reopen {
+                attribution_id,
+                version,
+                action: choice.action,
+                new_reason_code: choice.code,
+                comments,
+            },
+        )
+    } else {
+        context.desk.resolve(
+            &context.actor,
+            &Resolve {
+                attribution_id,
+                version,
+                action: choice.action,
+                new_reason_code: choice.code,
+                comments,
+            },
+        )
+    };
+    match outcome {
+        Ok(done) => {
+            let said = match done.value.proposal_id {
+                Some(proposal) => format!("proposed.{proposal}"),
+                None => "done".to_owned(),
+            };
+            let back = || listing.with_position("/review/queue");
+            Ok(redirect(&next.unwrap_or_else(back), &said))
+        }
+        Err(refusal) => refused(&context, id, refusal),
+    }
+}
+
+/// The maker's judgment of a blind sample.
+pub fn sample_form(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    let listing = Listing::parse(context.query());
+    let next = following(&context, &listing, id)?;
+    let choice = choice(&context, None);
+    let comments = context.field("comment");
+    if choice.action.is_none() {
+        let message = "choose a cause or “Confirmed break”";
+        return refused(&context, id, Refusal::new(diagnostic::Code::ActionRequired, message));
+    }
+    let outcome =
+        context.desk.sample(&context.actor, id, choice.code.as_deref(), comments.as_deref());
+    match outcome {
+        Ok(_) => {
+            Ok(redirect(&next.unwrap_or_else(|| listing.with_position("/review/queue")), "sampled"))
+        }
+        Err(refusal) => refused(&context, id, refusal),
+    }
+}
+
+fn following(
+    context: &PageContext<'_>,
+    listing: &Listing,
+    id: &str,
+) -> Result<Option<String>, Denied> {
+    let around = context.desk.queue(&context.actor, &listing.filter, &around(context, listing))?;
+    let at = around.items.iter().position(|item| item.attribution_id == id);
+    let next = match at {
+        Some(at) => around.items.get(at + 1).or_else(|| around.items.first()),
+        None => around.items.first(),
+    };
+    Ok(next
+        .filter(|item| item.attribution_id != id)
+        .map(|item| listing.with_position(&format!("/review/items/{}", item.attribution_id))))
+}
+
+/// The item again, with the input and the reason for the refusal.
+fn refused(context: &PageContext<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
+    // Only then was somebody else quicker.
+    let stale = matches!(
+        refusal.code,
+        diagnostic::Code::Stale
+            | diagnostic::Code::AlreadyPending
+            | diagnostic::Code::InvalidTransition
+    );
+    let typed = matches!(
+        refusal.kind,
+        RefusalKind::Malformed | RefusalKind::Invalid | RefusalKind::Conflict | RefusalKind::Stale
+    );
+    if !typed {
+        return Err(refusal.into());
+    }
+    let status = refusal.kind.status();
+    let refused = Refused {
+        choice: context.field("choice").unwrap_or_default(),
+        code: context.field("code").unwrap_or_default(),
+        comment: context.field("comment").unwrap_or_default(),
+        why: sentence(&refusal.message),
+        stale,
+    };
+    page(context, id, Some(refused), status)
+}
+
+fn same_item(context: &PageContext<'_>, id: &str) -> String {
+    Listing::parse(context.query()).with_position(&format!("/review/items/{id}"))
+}
+
+pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    context.desk.comment(&context.actor, id, &context.field("text").unwrap_or_default())?;
+    Ok(redirect(&same_item(&context, id), "commented"))
+}
+
+/// Assigns a difference to the user, to someone else or to nobody.
+pub fn assign_form(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = call.path("id");
+    let to = context.field("to").unwrap_or_else(|| "me".to_owned());
+    let (person, said) = match to.as_str() {
+        "none" => (None, "given-back"),
+        "me" => (Some("me"), "taken"),
+        login => (Some(login), "given"),
+    };
+    match context.desk.assign(&context.actor, id, person) {
+        Ok(_) => Ok(redirect(&same_item(&context, id), said)),
+        Err(refusal) if refusal.code == diagnostic::Code::UnknownPerson => {
+            Ok(redirect(&same_item(&context, id), "nobody"))
+        }
+        Err(refusal) => Err(refusal.into()),
     }
 }

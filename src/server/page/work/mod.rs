@@ -3,14 +3,28 @@
 use askama::Template;
 
 use crate::domain::Instant;
-use crate::review::{Page, ProposalView, Summary};
+use crate::review::{Page, ProposalFilter, ProposalView, Summary};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Route;
+use crate::server::routes::{PROPOSE, VIEW, get, post};
 
 use super::address::with_query;
-use super::frame::{Frame, Undo};
+use super::context::{PageContext, html, redirect};
+use super::frame::{Frame, Screen, Undo};
 use super::{check, file, labels};
 
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/work", "page_work", show, VIEW),
+        post("/review/undo", "page_undo", undo, PROPOSE),
+    ]
+}
+
 #[derive(Template)]
-#[template(path = "work.html")]
+#[template(path = "work/work.html")]
 pub struct Work {
     pub frame: Frame,
     pub figures: Vec<(String, String, String)>,
@@ -96,4 +110,25 @@ fn row(proposal: &ProposalView, now: Instant, key: &str) -> Row {
         }),
         href,
     }
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, summary) = context.frame(Screen::Work)?;
+    let filter = ProposalFilter {
+        maker: Some(context.actor.person_id.clone()),
+        ..ProposalFilter::default()
+    };
+    if let Some(format) = file::asked(&context) {
+        return check::proposals_file(&context, &filter, format);
+    }
+    let page = context.desk.proposals(&context.actor, &filter, &context.page_asked())?;
+    html(200, &Work::new(frame, &summary, &page, context.now, &context.key()?))
+}
+
+/// Withdraws the user's last proposal.
+pub fn undo(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    context.desk.undo(&context.actor)?;
+    Ok(redirect("/review/work", "withdrawn"))
 }

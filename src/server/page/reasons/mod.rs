@@ -2,14 +2,33 @@
 
 use askama::Template;
 
+use crate::diagnostic::Code;
 use crate::domain::Instant;
-use crate::review::{ProposalView, ReasonEntry, ReviewItem};
+use crate::domain::review::{Permission, ProposalKind};
+use crate::review::{
+    ProposalFilter, ProposalView, ProposeReason, ReasonEntry, Refusal, RefusalKind, ReviewItem,
+};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Access::OneOf;
+use crate::server::route::Route;
+use crate::server::routes::{VIEW, get, post};
 
-use super::frame::Frame;
+use super::context::{PageContext, html, redirect, sentence};
+use super::frame::{Frame, Screen};
 use super::{difference, file, labels};
 
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/reasons", "page_reasons", show, VIEW),
+        post("/review/reasons", "page_propose_reason", propose, OneOf(&[Permission::ProposeReason])),
+    ]
+}
+
 #[derive(Template)]
-#[template(path = "reasons.html")]
+#[template(path = "reasons/reasons.html")]
 pub struct Reasons {
     pub frame: Frame,
     pub reasons: Vec<Reason>,
@@ -128,5 +147,79 @@ impl Reasons {
         });
         let exports = file::links("/review/reasons");
         Self { frame, reasons, proposed, may_propose, like, form, exports }
+    }
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let like = Some(context.asked("like").to_owned()).filter(|like| !like.is_empty());
+    let form = Form { key: context.key()?, like, ..Form::default() };
+    page(&context, form, 200)
+}
+
+/// `form` may hold a refused proposal.
+pub fn page(context: &PageContext<'_>, form: Form, status: u16) -> Result<Response, Denied> {
+    let (frame, _) = context.frame(Screen::Reasons)?;
+    let entries = context.desk.reasons(&context.actor, None, None)?;
+    if let Some(format) = file::asked(context) {
+        return file::response(format, "recon-reasons", &entries);
+    }
+    let filter =
+        ProposalFilter { kind: Some(ProposalKind::ReasonCode), ..ProposalFilter::default() };
+    let proposed = context.desk.proposals(&context.actor, &filter, &context.page(None))?;
+    let like = match form.like.as_deref() {
+        Some(id) => Some(context.desk.item(&context.actor, id)?.item),
+        None => None,
+    };
+    let answers = Data {
+        entries: &entries,
+        proposed: &proposed.items,
+        may_propose: context.may(Permission::ProposeReason),
+        like: like.as_ref(),
+        now: context.now,
+    };
+    html(status, &Reasons::new(frame, &answers, form))
+}
+
+pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let ask = ProposeReason {
+        code: context.field("code").unwrap_or_default(),
+        description: context.field("description").unwrap_or_default(),
+        is_functional: context.field("functional").as_deref() == Some("yes"),
+        closes: context.field("closes").as_deref() == Some("yes"),
+        examples: context.field("like").into_iter().collect(),
+        comments: context.field("comment"),
+    };
+    if !context.may(Permission::ProposeReason) {
+        return Err(Refusal::new(
+            Code::MissingPermission,
+            "your roles don't allow proposing reason codes",
+        )
+        .into());
+    }
+    match context.desk.propose_reason(&context.actor, &ask) {
+        Ok(done) => {
+            let id = done.value.proposal.proposal_id;
+            Ok(redirect(&format!("/review/proposals/{id}"), &format!("proposed.{id}")))
+        }
+        Err(refusal) => {
+            let form = Form {
+                code: ask.code,
+                description: ask.description,
+                functional: ask.is_functional,
+                closes: ask.closes,
+                comment: ask.comments.unwrap_or_default(),
+                wrong: Some(sentence(&refusal.message)),
+                key: context.key()?,
+                like: ask.examples.into_iter().next(),
+            };
+            match refusal.kind {
+                RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {
+                    page(&context, form, refusal.kind.status())
+                }
+                _ => Err(refusal.into()),
+            }
+        }
     }
 }

@@ -2,15 +2,30 @@
 
 use askama::Template;
 
+use crate::domain::review::Permission::{self, AuditAll, AuditOwn};
 use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::route::Access::OneOf;
+use crate::server::route::Route;
+use crate::server::routes::get;
 
 use super::address::with_query;
-use super::frame::Frame;
+use super::context::{PageContext, html};
+use super::frame::{Frame, Screen};
 use super::labels;
 use super::queue::{Chip, Facet, FacetOption};
 
+#[rustfmt::skip]
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/review/audit", "page_audit", show, OneOf(&[AuditOwn, AuditAll])),
+    ]
+}
+
 #[derive(Template)]
-#[template(path = "audit.html")]
+#[template(path = "audit/audit.html")]
 pub struct Audit {
     pub frame: Frame,
     pub search: String,
@@ -322,4 +337,40 @@ fn row(view: &AuditView) -> Row {
         hash: row.hash.clone(),
         details,
     }
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let (frame, _) = context.frame(Screen::Audit)?;
+    context.only(&["actor", "action", "stage", "entity", "from", "to", "q", "each", "verify"])?;
+    let text = |name: &str| {
+        let value: String = context.asked(name).chars().take(500).collect();
+        (!value.is_empty() && !value.contains('\0')).then_some(value)
+    };
+    let filter = AuditFilter {
+        actor: text("actor"),
+        action: text("action"),
+        stage: text("stage"),
+        entity: text("entity"),
+        from: text("from"),
+        to: text("to"),
+        q: text("q"),
+        folded: context.asked("each") != "yes",
+        ..AuditFilter::default()
+    };
+    let page = context.desk.audit_search(&context.actor, &filter, &context.page_asked())?;
+    let all = context.may(Permission::AuditAll);
+    let checkpoint = if all { Some(context.desk.checkpoint(&context.actor)?) } else { None };
+    let verdict = if all && context.asked("verify") == "yes" {
+        Some(context.desk.verify(&context.actor, None, None)?)
+    } else {
+        None
+    };
+    let answers = Data {
+        filter: &filter,
+        page: &page,
+        chain: checkpoint.as_ref().map(|checkpoint| (checkpoint, verdict.as_ref())),
+        own_only: !all,
+    };
+    html(200, &Audit::new(frame, &answers))
 }

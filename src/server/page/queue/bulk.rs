@@ -2,19 +2,26 @@
 
 use askama::Template;
 
+use crate::domain::review::Action;
 use crate::domain::review::state::is_cause;
-use crate::review::{AmountSum, BulkPreview, ReasonEntry, ReviewItem, Share};
+use crate::review::{
+    AmountSum, BulkCommit, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, ReasonEntry,
+    RefusalKind, ReviewItem, Share,
+};
+use crate::server::call::Call;
+use crate::server::error::Denied;
+use crate::server::http::Response;
+use crate::server::page::address::Listing;
+use crate::server::page::context::{PageContext, html, redirect, sentence};
+use crate::server::page::fragment::{Bar, Value};
+use crate::server::page::frame::{Frame, Screen};
+use crate::server::page::{difference, labels};
 use crate::server::target::pairs;
 
-use super::address::Listing;
-use super::context::{PageContext, sentence};
-use super::fragment::{Bar, Value};
-use super::frame::Frame;
-use super::queue::{Code, codes};
-use super::{difference, labels};
+use super::{Code, codes};
 
 #[derive(Template)]
-#[template(path = "bulk.html")]
+#[template(path = "queue/bulk.html")]
 pub struct Bulk {
     pub frame: Frame,
     pub token: String,
@@ -91,7 +98,7 @@ impl Request {
 }
 
 #[derive(Template)]
-#[template(path = "choose.html")]
+#[template(path = "queue/choose.html")]
 pub struct Choose {
     pub frame: Frame,
     /// The form carries ids and must be posted.
@@ -233,5 +240,111 @@ pub fn sample(item: &ReviewItem) -> Sample {
         sides: difference::brief(&item.difference),
         guess: guess.unwrap_or_else(|| "no cause found".to_owned()),
         note: difference::delta(&item.difference),
+    }
+}
+
+/// The page's choice as an action.
+pub fn bulk_action(choice: &str, code: Option<&str>) -> Option<(Action, Option<String>)> {
+    match (choice, code) {
+        ("*", _) => Some((Action::Approve, None)),
+        ("-", _) => Some((Action::Reject, None)),
+        ("code", code) => code.map(|code| (Action::Override, Some(code.to_owned()))),
+        ("", _) => None,
+        (code, _) => Some((Action::Override, Some(code.to_owned()))),
+    }
+}
+
+pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let listing = Listing::parse(context.query());
+    if listing.filter == QueueFilter::default() {
+        return Err(Denied::invalid("signature", "which differences?"));
+    }
+    let code = Some(context.asked("code")).filter(|code| !code.is_empty());
+    let asked = Request {
+        choice: context.asked("choice").to_owned(),
+        code: code.map(str::to_owned),
+        filter: listing.context(),
+        ids: Vec::new(),
+    };
+    page(&context, &asked, None, 200)
+}
+
+/// `refused`: a commit that was refused.
+pub fn page(
+    context: &PageContext<'_>,
+    asked: &Request,
+    refused: Option<(String, String)>,
+    status: u16,
+) -> Result<Response, Denied> {
+    let (frame, _) = context.frame(Screen::Queue)?;
+    let listing = asked.listing();
+    let back = listing.address("/review/queue");
+    let Some((action, code)) = bulk_action(&asked.choice, asked.code.as_deref()) else {
+        let reasons = context.desk.reasons(&context.actor, Some(true), None)?;
+        return html(status, &Choose::new(frame, asked, back, &reasons));
+    };
+    let filter = asked.ids.is_empty().then(|| listing.filter.clone());
+    let ask = BulkPreviewAsk {
+        ids: asked.ids.clone(),
+        filter,
+        action: Some(action),
+        new_reason_code: code,
+    };
+    let preview = context.desk.bulk_preview(&context.actor, &ask)?;
+    let answers = Data { preview: &preview, asked, back, key: context.key()?, refused };
+    html(status, &Bulk::new(frame, &answers))
+}
+
+pub fn select(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let ids: Vec<String> =
+        call.form.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.clone()).collect();
+    if ids.is_empty() {
+        return Err(Denied::invalid("", "select some differences first"));
+    }
+    let asked = Request {
+        choice: context.field("choice").unwrap_or_default(),
+        code: context.field("code"),
+        filter: context.field("filter").unwrap_or_default(),
+        ids,
+    };
+    page(&context, &asked, None, 200)
+}
+
+pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let asked = Request::from_form(&context);
+    let comments = context.field("comment");
+    let ask = BulkCommit {
+        token: context.field("token").unwrap_or_default(),
+        comments: comments.clone(),
+        on_conflict: OnConflict::Abort,
+    };
+    match context.desk.bulk_commit(&context.actor, &ask) {
+        Ok(done) => {
+            let said = format!("proposed.{}", done.value.proposal.proposal_id);
+            let mut listing = asked.listing();
+            // The group is decided, so return to the whole queue.
+            listing.filter.signature = None;
+            listing.items = false;
+            Ok(redirect(&listing.address("/review/queue"), &said))
+        }
+        Err(refusal) => {
+            let again = matches!(
+                refusal.kind,
+                RefusalKind::Conflict
+                    | RefusalKind::Stale
+                    | RefusalKind::Gone
+                    | RefusalKind::Invalid
+            );
+            if !again {
+                return Err(refusal.into());
+            }
+            let status = refusal.kind.status();
+            let why = format!("{} This is the present state.", sentence(&refusal.message));
+            page(&context, &asked, Some((comments.unwrap_or_default(), why)), status)
+                .or(Err(Denied::from(refusal)))
+        }
     }
 }
