@@ -336,7 +336,7 @@ impl Work<'_> {
         proposal: Option<&super::responses::ProposalView>,
     ) -> Result<String, Problem> {
         if view.kind == ItemKind::AuditSample {
-            return Ok("A blind sample: choose a reason without seeing the machine's.".to_owned());
+            return Ok("A blind sample: choose a cause without seeing the predicted one.".to_owned());
         }
         if let Some(proposal) = proposal {
             return Ok(match &proposal.may_not_approve {
@@ -356,12 +356,12 @@ impl Work<'_> {
             Eyes::Six => "needs 6 eyes: a checker and an authorizer other than you",
         };
         Ok(if view.status != Status::Unknown.name() {
-            format!("It is decided. To decide it anew {}.", needs(view.eyes_if_override))
+            format!("It is decided. Deciding it again {}.", needs(view.eyes_if_override))
         } else if view.eyes_if_approve == view.eyes_if_override {
             format!("Your decision {}.", needs(view.eyes_if_approve))
         } else {
             format!(
-                "To accept the machine's reason {}; to override it {}.",
+                "Accepting the predicted cause {}; another cause {}.",
                 needs(view.eyes_if_approve),
                 needs(view.eyes_if_override)
             )

@@ -152,7 +152,7 @@ impl<'a> PageContext<'a> {
             "sampled" => good("Sample recorded."),
             "several" => {
                 let many: u64 = id.parse().ok()?;
-                good(&format!("Approved: {} proposals.", labels::count(&many)))
+                good(&format!("Approved: {}.", labels::counted(many, "proposal")))
             }
             "proposed" | "approved" => {
                 let page = PageAsk { limit: Some(1), ..PageAsk::default() };

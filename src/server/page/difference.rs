@@ -214,7 +214,7 @@ pub fn lengths(difference: &DifferenceView) -> Option<(String, String)> {
     let Some(Typed::Texts) = typed(difference) else { return None };
     let length = |value: &Option<String>| {
         let length = value.as_ref().map_or(0, |text| text.chars().count());
-        labels::characters(length as u64)
+        labels::counted(length as u64, "character")
     };
     Some((length(&difference.value_a), length(&difference.value_b)))
 }

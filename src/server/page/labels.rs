@@ -44,14 +44,13 @@ pub fn percent(share: f64) -> String {
     format!("{whole:.0}\u{a0}%")
 }
 
-/// `1 character`, `12 characters`.
-pub fn characters(number: u64) -> String {
-    if number == 1 { "1 character".to_owned() } else { format!("{} characters", count(&number)) }
+/// `1 item`, `12 items`.
+pub fn counted(number: u64, unit: &str) -> String {
+    if number == 1 { format!("1 {unit}") } else { format!("{} {unit}s", count(&number)) }
 }
 
-/// `one item`, `12 items`.
 pub fn items(number: &u64) -> String {
-    if *number == 1 { "1 item".to_owned() } else { format!("{} items", count(number)) }
+    counted(*number, "item")
 }
 
 /// A duration in the largest unit that fits.
