@@ -408,6 +408,17 @@ fn about(answers: &Data<'_>) -> String {
         return "Many records match; the numbers are lower bounds. Search for more of the text."
             .to_owned();
     }
+    let said = match answers.listing.filter.status.as_deref() {
+        Some("PENDING") => "Proposed by makers; checkers decide.",
+        Some("ACCEPTED") => "Settled by recon or by people. Each can be decided again.",
+        Some("REJECTED") => {
+            "To be corrected at the source. The files below are the action list, with owner and due date."
+        }
+        _ => "",
+    };
+    if !said.is_empty() {
+        return said.to_owned();
+    }
     let unknown = waiting(answers.summary);
     if unknown == 0 {
         return "Nothing awaits a decision.".to_owned();
