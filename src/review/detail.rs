@@ -336,7 +336,9 @@ impl Work<'_> {
         proposal: Option<&super::responses::ProposalView>,
     ) -> Result<String, Problem> {
         if view.kind == ItemKind::AuditSample {
-            return Ok("A blind sample: choose a cause without seeing the predicted one.".to_owned());
+            return Ok(
+                "A blind sample: choose a cause without seeing the predicted one.".to_owned()
+            );
         }
         if let Some(proposal) = proposal {
             return Ok(match &proposal.may_not_approve {
