@@ -236,10 +236,28 @@ pub fn accepts_first(item: &ReviewItem) -> bool {
 /// What a list shows of it: B − A, or the amount of a record without a partner, and the currency.
 pub fn brief_delta(item: &ReviewItem) -> (String, String) {
     let apart = apart(item).unwrap_or_default();
-    match typed(&item.difference) {
-        Some(_) => (delta(&item.difference), apart.currency),
-        None => (apart.text, apart.currency),
+    (apart.text, apart.currency)
+}
+
+/// The label of a group, with the names of the systems for A and B.
+pub fn named(label: &str, systems: &[String; 2]) -> String {
+    // The field's own name comes first.
+    let from = label.find(": ").unwrap_or_default();
+    let (field, rest) = label.split_at(from);
+    let mut text = field.to_owned();
+    let mut before = ' ';
+    let mut characters = rest.chars().peekable();
+    while let Some(one) = characters.next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let alone = !is_word(before) && !characters.peek().copied().is_some_and(is_word);
+        match one {
+            'A' if alone => text.push_str(&systems[0]),
+            'B' if alone => text.push_str(&systems[1]),
+            _ => text.push(one),
+        }
+        before = one;
     }
+    text
 }
 
 /// Like [`guesses`], for a group.
@@ -309,6 +327,19 @@ mod tests {
         assert_eq!(delta("DATE_MISMATCH", "2026-01-15T10:00:00Z", "2026-01-15T08:00:00Z"), "−2 h");
         assert_eq!(delta("STRING_MISMATCH", "a", "b"), "");
         assert_eq!(delta("NUMERIC_MISMATCH", "x", "2"), "", "what can't be read is not measured");
+    }
+
+    #[test]
+    fn labels_name_the_systems() {
+        let systems = ["FRONT".to_owned(), "RISK".to_owned()];
+        for (label, want) in [
+            ("amount: B = round(A, 0)", "amount: RISK = round(FRONT, 0)"),
+            ("missing in A", "missing in FRONT"),
+            ("A: B is cut off", "A: RISK is cut off"),
+            ("name: BANK A_B", "name: BANK A_B"),
+        ] {
+            assert_eq!(named(label, &systems), want);
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     browser.has("form[data-decide]");
     let item =
         browser.run("return location.pathname + location.search").as_str().unwrap().to_owned();
+    // Out of the way of the decision.
+    browser.run("document.querySelector('.say-it').scrollIntoView({ block: 'center' })");
     browser.click(".say-it summary");
     browser.write(".say-it textarea", &HOSTILE[..6].join(" "));
     browser.click(".say-it button");

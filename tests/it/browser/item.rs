@@ -67,7 +67,7 @@ fn amounts_stand_above_each_other_with_their_difference() {
 
 #[test]
 fn why_shows_cells_steps_and_the_rule_beside_the_item() {
-    let town = Town::new(2, 0);
+    let town = Town::new(1, 0);
     let browser = Browser::start();
     town.enter(&browser, "ann");
     open_first(&town, &browser, AMOUNTS);

@@ -336,7 +336,7 @@ fn row(entry: &InboxEntry, now: Instant) -> Row {
         id: proposal.proposal_id.clone(),
         ids: if approvable { Chosen::of(proposal).text() } else { String::new() },
         title: title(proposal),
-        about: proposal.label.clone(),
+        about: difference::named(&proposal.label, &difference::systems(entry.item.iter())),
         count: proposal.count,
         folded: item
             .iter()

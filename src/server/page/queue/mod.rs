@@ -381,7 +381,8 @@ fn systems(found: &Rows<'_>) -> [String; 2] {
 fn title(answers: &Data<'_>, found: &Rows<'_>) -> String {
     match found {
         Rows::Items(page) if answers.listing.filter.signature.is_some() => {
-            page.items.iter().find_map(|item| item.signature_label.clone())
+            let label = page.items.iter().find_map(|item| item.signature_label.clone());
+            label.map(|label| difference::named(&label, &systems(found)))
         }
         _ => None,
     }
@@ -741,7 +742,7 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
         Due::default()
     };
     Group {
-        label: group.label.clone(),
+        label: difference::named(&group.label, &difference::systems(group.sample.iter())),
         job: group
             .job
             .clone()
