@@ -167,7 +167,7 @@ impl ShippedMachine {
                 Some(Champion { version: version.clone(), model })
             }
         };
-        let claims = self.claims.as_ref().and_then(|evidence| Evidence::from_json(evidence));
+        let claims = self.claims.as_ref().and_then(Evidence::from_json);
         let machine = Machine {
             champion,
             claims: claims.unwrap_or_default().claims(),
