@@ -18,6 +18,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     browser.run("document.querySelector('.say-it').scrollIntoView({ block: 'center' })");
     browser.click(".say-it summary");
     browser.write(".say-it textarea", &HOSTILE[..6].join(" "));
+    browser.run("document.querySelector('.say-it button').scrollIntoView({ block: 'center' })");
     browser.click(".say-it button");
     browser.shows("Comment saved.");
     browser.press(&["r"]);
