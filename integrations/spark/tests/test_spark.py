@@ -104,7 +104,6 @@ def assert_imports(result: Result, job: Job, summary: dict[str, Any]) -> None:
         "custody_positions",
         "awkward_files",
         "bank_statement",
-        "orders_api",
         "bank_to_ledger",
         "payouts",
     ],
