@@ -24,13 +24,16 @@ const REJECTED_KEPT: usize = 5;
 /// How many rule failures are kept for display.
 const SHOWN_FAILURES: usize = 20;
 
+/// An entry of [`DoubtfulFields`], whose keys can't be those of a JSON object.
+type Doubtful = ((String, u8), (u64, String));
+
 /// What one task, or several, have counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Counts {
     /// Rows read, filtered and rejected.
     pub read: Tally,
-    pub doubtful: PerSide<Vec<((String, u8), (u64, String))>>,
+    pub doubtful: PerSide<Vec<Doubtful>>,
     /// The inputs by their numbers, with warnings about them.
     pub files: PerSide<BTreeMap<u64, (SourceFile, Vec<Problem>)>>,
     /// The first rejected rows.
