@@ -28,6 +28,11 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
         "an_imported_run_is_reported_and_audited_like_any_other_on_both_stores",
         &["run-exists"],
     ),
+    (
+        "shard.rs",
+        "a_result_that_lacks_rows_or_has_them_twice_is_not_imported",
+        &["result-incomplete"],
+    ),
     ("store/answers.rs", "long_values_are_refused", &["sql-too-long"]),
     ("store/answers.rs", "an_existing_store_is_not_made", &["store-outdated"]),
     ("store/lock.rs", "a_second_command_waits_or_is_told_who_has_the_lock", &["locked"]),
@@ -173,13 +178,7 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "on several machines, each step is given what the one before wrote, or the job begins anew",
-        &[
-            "result-incomplete",
-            "result-unreadable",
-            "shard-job",
-            "shard-stream",
-            "shard-unsupported",
-        ],
+        &["result-unreadable", "shard-job", "shard-stream", "shard-unsupported"],
     ),
     ("only the page sends it", &["action-required", "malformed-form", "nothing-to-undo"]),
     (
