@@ -598,39 +598,23 @@ fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
         "Time",
         &[("ok", "in time"), ("due", "nearly due"), ("overdue", "overdue")],
     ));
-    if !listing.items {
-        let mut sort = fixed(
-            "sort",
-            "Order",
-            &[
-                ("-confidence", "surest first"),
-                ("age", "oldest first"),
-                ("amount", "largest amount first"),
-                ("severity", "gravest first"),
-            ],
-        );
-        if let Some(first) = sort.options.first_mut() {
-            first.label = "largest first".to_owned();
-        }
-        facets.push(sort);
+    let mut orders = vec![
+        ("-confidence", "surest first"),
+        ("age", "oldest first"),
+        ("amount", "largest amount first"),
+        ("severity", "gravest first"),
+    ];
+    let by_default = if listing.items {
+        orders.insert(3, ("at_risk", "largest amount × chance of staying first"));
+        "lowest confidence first"
+    } else {
+        "largest first"
+    };
+    let mut sort = fixed("sort", "Order", &orders);
+    if let Some(first) = sort.options.first_mut() {
+        first.label = by_default.to_owned();
     }
-    if listing.items {
-        let mut sort = fixed(
-            "sort",
-            "Order",
-            &[
-                ("-confidence", "surest first"),
-                ("age", "oldest first"),
-                ("amount", "largest amount first"),
-                ("at_risk", "largest amount × chance of staying first"),
-                ("severity", "gravest first"),
-            ],
-        );
-        if let Some(first) = sort.options.first_mut() {
-            first.label = "lowest confidence first".to_owned();
-        }
-        facets.push(sort);
-    }
+    facets.push(sort);
     facets
 }
 
