@@ -71,6 +71,13 @@ impl Calendar {
         &self.holidays
     }
 
+    /// The calendar of which these are [`Self::week`] and [`Self::holidays`].
+    pub fn from_week(week: [u8; 7], holidays: Vec<Date>) -> Self {
+        let mut before = 0;
+        let weekend = week.map(|so_far| so_far == std::mem::replace(&mut before, so_far));
+        Self::new(weekend, holidays)
+    }
+
     /// The number of business days up to and including `day`, from an arbitrary origin.
     fn ordinal(&self, day: Date) -> i64 {
         let working = 7 - self.weekend.iter().filter(|off| **off).count() as i64;
@@ -98,6 +105,8 @@ mod tests {
                 .map(Date::from_days)
                 .filter(|day| !matches!(day.weekday(), 4 | 5) && !holidays.contains(day))
                 .count() as i64;
+            let again = Calendar::from_week(calendar.week(), calendar.holidays().to_vec());
+            prop_assert_eq!(&again, &calendar);
             let (from, to) = (Date::from_days(start), Date::from_days(start + length));
             prop_assert_eq!(calendar.business_days_between(from, to), by_hand);
             prop_assert_eq!(calendar.business_days_between(to, from), -by_hand);

@@ -1,14 +1,16 @@
 //! Breaks as people list them, and the life of one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::SqlValue;
+use super::batch::field_of;
 use super::breaks;
 use super::rows;
 use super::transact::{SqlRow, Transaction};
-use crate::diagnostic::Problem;
-use crate::domain::Date;
+use super::{MAX_FIELDS, SqlValue};
+use crate::diagnostic::{Code, Problem};
+use crate::domain::calendar::Calendar;
 use crate::domain::forecast::Watched;
+use crate::domain::{Date, DiffType, FieldRef, Layout};
 
 /// The columns of `recon_breaks`, in their order.
 pub const COLUMNS: [&str; 22] = [
@@ -100,27 +102,98 @@ fn condition(filter: &BreakFilter) -> (String, Vec<SqlValue>) {
 pub type Kind = (String, String, String);
 
 /// How long the episodes of each kind were watched, in business days.
+///
+/// Asks the tables and not the view, which works out every column of each episode.
 pub(super) fn watched(
     tx: &mut dyn Transaction,
     job: Option<&str>,
 ) -> Result<BTreeMap<Kind, Vec<Watched>>, Problem> {
-    let filter = BreakFilter { job: job.map(str::to_owned), ..BreakFilter::default() };
-    let (condition, values) = condition(&filter);
+    let of_job = if job.is_some() { "b.job = $1" } else { "1 = 1" };
+    let values: Vec<SqlValue> = job.into_iter().map(SqlValue::from).collect();
     let sql = format!(
-        "SELECT job, field_name, diff_type, age_business_days, \
-         CASE WHEN cleared_on IS NULL THEN 0 ELSE 1 END, count(*) \
-         FROM recon.recon_breaks WHERE {condition} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+        "SELECT b.run_no, b.job, b.day, r.layout, r.key_length FROM recon.break_dates b \
+         JOIN recon.recon_runs r ON r.run_no = b.run_no WHERE {of_job}"
     );
-    let mut kinds: BTreeMap<Kind, Vec<Watched>> = BTreeMap::new();
+    let dates = tx.list(&sql, &values, |row| {
+        let date = WatchedDate {
+            job: row.required(1)?,
+            day: day(row, 2)?,
+            layout: super::read_layout(&row.required(3)?, row.count(4)?)?,
+        };
+        Ok((row.count(0)?, date))
+    })?;
+    let dates: HashMap<i64, WatchedDate> = dates.into_iter().collect();
+    let sql = "SELECT job, week, holidays FROM recon.job_calendars";
+    let calendars = tx.list(sql, &[], |row| {
+        let holidays: Vec<i32> = json(row, 2)?;
+        let holidays = holidays.into_iter().map(Date::from_days).collect();
+        Ok((row.required(0)?, Calendar::from_week(json(row, 1)?, holidays)))
+    })?;
+    let calendars: HashMap<String, Calendar> = calendars.into_iter().collect();
+    let usual = Calendar::default();
+
+    let mut kinds: BTreeMap<Kind, BTreeMap<(i64, bool), u64>> = BTreeMap::new();
+    let mut add = |run_no: i64, row: &SqlRow, until: Option<Date>| -> Result<(), Problem> {
+        let Some(date) = dates.get(&run_no) else { return Ok(()) };
+        let field = match field_of(row.count(0)?.cast_unsigned()) {
+            FieldRef::EntireRecord => FieldRef::ENTIRE_RECORD,
+            FieldRef::Field(at) => date.layout.names().nth(at.into()).unwrap_or_default(),
+        };
+        let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
+        let diff_type = diff_type.map_or("", DiffType::name);
+        let calendar = calendars.get(&date.job).unwrap_or(&usual);
+        let days = calendar.business_days_between(day(row, 2)?, until.unwrap_or(date.day));
+        let kind = (date.job.clone(), field.to_owned(), diff_type.to_owned());
+        let watched = kinds.entry(kind).or_default();
+        *watched.entry((days, until.is_some())).or_default() += row.count(3)?.cast_unsigned();
+        Ok(())
+    };
+    let sql = format!(
+        "SELECT c.number & {MAX_FIELDS}, c.diff_type, c.since, count(*), c.run_no, c.cleared_on \
+         FROM recon.cleared_breaks c JOIN recon.break_dates b ON b.run_no = c.run_no \
+         WHERE {of_job} AND c.diff_type IS NOT NULL GROUP BY 1, 2, 3, 5, 6"
+    );
     for row in tx.query(&sql, &values)? {
-        let kind = (row.required(0)?, row.required(1)?, row.required(2)?);
-        kinds.entry(kind).or_default().push(Watched {
-            days: row.count(3)?,
-            cleared: row.boolean(4)?,
-            count: row.count(5)?.cast_unsigned(),
-        });
+        add(row.count(4)?, &row, Some(day(&row, 5)?))?;
     }
-    Ok(kinds)
+    let dialect = tx.dialect();
+    let mut newest: BTreeMap<&str, (Date, i64)> = BTreeMap::new();
+    for (run_no, date) in &dates {
+        let last = newest.entry(&date.job).or_insert((date.day, *run_no));
+        *last = (*last).max((date.day, *run_no));
+    }
+    for (_, run_no) in newest.into_values() {
+        let sql = format!(
+            "SELECT {} & {MAX_FIELDS}, d.diff_type, d.since, count(*) \
+             FROM recon.difference_rows d WHERE {} AND d.since IS NOT NULL GROUP BY 1, 2, 3",
+            dialect.number("d"),
+            dialect.of_run("d", run_no)
+        );
+        for row in tx.query(&sql, &[])? {
+            add(run_no, &row, None)?;
+        }
+    }
+    let watched = |((days, cleared), count)| Watched { days, cleared, count };
+    let all = kinds.into_iter();
+    Ok(all.map(|(kind, of)| (kind, of.into_iter().map(watched).collect())).collect())
+}
+
+/// A business date with its run's fields.
+struct WatchedDate {
+    job: String,
+    day: Date,
+    layout: Layout,
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &SqlRow, column: usize) -> Result<T, Problem> {
+    serde_json::from_str(&row.required(column)?).map_err(|error| {
+        Problem::new(Code::StoreDamaged, format!("the calendar of a job can't be read: {error}"))
+    })
+}
+
+/// A day that is stored as days since 1970-01-01.
+fn day(row: &SqlRow, column: usize) -> Result<Date, Problem> {
+    Ok(Date::from_days(i32::try_from(row.count(column)?).unwrap_or_default()))
 }
 
 /// Something that happened to a break.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::layout::row_id;
 use super::rows::{self, parameters};
-use super::transact::{Dialect, Transaction};
+use super::transact::{Dialect, SqlRow, Transaction};
 use super::{DifferenceRow, SqlValue, difference_number, field_of};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::identity::{StableHash, of_text};
@@ -547,6 +547,7 @@ const CLEARED: rows::Table = rows::Table {
         ("number", "bigint"),
         ("cleared_on", "integer"),
         ("cleared_how", "smallint"),
+        ("diff_type", "smallint"),
     ],
 };
 
@@ -575,6 +576,7 @@ fn clear(
     let gone = ended.iter().map(|(_, entry)| entry);
     let gone = gone.filter(|entry| entry.is_of_record() && !partners.contains(&entry.row));
     let given_up = given_up(tx, before.run_no, now.run_no, gone.map(|entry| entry.number))?;
+    let types = types(tx, before.run_no, ended.iter().map(|(_, entry)| entry.number))?;
     let ended: Vec<Vec<SqlValue>> = ended
         .into_iter()
         .map(|(key, entry)| {
@@ -583,8 +585,18 @@ fn clear(
                 (true, false) => How::Agrees,
                 (false, _) => given_up.get(&entry.number).copied().unwrap_or(How::Gone),
             };
-            parameters![job, key, entry.since, before.run_no, entry.number, now.day, how as i64]
-                .to_vec()
+            let mut row = parameters![
+                job,
+                key,
+                entry.since,
+                before.run_no,
+                entry.number,
+                now.day,
+                how as i64
+            ]
+            .to_vec();
+            row.push(types.get(&entry.number).copied().into());
+            row
         })
         .collect();
     rows::insert(tx, &CLEARED, &ended)?;
@@ -619,38 +631,67 @@ fn given_up(
     let Some((a, b, expires)) = found.filter(|(a, b, _)| *a || *b) else {
         return Ok(HashMap::new());
     };
+    let mut why = HashMap::new();
+    let columns = "d.diff_type, d.status, d.is_locked, \
+                   (SELECT c.closes FROM recon.reason_codes c WHERE c.reason_id = d.reason_id)";
+    each_difference(tx, before, columns, gone, &mut |row| {
+        let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
+        let moves = match diff_type {
+            Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => a,
+            Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => b,
+            _ => false,
+        };
+        let accepted = row.integer(2)? == Some(Status::Accepted.code().into());
+        if moves && accepted && row.boolean(3)? && row.boolean(4)? {
+            why.insert(row.count(0)?, How::Closed);
+        } else if moves && expires {
+            why.insert(row.count(0)?, How::Expired);
+        }
+        Ok(())
+    })?;
+    Ok(why)
+}
+
+/// The types of these differences of a run.
+fn types(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    numbers: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, i64>, Problem> {
+    let mut types = HashMap::new();
+    each_difference(tx, run_no, "d.diff_type", numbers, &mut |row| {
+        types.insert(row.count(0)?, row.count(1)?);
+        Ok(())
+    })?;
+    Ok(types)
+}
+
+/// Calls `each` with the number and these columns of differences of a run.
+fn each_difference(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    columns: &str,
+    numbers: impl Iterator<Item = i64>,
+    each: &mut dyn FnMut(SqlRow) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let dialect = tx.dialect();
     let sql = format!(
-        "SELECT {}, d.diff_type, d.status, d.is_locked, c.closes FROM recon.difference_rows d \
-         LEFT JOIN recon.reason_codes c ON c.reason_id = d.reason_id WHERE {}",
+        "SELECT {}, {columns} FROM recon.difference_rows d WHERE {}",
         dialect.number("d"),
         match dialect {
             Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
             Dialect::Postgres => format!(
-                "d.run_no = {before} AND d.number = ANY (ARRAY(\
+                "d.run_no = {run_no} AND d.number = ANY (ARRAY(\
                  SELECT value::bigint FROM json_array_elements_text($1::json)))"
             ),
         }
     );
-    let mut why = HashMap::new();
-    let gone: Vec<i64> = gone.collect();
-    for some in gone.chunks(ITEMS) {
-        let places = some.iter().map(|number| place(dialect, before, *number));
-        for row in tx.query(&sql, &[rows::numbers(places)])? {
-            let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
-            let moves = match diff_type {
-                Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => a,
-                Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => b,
-                _ => false,
-            };
-            let accepted = row.integer(2)? == Some(Status::Accepted.code().into());
-            if moves && accepted && row.boolean(3)? && row.boolean(4)? {
-                why.insert(row.count(0)?, How::Closed);
-            } else if moves && expires {
-                why.insert(row.count(0)?, How::Expired);
-            }
-        }
+    let numbers: Vec<i64> = numbers.collect();
+    for some in numbers.chunks(ITEMS) {
+        let places = some.iter().map(|number| place(dialect, run_no, *number));
+        tx.query_each(&sql, &[rows::numbers(places)], each)?;
     }
-    Ok(why)
+    Ok(())
 }
 
 /// Which of these rows a run matched.

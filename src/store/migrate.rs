@@ -68,6 +68,7 @@ migrations! {
     18 "0018" "ages",
     19 "0019" "matches_and_views",
     20 "0020" "records_first",
+    21 "0021" "kinds_cleared",
 }
 
 /// A migration that a store says it has.

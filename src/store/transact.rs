@@ -154,6 +154,15 @@ pub trait Transaction {
     /// As [`Transaction::execute`].
     fn query(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<SqlRow>, Problem>;
 
+    /// As [`Transaction::query`], for statements on the items of many runs that are asked again and again: PostgreSQL
+    /// keeps the plan.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`].
+    fn query_again(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<SqlRow>, Problem> {
+        self.query(sql, parameters)
+    }
+
     /// Calls `each` for every row of an answer of any size.
     ///
     /// # Errors
@@ -179,6 +188,19 @@ impl dyn Transaction + '_ {
         read: impl Fn(&SqlRow) -> Result<T, Problem>,
     ) -> Result<Vec<T>, Problem> {
         self.query(sql, parameters)?.iter().map(read).collect()
+    }
+
+    /// As [`Self::list`], by [`Transaction::query_again`].
+    ///
+    /// # Errors
+    /// As [`Transaction::query`], and what `read` says.
+    pub(crate) fn list_again<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[SqlValue],
+        read: impl Fn(&SqlRow) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Problem> {
+        self.query_again(sql, parameters)?.iter().map(read).collect()
     }
 
     /// Reads the first row of an answer, if there is one.

@@ -189,7 +189,7 @@ impl Store for PostgresStore {
     }
 
     fn is_current(&self) -> Result<bool, Problem> {
-        Ok(self.missing_migrations(&mut *self.connection()?)?.is_empty())
+        Ok(self.missing_migrations(&mut **self.connection()?)?.is_empty())
     }
 
     fn is_same(&self) -> Result<(), Problem> {

@@ -103,8 +103,11 @@ impl PostgresStore {
             delete_untouched(&mut transaction, run_no, &touched)
         };
         deleted.map_err(problem)?;
-        let mut tx =
-            PostgresTransaction { problem: &|error| self.problem(error), client: &mut transaction };
+        let mut tx = PostgresTransaction {
+            problem: &|error| self.problem(error),
+            client: &mut transaction,
+            plans: None,
+        };
         publication::append_pruned(&mut tx, pruned, run_no.into(), &order.by, order.now)?;
         transaction.commit().map_err(problem)?;
         if !gone {

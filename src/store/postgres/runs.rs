@@ -71,7 +71,7 @@ impl PostgresStore {
         let problem = |error: &Error| self.problem(error);
         let reason = stored::clean(reason);
         let mut connection = self.connection()?;
-        let key = find_key(&mut *connection, run, problem)?;
+        let key = find_key(&mut **connection, run, problem)?;
         let mut transaction = connection.transaction().map_err(|error| problem(&error))?;
         transaction
             .execute(
@@ -82,7 +82,8 @@ impl PostgresStore {
             )
             .map_err(|error| problem(&error))?;
         if key.stage.is_some() {
-            let mut tx = PostgresTransaction { problem: &problem, client: &mut transaction };
+            let mut tx =
+                PostgresTransaction { problem: &problem, client: &mut transaction, plans: None };
             let rows = tx.query("SELECT now()", &[])?;
             let now = rows.first().map(|row| row.required(0)).transpose()?.unwrap_or_default();
             let now = stored::read_time(&now)?;
@@ -138,8 +139,8 @@ impl PostgresStore {
             return Ok(Some(run));
         }
         let mut connection = self.connection()?;
-        let key = find_key(&mut *connection, run, |error| self.problem(error))?;
-        trim(&mut *connection, key.run_no).map_err(|error| self.problem(&error))?;
+        let key = find_key(&mut **connection, run, |error| self.problem(error))?;
+        trim(&mut **connection, key.run_no).map_err(|error| self.problem(&error))?;
         Ok(None)
     }
 }

@@ -15,6 +15,7 @@ use bytes::BytesMut;
 use super::PostgresStore;
 use crate::coding::hex;
 use crate::database::patience;
+use crate::database::postgres::Plans;
 use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
 use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
@@ -24,11 +25,13 @@ const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 impl Transact for PostgresStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
-        let mut client = self.connection()?;
-        let open = self.begin(&mut client, "ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let mut connection = self.connection()?;
+        let (client, plans) = connection.parts();
+        let open = self.begin(client, "ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         work(&mut PostgresTransaction {
             problem: &|error| self.problem(error),
             client: &mut *open.client,
+            plans: Some(plans),
         })?;
         open.commit().map_err(|error| self.problem(&error))
     }
@@ -39,6 +42,7 @@ impl Transact for PostgresStore {
         let mut transaction = PostgresTransaction {
             problem: &|error| self.problem(error),
             client: &mut *open.client,
+            plans: None,
         };
         self.seen.check_after(COMPARE_EVERY, &mut transaction)?;
         work(&mut transaction)?;
@@ -88,6 +92,8 @@ pub(super) struct PostgresTransaction<'c, C: GenericClient> {
     /// The meaning of a server's error.
     pub problem: &'c dyn Fn(&::postgres::Error) -> Problem,
     pub client: &'c mut C,
+    /// Of a connection of the pool.
+    pub plans: Option<&'c mut Plans>,
 }
 
 impl<C: GenericClient> PostgresTransaction<'_, C> {
@@ -130,6 +136,17 @@ impl<C: GenericClient> Transaction for PostgresTransaction<'_, C> {
         rows.iter().map(|row| read(row).map_err(|error| self.problem(&error))).collect()
     }
 
+    fn query_again(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<Vec<SqlRow>, Problem> {
+        let Some(plans) = &mut self.plans else { return self.query(sql, parameters) };
+        let values: Vec<&(dyn ToSql + Sync)> =
+            parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let rows = plans
+            .get(self.client, sql, parameters.len())
+            .and_then(|statement| self.client.query(&statement, &values));
+        let rows = rows.map_err(|error| self.problem(&error))?;
+        rows.iter().map(|row| read(row).map_err(|error| self.problem(&error))).collect()
+    }
+
     fn query_each(
         &mut self,
         sql: &str,
@@ -137,7 +154,7 @@ impl<C: GenericClient> Transaction for PostgresTransaction<'_, C> {
         each: &mut dyn FnMut(SqlRow) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         // The client reads as fast as `each` takes: rows arrive as they are asked for.
-        let PostgresTransaction { problem, client } = self;
+        let PostgresTransaction { problem, client, .. } = self;
         let failed = |error: ::postgres::Error| problem(&error);
         let mut rows = client.query_typed_raw(sql, typed(parameters)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {

@@ -131,6 +131,7 @@ impl PostgresWriter {
                 let mut tx = PostgresTransaction {
                     problem: &|error: &Error| connector.problem(error),
                     client: &mut client,
+                    plans: None,
                 };
                 Some(Breaks::open(&mut tx, run_no.into())?)
             }
@@ -335,7 +336,11 @@ impl PostgresWriter {
         if let Some(breaks) = &mut self.breaks {
             breaks.take_partners(&batch.partners);
             let connector = &self.connector;
-            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let mut tx = PostgresTransaction {
+                problem: &|error| connector.problem(error),
+                client,
+                plans: None,
+            };
             breaks.flush(&mut tx, false)?;
         }
         for row in &batch.decisions {
@@ -406,7 +411,11 @@ impl PostgresWriter {
             && let Some(breaks) = &mut self.breaks
         {
             let connector = &self.connector;
-            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let mut tx = PostgresTransaction {
+                problem: &|error| connector.problem(error),
+                client,
+                plans: None,
+            };
             breaks.flush(&mut tx, true)?;
         }
         for part in [&self.records, &self.differences] {
@@ -457,7 +466,11 @@ impl PostgresWriter {
                 &[&run_no],
             )?;
             let connector = &self.connector;
-            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let mut tx = PostgresTransaction {
+                problem: &|error| connector.problem(error),
+                client,
+                plans: None,
+            };
             let decided = decided_table(run_no);
             let results = std::mem::take(&mut self.results);
             let gathered = Gathered { results, before: stage, trims };
@@ -475,12 +488,20 @@ impl PostgresWriter {
             if stage == Some(Stage::Compared) {
                 take_decided(client, run_no)?;
             }
-            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let mut tx = PostgresTransaction {
+                problem: &|error| connector.problem(error),
+                client,
+                plans: None,
+            };
             let breaks = self.breaks.take();
             carried = publication.complete(&mut tx, run_no.into(), breaks, outcome.ended)?;
         } else if updated == 1 {
             let connector = &self.connector;
-            let mut tx = PostgresTransaction { problem: &|error| connector.problem(error), client };
+            let mut tx = PostgresTransaction {
+                problem: &|error| connector.problem(error),
+                client,
+                plans: None,
+            };
             let results = std::mem::take(&mut self.results);
             Gathered { results, before: stage, trims }
                 .complete(&mut tx, publication::ITEMS, run_no.into())?

@@ -329,17 +329,20 @@ impl Where {
     fn behind(&mut self, column: Column, at: Position) {
         let sign = if column.descending { "<" } else { ">" };
         let value = self.bind(f64::from_bits(at.bits));
-        self.and(&match self.dialect {
-            Dialect::Sqlite => format!(
-                "(d.{}, d.id) {sign} ({value}, {})",
-                column.name,
-                row_id(at.run_no, at.number)
-            ),
-            Dialect::Postgres => format!(
-                "(d.{}, d.run_no, d.number) {sign} ({value}, {}, {})",
-                column.name, at.run_no, at.number
-            ),
-        });
+        let place = match self.dialect {
+            Dialect::Sqlite => {
+                let id = self.bind(row_id(at.run_no, at.number));
+                format!("(d.{}, d.id) {sign} ({value}, {id})", column.name)
+            }
+            Dialect::Postgres => {
+                let (run_no, number) = (self.bind(at.run_no), self.bind(at.number));
+                format!(
+                    "(d.{}, d.run_no, d.number) {sign} ({value}, {run_no}, {number})",
+                    column.name
+                )
+            }
+        };
+        self.and(&place);
     }
 }
 
@@ -506,8 +509,6 @@ impl ReviewTables<'_> {
         let dialect = self.dialect();
         let (all, ages) = (query.of_any_age(), query.ages().map(Ages::new));
         let columns = format!("{}, d.{}", dialect.key("d"), OLDEST.name);
-        // Few are left out: of most runs the days are those of all.
-        let most = (2 * limit).max(100);
         let mut found: Vec<Ordered> = Vec::new();
         for severity in Severity::ALL {
             let Some(since) = ages.as_ref().map_or(Some((None, None)), |ages| ages.days(*severity))
@@ -516,6 +517,8 @@ impl ReviewTables<'_> {
             };
             let rows = self.of_severity(&all, *severity, since)?;
             let (mut at, mut own) = (at, 0);
+            // Few are left out where the days of most runs are those of all.
+            let mut most = (2 * limit).max(100);
             loop {
                 let mut rows = rows.clone();
                 if let Some(at) = at {
@@ -538,6 +541,7 @@ impl ReviewTables<'_> {
                 if is_all || own > limit {
                     break;
                 }
+                most = (4 * most).min(BUDGET);
             }
         }
         found.sort_by(|left, right| OLDEST.compare(left, right));
@@ -558,7 +562,7 @@ impl ReviewTables<'_> {
             self.dialect().run_no("d"),
             condition.sql
         );
-        self.tx.list(&sql, &condition.values, |row| {
+        self.tx.list_again(&sql, &condition.values, |row| {
             Ok(DayCount {
                 run_no: row.count(0)?,
                 signature_id: row.count(1)?,
@@ -780,6 +784,7 @@ impl ReviewTables<'_> {
         for stream in streams {
             let mut rows = Where::new(dialect, format!("d.status = 1 AND {NEWEST}"));
             if let Some(id) = stream {
+                let id = rows.bind(id);
                 rows.and(&format!("d.signature_id = {id}"));
             }
             if column.name == LARGEST_AMOUNT.name {
@@ -1072,7 +1077,8 @@ impl ReviewTables<'_> {
     }
 
     fn ordered_keys(&mut self, sql: &str, values: &[SqlValue]) -> Result<Vec<Ordered>, Problem> {
-        self.tx.list(sql, values, |row| Ok((read_key(row)?, row.real(2)?.unwrap_or_default())))
+        let read = |row: &_| Ok((read_key(row)?, row.real(2)?.unwrap_or_default()));
+        self.tx.list_again(sql, values, read)
     }
 }
 
