@@ -1,6 +1,6 @@
 //! The queue: which items a filter means for a person, and pages of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -42,14 +42,19 @@ pub(super) struct Wanted {
 
 /// For the code of a severity and a run, the newest first days of breaks that are overdue, and that are overdue or
 /// nearly due.
-pub(super) struct Deadlines(BTreeMap<(u8, i64), (i32, i32)>);
+pub(super) struct Deadlines {
+    days: BTreeMap<(u8, i64), (i32, i32)>,
+    /// The runs whose undecided items are all overdue.
+    over: BTreeSet<i64>,
+}
 
 impl Deadlines {
     pub fn new(work: &Work<'_>, runs: &[Rc<Run>]) -> Result<Self, Problem> {
-        let mut deadlines = BTreeMap::new();
+        let (mut deadlines, mut over) = (BTreeMap::new(), BTreeSet::new());
         for run in runs {
             let came = crate::store::read_time(&run.attributed_at)?.seconds();
             let date: Date = run.batch_date.parse().unwrap_or(Date::from_days(0));
+            let mut is_over = true;
             for severity in Severity::ALL {
                 let seconds = i64::from(work.policy.sla_hours.of(*severity)) * 3_600;
                 let left = seconds - (work.now.seconds() - came);
@@ -60,14 +65,23 @@ impl Deadlines {
                 };
                 let days = (day(left), day(left - seconds / 4));
                 deadlines.insert((severity.code(), run.run_no), days);
+                is_over &= days.0 >= date.days();
+            }
+            if is_over {
+                over.insert(run.run_no);
             }
         }
-        Ok(Self(deadlines))
+        Ok(Self { days: deadlines, over })
+    }
+
+    /// Whether all undecided items of a run are overdue.
+    fn is_over(&self, run_no: i64) -> bool {
+        self.over.contains(&run_no)
     }
 
     /// How much time is left for a break of this severity that is in this run, and began on this day.
     pub fn of(&self, severity: Severity, run_no: i64, since: i32) -> Sla {
-        match self.0.get(&(severity.code(), run_no)) {
+        match self.days.get(&(severity.code(), run_no)) {
             Some((overdue, _)) if since <= *overdue => Sla::Overdue,
             Some((_, due)) if since <= *due => Sla::Due,
             _ => Sla::Ok,
@@ -76,7 +90,7 @@ impl Deadlines {
 
     /// The newest first day of any break of this severity that is overdue.
     fn last(&self, severity: Severity) -> Option<i32> {
-        let own = self.0.iter().filter(|((code, _), _)| *code == severity.code());
+        let own = self.days.iter().filter(|((code, _), _)| *code == severity.code());
         own.map(|(_, (overdue, _))| *overdue).max()
     }
 }
@@ -100,8 +114,18 @@ impl Work<'_> {
         every: bool,
     ) -> Result<WaitsOf, Problem> {
         let deadlines = Deadlines::new(self, runs)?;
-        let query = ItemQuery { some_runs: true, ..query.clone() };
+        let mut query = ItemQuery { some_runs: true, ..query.clone() };
         let mut waits = WaitsOf::new();
+        if !every {
+            // In all but the newest runs everything is overdue, and how much that is, is known.
+            let (whole, some) = query.runs.iter().partition(|run| deadlines.is_over(**run));
+            query.runs = some;
+            let status = Some(Status::Unknown);
+            for count in self.tables.counts(&ItemQuery { status, runs: whole, ..query.clone() })? {
+                let own = waits.entry((count.run_no, count.signature_id)).or_default();
+                own.overdue += count.items;
+            }
+        }
         for severity in Severity::ALL {
             let last = if every { None } else { deadlines.last(*severity) };
             for count in self.tables.by_first_day(&query, *severity, (None, last))? {
@@ -457,7 +481,7 @@ impl Work<'_> {
         let deadlines = Deadlines::new(self, runs)?;
         type Since = (Option<i32>, Option<i32>);
         let mut arms: BTreeMap<(u8, Since), Vec<i64>> = BTreeMap::new();
-        for ((severity, run_no), (overdue, due)) in deadlines.0 {
+        for ((severity, run_no), (overdue, due)) in deadlines.days {
             let since = match which {
                 Sla::Overdue => (None, Some(overdue)),
                 Sla::Due => (Some(overdue.saturating_add(1)), Some(due)),
