@@ -156,7 +156,7 @@ impl Connection {
 }
 
 /// The plan of a statement on 400 runs takes 4 MB of the server's memory.
-const MOST_PLANS: usize = 8;
+const MOST_PLANS: usize = 12;
 
 /// Statements whose plans are kept, the one used last at the end.
 #[derive(Default)]

@@ -179,7 +179,8 @@ impl ReviewTables<'_> {
              JOIN recon.difference_rows d ON {} WHERE r.superseded_by IS NULL AND {condition}",
             self.dialect().located("d", "a")
         );
-        Ok(self.tx.count(&sql, &values)?.cast_unsigned())
+        let count = self.tx.list_again(&sql, &values, |row| row.count(0))?;
+        Ok(count.first().copied().unwrap_or_default().cast_unsigned())
     }
 
     /// Whether blind samples wait to be checked.

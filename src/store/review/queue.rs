@@ -466,10 +466,24 @@ impl ReviewTables<'_> {
         Ok((found.into_iter().map(|(key, _)| key).collect(), next))
     }
 
-    /// The runs that have undecided items.
-    fn undecided_runs(&mut self) -> Result<Vec<i64>, Problem> {
-        let sql = "SELECT DISTINCT run_no FROM recon.item_counts WHERE status = 1 AND items > 0";
-        self.tx.list(sql, &[], |row| row.count(0))
+    /// The runs of a query that may have undecided items of a severity.
+    fn undecided_runs(
+        &mut self,
+        query: &ItemQuery,
+        severity: Severity,
+    ) -> Result<Vec<i64>, Problem> {
+        let mut counts = Where::new(self.dialect(), "n.status = 1 AND n.items > 0");
+        counts.of_runs("n.run_no", &query.runs);
+        if let Some(mut ids) = self.signatures_of_severity(query, severity)? {
+            // Those of items without a signature.
+            ids.push(0);
+            counts.and(&format!("n.signature_id IN ({})", joined(&ids)));
+        }
+        let sql = format!(
+            "SELECT DISTINCT n.run_no FROM recon.item_counts n WHERE {} ORDER BY 1",
+            counts.sql
+        );
+        self.tx.list(&sql, &[], |row| row.count(0))
     }
 
     /// The undecided items of a severity whose breaks began within some days, in runs of the query.
@@ -491,8 +505,7 @@ impl ReviewTables<'_> {
             }
         }
         if query.some_runs || dialect == Dialect::Postgres {
-            let mut runs = self.undecided_runs()?;
-            runs.retain(|run| query.runs.contains(run));
+            let runs = self.undecided_runs(query, severity)?;
             condition.of_runs(&dialect.run_no("d"), &runs);
         }
         condition.narrow(query, "d");
