@@ -166,17 +166,19 @@ impl ReviewTables<'_> {
 
     /// How many items of current runs wait like this.
     pub fn count_waiting(&mut self, look: Look<'_>) -> Result<u64, Problem> {
-        let (table, condition, values) = match look {
-            Look::SentBack => ("sent_back", "d.status = 1 AND d.later IS NULL", Vec::new()),
+        let undecided = "d.status = 1 AND d.later IS NULL";
+        let (table, kept, item, values) = match look {
+            Look::SentBack => ("sent_back", "1 = 1", undecided, Vec::new()),
             Look::AssignedTo(person) => {
-                let condition = "d.status = 1 AND d.later IS NULL AND a.assignee = $1";
-                ("assignments", condition, vec![person.into()])
+                ("assignments", "a.assignee = $1", undecided, vec![person.into()])
             }
-            Look::Samples => ("audit_samples", "d.status = 3 AND a.outcome IS NULL", Vec::new()),
+            Look::Samples => ("audit_samples", "a.outcome IS NULL", "d.status = 3", Vec::new()),
         };
+        // The small table leads: a join may begin with the items of all runs.
         let sql = format!(
             "SELECT count(*) FROM recon.{table} a JOIN recon.recon_runs r ON r.run_no = a.run_no \
-             JOIN recon.difference_rows d ON {} WHERE r.superseded_by IS NULL AND {condition}",
+             WHERE r.superseded_by IS NULL AND {kept} \
+             AND (SELECT {item} FROM recon.difference_rows d WHERE {})",
             self.dialect().located("d", "a")
         );
         let count = self.tx.list_again(&sql, &values, |row| row.count(0))?;
