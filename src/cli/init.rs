@@ -197,7 +197,7 @@ fn summary(inference: &Inference) -> String {
             percent(form.delimiter.confidence),
             if form.has_names() { "a header" } else { "no header" },
             percent(form.header.confidence),
-            match form.skip_rows.value.saturating_sub(u64::from(!form.columns_why.is_empty())) {
+            match form.preamble {
                 0 => String::new(),
                 lines => {
                     format!(", {} before it", figures::counted(lines, "line", "lines"))

@@ -159,6 +159,14 @@ impl FieldInputs<'_> {
             notes: Vec::new(),
             readings: profiles.as_ref().map(|_, profile| profile.reading.clone()),
         };
+        let shortened =
+            Side::BOTH.into_iter().find_map(|side| Some((side, profiles[side].shortened()?)));
+        if let Some((side, value)) = shortened {
+            field.notes.push(format!(
+                "values of {side} such as `{value}` lack digits, as spreadsheets show long numbers: export the \
+                 column as text"
+            ));
+        }
         if field.kind != Kind::Text {
             self.settle(pair.columns, &mut profiles)?;
         }
@@ -258,14 +266,21 @@ impl FieldInputs<'_> {
         }
         let best = agreeing.iter().copied().max().unwrap_or(0);
         let mut winners = agreeing.iter().enumerate().filter(|(_, count)| **count == best);
-        if let (Some((winner, _)), None) = (winners.next(), winners.next()) {
+        let first = winners.next();
+        let is_only = winners.next().is_none();
+        // Of numbers that agree in several ways, one way is proposed; a unit of one side would be less likely.
+        let are_numbers = profiles.a.is_number() && profiles.b.is_number();
+        let is_better = are_numbers && agreeing.first().is_some_and(|count| *count < best);
+        if let Some((winner, _)) = first.filter(|_| is_only || is_better) {
             for (profile, at) in
                 [(&mut profiles.a, winner / ways_b.len()), (&mut profiles.b, winner % ways_b.len())]
             {
                 if let Some(at) = at.checked_sub(1) {
                     profile.prefer(at);
                 }
-                profile.alternatives.clear();
+                if is_only {
+                    profile.alternatives.clear();
+                }
             }
         }
         Ok(best)
@@ -338,8 +353,13 @@ impl FieldInputs<'_> {
         // Steps that take away signs and points would make wrong amounts agree.
         let columns = PerSide::of(|side| self.extracts[side].columns.get(pair.columns[side]));
         let is_amount = |column: Option<&Column>| column.is_some_and(|one| one.profile.is_amount());
-        if let Some(side) = Side::BOTH.into_iter().find(|side| is_amount(columns[*side])) {
+        if Side::BOTH.into_iter().any(|side| is_amount(columns[side])) {
             agreeing.iter_mut().skip(KEEPING).for_each(|count| *count = 0);
+        }
+        let is_unread = |column: Option<&Column>| {
+            is_amount(column) && column.is_some_and(|one| one.profile.shortened().is_none())
+        };
+        if let Some(side) = Side::BOTH.into_iter().find(|side| is_unread(columns[*side])) {
             field.notes.push(format!(
                 "the values of {side} are numbers, those of {} are not recognized as such: to compare them \
                  as numbers, set `normalize` or `numbers` for it, and `type: decimal`",
@@ -574,7 +594,7 @@ impl FieldGuess {
                     if currencies.len() > 1 {
                         self.notes.push(format!(
                             "the amounts of {side} are in several currencies ({}), which are removed: \
-                             compare them in a separate field",
+                             to compare them, map the column to a second field with the step `letters_only`",
                             currencies.join(", ")
                         ));
                     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::footer::{self, Doubt, Footer};
 use super::foreign;
+use super::headings::Headings;
 use super::kinds::KindGuess;
 use super::names;
 use super::profile::Profiler;
@@ -52,8 +53,11 @@ pub struct FileForm {
     pub quote: char,
     /// The first character of comment lines.
     pub comment: Option<Guess<char>>,
-    /// Lines before the header.
+    /// Lines before the rows, or before their header.
     pub skip_rows: Guess<u64>,
+    /// Lines before the header, or before the rows if there is none.
+    #[serde(skip)]
+    pub preamble: u64,
     /// Whether the first row is a header.
     pub header: Guess<bool>,
     /// Column names, if the file has no usable header.
@@ -139,6 +143,7 @@ impl FileForm {
                         quote: *quote,
                         comment: comment.map(|mark| Guess::new(mark, 0.0, "")),
                         skip_rows: Guess::new(0, 0.0, ""),
+                        preamble: 0,
                         header: Guess::new(false, 0.0, ""),
                         columns: None,
                         columns_why: String::new(),
@@ -164,11 +169,13 @@ impl FileForm {
             return Err(Problem::new(Code::NoHeader, message).in_file(path));
         };
         let doubt = form.guess_footer(path, &mut records)?;
+        let headings = Headings::of(&mut records, profiler);
         form.explain(&records, said.is_some());
         form.guess_header(&records, profiler);
         form.find_repeated_header(&records);
         form.guess_widths(&records, doubt);
-        form.name_columns(&records);
+        form.name_columns(&records, headings.below);
+        form.notes.extend(headings.notes);
         Ok(form)
     }
 
@@ -180,6 +187,7 @@ impl FileForm {
             quote: '"',
             comment: None,
             skip_rows: Guess::new(0, 1.0, kind.why),
+            preamble: 0,
             header: Guess::new(kind.has_names(), 1.0, kind.why),
             columns: None,
             columns_why: String::new(),
@@ -381,6 +389,7 @@ impl FileForm {
         } else {
             Guess::new(0, 0.99, "the table starts on the first line")
         };
+        self.preamble = self.skip_rows.value;
         if let Some(comment) = &mut self.comment {
             let why = "lines starting with it are not part of the table";
             *comment = Guess::new(comment.value, 0.9, why);
@@ -442,8 +451,8 @@ impl FileForm {
     }
 
     /// Names the columns explicitly if the header can't: its width differs from the rows', or a
-    /// name is repeated.
-    fn name_columns(&mut self, records: &Records) {
+    /// name is repeated, or another line stands `below` it.
+    fn name_columns(&mut self, records: &Records, below: Option<String>) {
         let Some((_, head)) = records.rows.get(records.start).filter(|_| self.header.value) else {
             return;
         };
@@ -474,10 +483,12 @@ impl FileForm {
             }
             names.push(unique);
         }
-        if !records.header_differs && twice.is_empty() {
+        if !records.header_differs && twice.is_empty() && below.is_none() {
             return;
         }
-        self.columns_why = if records.header_differs {
+        self.columns_why = if let Some(below) = below {
+            below
+        } else if records.header_differs {
             format!(
                 "the header has {} fields and the rows have {}; the extra ones are empty",
                 head.len(),

@@ -88,12 +88,17 @@ impl Layout {
     }
 }
 
-/// Whether a delimiter splits nearly all lines alike.
+/// Whether a delimiter splits nearly all lines alike; within quotes it splits nothing.
 fn is_delimited(lines: &[Vec<char>]) -> bool {
     [',', ';', '\t', '|'].into_iter().any(|mark| {
         let mut counts = std::collections::HashMap::new();
         for line in lines {
-            *counts.entry(line.iter().filter(|c| **c == mark).count()).or_insert(0usize) += 1;
+            let mut is_quoted = false;
+            let splits = line.iter().filter(|c| {
+                is_quoted ^= **c == '"';
+                **c == mark && !is_quoted
+            });
+            *counts.entry(splits.count()).or_insert(0usize) += 1;
         }
         let most = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, lines)| lines).max();
         most.is_some_and(|most| most * 10 >= lines.len() * 8)

@@ -4,6 +4,8 @@
 //! text, and it differs from every data row. With only one sign, the row is kept and a note says
 //! so.
 
+use super::records::is_ruler;
+
 /// A row and the line where it starts.
 pub type Line = (u64, Vec<String>);
 
@@ -26,10 +28,10 @@ pub struct Doubt {
 }
 
 /// How many rows at the end are checked.
-pub const LONGEST: usize = 10;
+pub const LONGEST: usize = 1_000;
 
 /// Words that start a total or a trailer.
-const WORDS: [&str; 42] = [
+const WORDS: &[&str] = &[
     "total",
     "totals",
     "grand",
@@ -72,6 +74,15 @@ const WORDS: [&str; 42] = [
     "tlr",
     "end",
     "ende",
+    "closing",
+    "endbestand",
+    "schlusssaldo",
+    "kontostand",
+    "podsumowanie",
+    "обороты",
+    "остаток",
+    "残高",
+    "余额",
 ];
 
 /// Common properties of the data rows.
@@ -94,6 +105,7 @@ impl Footer {
         let is_weak = |row: &Vec<String>| {
             *row != head.1
                 && (row.len() != width
+                    || is_ruler(row)
                     || filled(row) * 2 <= usual
                     || row.iter().any(|cell| begins(cell)))
         };
@@ -111,18 +123,25 @@ impl Footer {
             return Self::default();
         }
         let body = Body::of(body, width, usual);
-        let mut whys = Vec::new();
+        let mut whys: Vec<String> = Vec::new();
         let mut footer = Self::default();
+        let mut empty = 0;
         for (line, row) in last.iter().rev() {
-            let Some(why) = body.is_footer(row) else {
+            let Some(why) = body.is_footer(row, footer.rows > 0) else {
                 footer.doubt = body.doubt(*line, row, footer.rows + 1);
                 break;
             };
             footer.rows += 1;
             footer.first_line = *line;
-            whys.push(format!("line {line} {why}"));
+            match filled(row) {
+                0 if !is_ruler(row) => empty += 1,
+                _ => whys.push(format!("line {line} {why}")),
+            }
         }
         whys.reverse();
+        if empty > 0 {
+            whys.push(counted(empty, "row is empty", "rows are empty"));
+        }
         footer.why = whys.join("; ");
         footer
     }
@@ -135,11 +154,17 @@ impl<'r> Body<'r> {
         Self { rows, width, always, usual }
     }
 
-    /// Why a row is certainly not data.
-    fn is_footer(&self, row: &[String]) -> Option<String> {
+    /// Why a row is certainly not data; `above` a footer, a title or an empty row belongs to it.
+    fn is_footer(&self, row: &[String], above: bool) -> Option<String> {
         // A row that spans lines can't be skipped.
-        if row.iter().any(|cell| cell.contains(['\n', '\r'])) {
+        if row.is_empty() || row.iter().any(|cell| cell.contains(['\n', '\r'])) {
             return None;
+        }
+        if is_ruler(row) {
+            return Some("is a ruler".to_owned());
+        }
+        if filled(row) == 0 && !self.always.is_empty() {
+            return Some(String::new());
         }
         let at = row.iter().position(|cell| !cell.trim().is_empty())?;
         let first = cell(row, at);
@@ -172,7 +197,8 @@ impl<'r> Body<'r> {
                 ),
             });
         }
-        let is_text = first.contains(char::is_whitespace)
+        let is_title = above && filled(row) == 1 && row.len() < self.width;
+        let is_text = (is_title || first.contains(char::is_whitespace))
             && is_unlike
             && empty > 0
             && filled(row) * 2 <= self.usual;
@@ -231,9 +257,11 @@ fn words(cell: &str) -> impl Iterator<Item = String> {
         .map(str::to_lowercase)
 }
 
-/// Whether the cell starts with a word for totals or trailers.
+/// Whether the cell starts with a word for totals or trailers, or is the mark of a total: `*`, `**`.
 fn begins(cell: &str) -> bool {
-    words(cell).next().is_some_and(|word| WORDS.contains(&word.as_str()))
+    let cell = cell.trim();
+    let is_mark = matches!(cell, "*" | "**" | "***");
+    is_mark || words(cell).next().is_some_and(|word| WORDS.contains(&word.as_str()))
 }
 
 /// Whether the cell is only such a word.
@@ -277,6 +305,11 @@ mod tests {
             ("id,day,amount\nR1,x,1\nR2,y,2\n(2 rows)\n", 1),
             ("id,day,amount\nR1,x,1\nR2,y,2\nTRL,2\n", 1),
             ("id,day,amount\nR1,x,1\nTOTAL,,3\nEOF\n", 2),
+            ("id,day,amount\nR1,x,1\nR2,y,2\n,,\n,Podsumowanie,\n", 2),
+            ("id,day,amount\nR1,x,1\nR2,y,2\n,,\n,,\n", 2),
+            ("id,day,amount\nR1,x,1\nR2,y,2\nDisclaimer:\nMade by me on Monday\n", 2),
+            ("id,day,amount\nR1,x,1\nR2,y,2\n--,--,--\n*,,3\n---\n", 3),
+            ("day,text,amount\n01.02.,x,1\n02.02.,y,2\nClosing Balance,,3\n", 1),
         ] {
             let found = footer(text);
             assert_eq!((found.rows, &found.doubt), (rows, &None), "{text}");

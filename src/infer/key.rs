@@ -69,6 +69,8 @@ fn can_be_key(extract: &Extract, at: usize) -> bool {
                             text.starts_with(['-', '(']) || text.contains([',', '.', '\''])
                         })
                 }
+                // Identifiers that a program took for numbers.
+                Kind::Decimal => names::names_an_identifier(&column.name) && profile.is_whole(),
                 _ => false,
             }
     })
@@ -144,6 +146,9 @@ fn candidate(
     }
     if !is_reference(&names.a) && !is_reference(&names.b) {
         confidence *= 0.97;
+    }
+    if names.a.iter().chain(&names.b).any(|name| names::names_a_description(name)) {
+        confidence *= 0.9;
     }
     if columns.len() > 1 {
         confidence *= 0.95;

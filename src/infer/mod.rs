@@ -10,6 +10,7 @@ mod file;
 mod fixed;
 mod footer;
 mod foreign;
+mod headings;
 mod joined;
 mod joint;
 mod key;

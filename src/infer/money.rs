@@ -48,13 +48,15 @@ pub struct Seen {
 }
 
 /// What some write before and behind numbers and no number format reads, and what remains of it.
-const NOTATIONS: [(&str, &str, &str); 4] = [
+const NOTATIONS: [(&str, &str, &str); 6] = [
     // A formula by which a spreadsheet is told to keep a text: `="5.00"`.
     ("=\"", "", "\""),
     ("- ", "-", ""),
     // `5,-` is 5.00.
     ("", "", ",-"),
     ("", "", ".-"),
+    ("", "", ",\u{2013}"),
+    ("", "", ".\u{2013}"),
 ];
 
 /// A number without such a notation, and which one it was.
@@ -69,6 +71,19 @@ fn plain(value: &str) -> (Cow<'_, str>, Option<usize>) {
         }
     }
     (Cow::Borrowed(value), None)
+}
+
+/// A value with full-width digits, as the step `nfkc` makes it.
+fn narrowed(value: &str) -> Cow<'_, str> {
+    if !value.contains(|c| matches!(c, '\u{ff10}'..='\u{ff19}')) {
+        return Cow::Borrowed(value);
+    }
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{ffe5}' => '\u{a5}',
+        other => other,
+    };
+    Cow::Owned(value.chars().map(narrow).collect())
 }
 
 fn steps((before, remains, behind): (&str, &str, &str)) -> Vec<StepSpec> {
@@ -103,12 +118,15 @@ pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
     let mut seen = Seen::default();
     let mut marks: Vec<String> = Vec::new();
     let mut notations = [false; NOTATIONS.len()];
+    let mut is_wide = false;
     for value in values {
-        let (value, notation) = plain(value);
+        let narrow = narrowed(value);
+        let (value, notation) = plain(&narrow);
         let Some(parts) = parts(&value) else { continue };
         if let Some(is_used) = notation.and_then(|at| notations.get_mut(at)) {
             *is_used = true;
         }
+        is_wide |= matches!(narrow, Cow::Owned(_));
         let (words, markings): (Vec<&str>, Vec<&str>) =
             parts.words.iter().partition(|word| !is_mark(word));
         if words.len() > 1 || markings.len() > 1 || words.iter().any(|word| !is_currency(word)) {
@@ -133,7 +151,8 @@ pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
         }
     }
     let used = notations.into_iter().zip(NOTATIONS).filter(|(is_used, _)| *is_used);
-    seen.steps = used.flat_map(|(_, notation)| steps(notation)).collect();
+    let wide = is_wide.then(|| StepSpec::Function("nfkc".to_owned()));
+    seen.steps = wide.into_iter().chain(used.flat_map(|(_, notation)| steps(notation))).collect();
     if seen.around.currency.len() > CURRENCIES {
         seen.around.currency.clear();
     }
@@ -233,7 +252,8 @@ fn is_mark(word: &str) -> bool {
 
 /// Whether a text is a currency's sign, code or common name.
 fn is_currency(word: &str) -> bool {
-    let is_sign = |c: char| "$€£¥¢₤₦₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿฿៛元円￥￡＄".contains(c);
+    // In Shift_JIS, the byte of `\\` is shown as a yen sign.
+    let is_sign = |c: char| "$€£¥¢₤₦₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿฿៛元円￥￡＄\\".contains(c);
     let signs = word.chars().filter(|c| is_sign(*c)).count();
     let letters = word.chars().count() - signs;
     match signs {
@@ -265,6 +285,7 @@ mod tests {
         assert!(minus.around.unicode_minus && minus.around.parentheses);
         assert!(minus.around.trailing_minus);
         assert_eq!(minus.around.currency, ["$"]);
+        assert_eq!(seen(&["-\\5,324", "\\463"]).around.currency, ["\\"]);
         assert_eq!(seen(&["5 %", "7%"]).around.percent, Some(PercentSpec::AsWritten));
         let marked = |values: &[&str]| seen(values).debit_credit;
         assert_eq!(marked(&["5.00 Dr", "6.00 Cr"]), Some(("Dr".into(), "Cr".into())));
@@ -284,6 +305,8 @@ mod tests {
         );
         assert_eq!(steps(&["- 5.00", "7.00"]), r#"{ replace: { from: "- ", to: "-" } }"#);
         assert_eq!(steps(&["5,-", "1.204,50"]), r#"{ strip_suffix: ",-" }"#);
+        assert_eq!(steps(&["３１８，１４７", "120"]), "nfkc");
+        assert_eq!(steps(&["1’204.–"]), r#"{ strip_suffix: ".–" }"#);
         assert_eq!(steps(&["A - 5", "=\"A\"", "5-", "-5", "- € 5", "5,-3", "3 - 5"]), "");
     }
 

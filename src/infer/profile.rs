@@ -106,6 +106,11 @@ impl Profiler {
         }
     }
 
+    /// Whether a text seems to mean null.
+    pub fn is_null_marker(text: &str) -> bool {
+        NULL_MARKERS.contains(&text.to_lowercase().as_str())
+    }
+
     /// Infers a column from its cells.
     pub fn profile<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> Profile {
         let mut counts: HashMap<&str, u64> = HashMap::new();
@@ -120,10 +125,8 @@ impl Profiler {
         let mut values: Vec<(String, u64)> =
             counts.into_iter().map(|(text, count)| (text.to_owned(), count)).collect();
         values.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
-        let (markers, meant): (Vec<_>, Vec<_>) = values
-            .iter()
-            .cloned()
-            .partition(|(text, _)| NULL_MARKERS.contains(&text.to_lowercase().as_str()));
+        let (markers, meant): (Vec<_>, Vec<_>) =
+            values.iter().cloned().partition(|(text, _)| Self::is_null_marker(text));
         let mut profile = self.of_values(&meant);
         profile.padded = padded;
         if profile.reading.kind != Kind::Text {
@@ -302,6 +305,34 @@ impl Profile {
         let is_signed = |text: &str| text.starts_with(['-', '+', '(', '\u{2212}']);
         self.is_number()
             && self.values.iter().any(|(text, _)| is_signed(text) || has_decimals(text))
+    }
+
+    /// A value that lacks digits, if most do: `4.90000E+11`, as spreadsheets show long numbers.
+    pub fn shortened(&self) -> Option<&str> {
+        let lacks_digits = |text: &str| {
+            let (digits, exponent) = text.split_once("E+")?;
+            let decimals = digits.split_once(['.', ',']).map_or(0, |(_, decimals)| decimals.len());
+            let is_number =
+                digits.bytes().all(|byte| byte.is_ascii_digit() || b".,".contains(&byte));
+            Some(is_number && exponent.parse::<usize>().ok()? > decimals)
+        };
+        let is_one = |text: &str| lacks_digits(text) == Some(true);
+        let count: u64 = self.values.iter().filter(|(text, _)| is_one(text)).map(|(_, n)| n).sum();
+        let all: u64 = self.values.iter().map(|(_, n)| n).sum();
+        let (value, _) = self.values.iter().find(|(text, _)| is_one(text))?;
+        (count * 2 > all).then_some(value.as_str())
+    }
+
+    /// Whether the values are whole numbers, some written with decimals: `1000.0`.
+    pub fn is_whole(&self) -> bool {
+        let is_whole = |text: &str| match text.split_once('.') {
+            Some((digits, zeros)) => {
+                digits.bytes().all(|byte| byte.is_ascii_digit())
+                    && zeros.bytes().all(|byte| byte == b'0')
+            }
+            None => text.bytes().all(|byte| byte.is_ascii_digit()),
+        };
+        self.is_number() && self.values.iter().all(|(text, _)| is_whole(text))
     }
 
     /// Switches to one of the alternatives.

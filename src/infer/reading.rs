@@ -252,7 +252,7 @@ impl Reading {
 }
 
 /// The date formats to try. If several fit, the first is preferred.
-pub const DATE_FORMATS: [&str; 21] = [
+pub const DATE_FORMATS: [&str; 22] = [
     "%Y-%m-%d",
     "%d/%m/%Y",
     "%m/%d/%Y",
@@ -274,6 +274,7 @@ pub const DATE_FORMATS: [&str; 21] = [
     "%d/%m/%y",
     "%m/%d/%y",
     "%d-%m-%y",
+    "%Y年%m月%d日",
 ];
 
 /// The time formats that may follow a date.
@@ -300,11 +301,20 @@ pub fn time_readings() -> Vec<Reading> {
 }
 
 /// Languages other than English whose names of months are tried.
-const LANGUAGES: [&str; 10] = ["de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "nb"];
+const LANGUAGES: [&str; 13] =
+    ["de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "nb", "cs", "ru", "tr"];
 
 /// How dates are written with these names.
-const NAMED_DATES: [&str; 7] =
-    ["%d %B %Y", "%d. %B %Y", "%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d.%b.%Y", "%d de %B de %Y"];
+const NAMED_DATES: [&str; 8] = [
+    "%d %B %Y",
+    "%d. %B %Y",
+    "%d %b %Y",
+    "%d. %b %Y",
+    "%d-%b-%Y",
+    "%d.%b.%Y",
+    "%d de %B de %Y",
+    "%d %B %Y г.",
+];
 
 /// Dates with names of months in other languages.
 pub fn named_readings() -> Vec<Reading> {

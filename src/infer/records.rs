@@ -37,6 +37,12 @@ pub fn filled(row: &[String]) -> usize {
     row.iter().filter(|cell| !cell.trim().is_empty()).count()
 }
 
+/// Whether a row is a line drawn around a table: `---,---`, or `|-----|`.
+pub fn is_ruler(row: &[String]) -> bool {
+    let is_drawn = |cell: &&String| cell.trim().chars().all(|c| "-=_+".contains(c));
+    row.iter().all(|cell| is_drawn(&cell)) && row.iter().any(|cell| cell.trim().len() > 1)
+}
+
 impl Records {
     pub fn of(mut rows: Vec<(u64, Vec<String>)>) -> Option<Self> {
         let is_said = rows.first().is_some_and(|(line, row)| {
@@ -63,6 +69,7 @@ impl Records {
             |at: usize| rows.get(at).is_some_and(|(_, row)| filled(row) * 2 >= usual.min(width));
         // The next row may end early or in empty fields.
         let is_like_table = |at: usize| {
+            let at = at + usize::from(rows.get(at).is_some_and(|(_, row)| is_ruler(row)));
             rows.get(at).is_some_and(|(_, row)| match row.get(width..) {
                 Some(extras) => filled(extras) == 0,
                 None => row.len() * 2 > width && filled(row) == row.len(),

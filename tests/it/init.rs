@@ -512,7 +512,7 @@ fn amounts_in_any_notation_keep_their_signs_and_points() {
 fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
     const MONTHS: [&str; 4] = ["Januar", "Februar", "März", "Mai"];
     type Write<'w> = &'w dyn Fn(u32) -> String;
-    let ways: [(&str, Write<'_>, Write<'_>); 6] = [
+    let ways: [(&str, Write<'_>, Write<'_>); 9] = [
         ("[\"excel\"]", &|n| (46_022 + n).to_string(), &|n| format!("2026-01-{n:02}")),
         ("[\"%s\"]", &|n| (1_767_225_600 + n).to_string(), &|n| {
             format!("2026-01-01T00:00:{n:02}Z")
@@ -527,6 +527,9 @@ fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
         ("[es] %d de %B de %Y", &|n| format!("{n} de enero de 2026"), &|n| {
             format!("2026-01-{n:02}")
         }),
+        ("[ru] %d %B %Y г.", &|n| format!("{n} мая 2026 г."), &|n| format!("2026-05-{n:02}")),
+        ("[cs] %d. %B %Y", &|n| format!("{n}. června 2026"), &|n| format!("2026-06-{n:02}")),
+        ("%Y年%m月%d日", &|n| format!("2026年1月{n}日"), &|n| format!("2026/01/{n:02}")),
     ];
     for (written, a, b) in ways {
         let project = Project::new();
@@ -551,7 +554,7 @@ fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
 fn amounts_in_two_columns_become_one_signed_amount() {
     let b = |n: u32| format!("K{n:02},{}{n}.50", if n.is_multiple_of(3) { "" } else { "-" });
     type Way<'w> = (&'w str, &'w dyn Fn(u32) -> String);
-    let ways: [Way<'_>; 4] = [
+    let ways: [Way<'_>; 6] = [
         ("ref;Soll;Haben", &|n| match n % 3 {
             0 => format!(";{n},50"),
             _ => format!("{n},50;"),
@@ -562,6 +565,14 @@ fn amounts_in_two_columns_become_one_signed_amount() {
         }),
         ("ref;Umsatz;S/H", &|n| format!("{n},50;{}", if n % 3 == 0 { "H" } else { "S" })),
         ("ref;Amount;Dr/Cr", &|n| format!("{n}.50;{}", if n % 3 == 0 { "CR" } else { "DR" })),
+        ("番号;お支払金額;お預り金額", &|n| match n % 3 {
+            0 => format!(";{n}.50"),
+            _ => format!("{n}.50;"),
+        }),
+        ("Nr;Obciążenia;Uznania", &|n| match n % 3 {
+            0 => format!(";{n},50"),
+            _ => format!("-{n},50;"),
+        }),
     ];
     for (header, way) in ways {
         let project = Project::new();
@@ -966,4 +977,160 @@ fn short_rows_are_padded() {
         assert!(said.contains("pad_short_rows: 2 rows"), "{said}");
         assert_eq!(figures(&project), [rows, rows, rows, 0, 0], "{said}{yaml}");
     }
+}
+
+#[test]
+fn of_several_headings_the_names_are_found() {
+    for count in [3u32, 30] {
+        for (above, says) in [
+            ("Trade,,,Money\n", "lines 1 and 2 are both headings: line 2 names the columns"),
+            (
+                "Trade,Trade,Trade,Money\n",
+                "lines 1 and 2 are both headings: line 2 names the columns",
+            ),
+            ("Which,When,What for,How much\n", "lines 1 and 2 are both headings"),
+        ] {
+            let project = Project::new();
+            let [a, b] = with_lines(count, "", "");
+            let said = init(&project, format!("{above}{a}"), b);
+            assert!(said.contains(says), "{above}{said}");
+            let yaml = configuration(&project);
+            assert!(yaml.contains("skip_rows: 1 ") && yaml.contains("key: [ref]"), "{above}{yaml}");
+            let count = u64::from(count);
+            assert_eq!(figures(&project), [count, count, count, 0, 0], "{above}{yaml}");
+        }
+        // Lines below the names: a ruler, and types.
+        for below in ["---,----------,-----,----\n", "text,day,text,number\n"] {
+            let project = Project::new();
+            let [a, b] = with_lines(count, "", "");
+            let a = a.replacen('\n', &format!("\n{below}"), 1);
+            let said = init(&project, a, b);
+            assert!(said.contains("line 2, below the names, is"), "{below}{said}");
+            let count = u64::from(count);
+            assert_eq!(figures(&project), [count, count, count, 0, 0], "{below}");
+        }
+    }
+    // A table drawn with rulers, as an ERP prints it, with its total.
+    let project = Project::new();
+    let [a, b] = rows(["|Doc. no. |Pstng Date|  Amount |", "doc,date,amount"], 20, |n| {
+        let minus = if n % 3 == 0 { "-" } else { "" };
+        [
+            format!("|49000{n:04}|{n:02}.02.2026|{n:>6},50{minus:1}|", minus = minus),
+            format!("49000{n:04},2026-02-{n:02},{minus}{n}.50"),
+        ]
+    });
+    let ruler = "|------------------------------|\n";
+    let a = format!(
+        "{ruler}{}{ruler}|*        |          |   99,50 |\n{ruler}",
+        a.replacen('\n', &format!("\n{ruler}"), 1)
+    );
+    init(&project, a, b);
+    let yaml = configuration(&project);
+    assert_eq!(figures(&project), [20, 20, 20, 0, 0], "{yaml}");
+    assert!(yaml.contains("Doc. no."), "{yaml}");
+}
+
+#[test]
+fn empty_rows_and_titles_at_the_end_are_skipped() {
+    for after in [
+        ",,,\n".repeat(30),
+        ",,,\n,Podsumowanie,,\n".to_owned(),
+        "\nDisclaimer:\nThis document was generated by the bank.\n".to_owned(),
+    ] {
+        let project = Project::new();
+        let [a, b] = with_lines(12, "", &after);
+        init(&project, a, b);
+        assert_eq!(figures(&project), [12, 12, 12, 0, 0], "{after}{}", configuration(&project));
+    }
+}
+
+#[test]
+fn numbers_with_the_signs_and_digits_of_other_countries_are_read() {
+    let wide = |text: &str| -> String {
+        let wide = |c: char| {
+            if c.is_ascii_digit() { char::from_u32(u32::from(c) + 0xfee0).unwrap() } else { c }
+        };
+        text.chars().map(wide).collect()
+    };
+    type Write<'w> = &'w dyn Fn(&str) -> String;
+    let ways: [(&str, Write<'_>); 3] =
+        [("\\", &|n| format!("\\{n}")), ("nfkc", &wide), (".–", &|n| format!("{n}.–"))];
+    for (written, write) in ways {
+        let project = Project::new();
+        let [a, b] = rows(["id;amount", "id;amount"], 20, |n| {
+            let amount = (n * 7_919).to_string();
+            [format!("K{n:02};{}", write(&amount)), format!("K{n:02};{amount}")]
+        });
+        init(&project, a, b);
+        let yaml = configuration(&project);
+        assert!(yaml.contains(written), "{written}: {yaml}");
+        assert!(!yaml.contains("amount: { type: text"), "{written}: {yaml}");
+        assert_eq!(run(&project)["records"]["matched"], 20, "{written}: {yaml}");
+    }
+}
+
+#[test]
+fn quoted_delimiters_make_no_fixed_width() {
+    let project = Project::new();
+    let [a, b] = rows(["kind,sym,ts,qty", "sym,ts,qty"], 20, |n| {
+        let (sign, quantity) = if n % 2 == 0 { ("-", n * 1_001) } else { ("", n * 7) };
+        let shown = if quantity > 999 {
+            format!("{},{:03}", quantity / 1_000, quantity % 1_000)
+        } else {
+            quantity.to_string()
+        };
+        [
+            format!("Order,S{n:03},\"2026-01-{n:02}, 10:00:00\",\"{sign}{shown}\""),
+            format!("S{n:03},2026-01-{n:02} 10:00:00,{sign}{quantity}"),
+        ]
+    });
+    init(&project, a, b);
+    let yaml = configuration(&project);
+    assert!(yaml.contains("key: [sym]") && !yaml.contains("fixed:"), "{yaml}");
+    let known = run(&project);
+    assert_eq!(known["records"]["aligned"], 20, "{yaml}");
+    assert!(known["differences"]["by_field"].get("qty").is_none(), "{yaml}");
+}
+
+#[test]
+fn numbers_that_a_program_made_of_identifiers_stay_the_key() {
+    let project = Project::new();
+    let [a, b] = rows(["customer_id,balance"; 2], 20, |n| {
+        [format!("{}.0,{}.0", 1_000 + n, n * 7), format!("{},{}.00", 1_000 + n, n * 7)]
+    });
+    init(&project, a, b);
+    let yaml = configuration(&project);
+    assert!(yaml.contains("key: [customer_id]"), "{yaml}");
+    assert_eq!(run(&project)["records"]["matched"], 20, "{yaml}");
+    // Digits that a spreadsheet dropped are gone.
+    let project = Project::new();
+    let [a, b] = rows(["invoice,amount"; 2], 20, |n| {
+        [format!("4.90000E+11,{n}.10"), format!("{},{n}.10", 490_000_000_000u64 + u64::from(n))]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("`4.90000E+11` lack digits"), "{said}");
+    assert!(!said.contains("not recognized as such"), "{said}");
+}
+
+#[test]
+fn a_number_is_chosen_as_the_key_before_a_description() {
+    let project = Project::new();
+    let [a, b] = rows(["data;histórico;documento", "data;historico;documento"], 20, |n| {
+        let row = format!("2026-05-{n:02};PIX RECEBIDO {n};{}", 500_000 + n);
+        [row.clone(), row]
+    });
+    init(&project, a, b);
+    assert!(configuration(&project).contains("key: [documento]"), "{}", configuration(&project));
+}
+
+#[test]
+fn a_decimal_comma_is_no_unit() {
+    let project = Project::new();
+    let [a, b] = rows(["id;qty"; 2], 20, |n| {
+        [format!("{n};{}.{:03}", n + 100, n * 37), format!("{n};{},{:03}", n + 100, n * 37)]
+    });
+    let said = init(&project, a, b);
+    let yaml = configuration(&project);
+    assert!(!yaml.contains("scale") && said.contains("please choose"), "{said}{yaml}");
+    assert_eq!(run(&project)["records"]["matched"], 20, "{yaml}");
 }

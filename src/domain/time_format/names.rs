@@ -121,7 +121,7 @@ fn words<const N: usize>(text: &'static str) -> [&'static str; N] {
     std::array::from_fn(|_| words.next().unwrap_or_default())
 }
 
-static LANGUAGES: std::sync::LazyLock<[Language; 11]> = std::sync::LazyLock::new(|| {
+static LANGUAGES: std::sync::LazyLock<[Language; 14]> = std::sync::LazyLock::new(|| {
     [
         language!(
             "en",
@@ -199,6 +199,27 @@ static LANGUAGES: std::sync::LazyLock<[Language; 11]> = std::sync::LazyLock::new
             "jan feb mars|mar apr mai juni|jun juli|jul aug sep|sept okt nov des",
             "mandag tirsdag onsdag torsdag fredag lordag sondag",
             "man tir|tirs ons tor|tors fre lor son"
+        ),
+        language!(
+            "cs",
+            "ledna|leden unora|unor brezna|brezen dubna|duben kvetna|kveten cervna|cerven cervence|cervenec srpna|srpen zari rijna|rijen listopadu|listopad prosince|prosinec",
+            "led uno bre dub kve cer|cvn cvc srp zar rij lis pro",
+            "pondeli utery streda ctvrtek patek sobota nedele",
+            "po ut st ct pa so ne"
+        ),
+        language!(
+            "ru",
+            "января|январь февраля|февраль марта|март апреля|апрель мая|маи июня|июнь июля|июль августа|август сентября|сентябрь октября|октябрь ноября|ноябрь декабря|декабрь",
+            "янв фев|февр мар апр мая|маи июн июл авг сен|сент окт ноя|нояб дек",
+            "понедельник вторник среда четверг пятница суббота воскресенье",
+            "пн вт ср чт пт сб вс"
+        ),
+        language!(
+            "tr",
+            "ocak subat mart nisan mayıs|mayis haziran temmuz agustos eylul ekim kasım|kasim aralık|aralik",
+            "oca sub mar nis may haz tem agu eyl eki kas ara",
+            "pazartesi salı|sali carsamba persembe cuma cumartesi pazar",
+            "pzt|pts sal car per cum cmt|cts paz|pz"
         ),
     ]
 });
