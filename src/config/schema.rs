@@ -76,6 +76,56 @@ pub(super) fn required_keys<T: JsonSchema>() -> HashMap<String, Vec<String>> {
         .collect()
 }
 
+/// Where the settings of `T` have a key: the paths of its maps. A name that users choose is `NAME`.
+pub(super) fn homes<T: JsonSchema>(key: &str) -> Vec<Vec<String>> {
+    let root = generate::<T>().to_value();
+    let mut search =
+        Search { root: &root, key, path: Vec::new(), within: Vec::new(), homes: Vec::new() };
+    search.look(&root);
+    search.homes
+}
+
+/// A search for a key through a schema.
+struct Search<'s> {
+    root: &'s Value,
+    key: &'s str,
+    path: Vec<String>,
+    /// The definitions that are being searched: some contain themselves.
+    within: Vec<&'s str>,
+    homes: Vec<Vec<String>>,
+}
+
+impl<'s> Search<'s> {
+    fn look(&mut self, schema: &'s Value) {
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        if let Some(pointer) = reference.and_then(|reference| reference.strip_prefix('#'))
+            && !self.within.contains(&pointer)
+            && let Some(inner) = self.root.pointer(pointer)
+        {
+            self.within.push(pointer);
+            self.look(inner);
+            self.within.pop();
+        }
+        let choices = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|name| schema.get(name));
+        choices.filter_map(Value::as_array).flatten().for_each(|inner| self.look(inner));
+        schema.get("items").into_iter().for_each(|inner| self.look(inner));
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (name, inner) in properties.into_iter().flatten() {
+            if name == self.key && !self.homes.contains(&self.path) {
+                self.homes.push(self.path.clone());
+            }
+            self.step(name, inner);
+        }
+        schema.get("additionalProperties").into_iter().for_each(|inner| self.step("NAME", inner));
+    }
+
+    fn step(&mut self, name: &str, inner: &'s Value) {
+        self.path.push(name.to_owned());
+        self.look(inner);
+        self.path.pop();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

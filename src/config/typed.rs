@@ -33,6 +33,7 @@ pub fn read<T: DeserializeOwned + JsonSchema>(document: &Document) -> (Option<T>
         problems: RefCell::default(),
         broken: RefCell::default(),
         required: super::schema::required_keys::<T>(),
+        homes: super::schema::homes::<T>,
     };
     for _ in 0..MAX_ATTEMPTS {
         let root = Part { reader: &reader, node: &document.root, path: Path::new(), item: false };
@@ -52,6 +53,8 @@ struct Reader<'a> {
     broken: RefCell<HashSet<Path>>,
     /// The keys that a struct of this name can't do without.
     required: HashMap<String, Vec<String>>,
+    /// Which maps have a key of this name.
+    homes: fn(&str) -> Vec<Vec<String>>,
 }
 
 impl Reader<'_> {
@@ -272,8 +275,7 @@ impl<'r> Part<'r> {
             {
                 self.reader.give_up(&self.inner(meant));
             }
-            let place = self.reader.document.key_place(&self.inner(&other.key));
-            self.reader.complain(unknown("key", &other.key, known).at(place));
+            self.complain_of_unknown(&other.key, known);
         }
         for key in self.reader.required.get(name).into_iter().flatten() {
             if !expected.iter().any(|entry| entry.key == *key && !entry.value.is_null()) {
@@ -287,6 +289,53 @@ impl<'r> Part<'r> {
         let mut path = self.path.clone();
         path.push(key.into());
         path
+    }
+
+    /// Says that a key is unknown here, and where it belongs if it is known elsewhere.
+    fn complain_of_unknown(&self, key: &str, known: &[&str]) {
+        let mut problem = unknown("key", key, known);
+        if nearest(key, known.iter().copied()).is_none()
+            && let Some(help) = self.home_of(key)
+        {
+            problem.help = Some(help);
+        }
+        let place = self.reader.document.key_place(&self.inner(key));
+        self.reader.complain(problem.at(place));
+    }
+
+    /// Where a key belongs: around this place if possible, else where most of the path is the same.
+    fn home_of(&self, key: &str) -> Option<String> {
+        let mut homes = (self.reader.homes)(key);
+        let keys = self.path.iter().filter_map(|step| match step {
+            PathStep::Key(key) => Some(key.as_str()),
+            PathStep::Index(_) => None,
+        });
+        let here: Vec<&str> = keys.collect();
+        let shared = |home: &[String]| {
+            let steps = home.iter().zip(&here);
+            steps.take_while(|(step, here)| *step == *here || *step == "NAME").count()
+        };
+        let around = homes.iter().filter(|home| shared(home) == home.len());
+        if let Some(around) = around.max_by_key(|home| home.len()).cloned() {
+            homes = vec![around];
+        }
+        let most = homes.iter().map(|home| shared(home)).max()?;
+        homes.retain(|home| shared(home) == most);
+        let shown = homes.iter().map(|home| {
+            let known = here.iter().take(most).copied();
+            let steps = known.chain(home.iter().skip(most).map(String::as_str));
+            match steps.collect::<Vec<_>>().join(".") {
+                path if path.is_empty() => "at the top level".to_owned(),
+                path => format!("under `{path}`"),
+            }
+        });
+        let shown: Vec<String> = shown.collect();
+        match shown.as_slice() {
+            [] => None,
+            [only] => Some(format!("`{key}` belongs {only}")),
+            [first, second] => Some(format!("`{key}` belongs {first} or {second}")),
+            [first, ..] => Some(format!("`{key}` belongs elsewhere, for example {first}")),
+        }
     }
 
     /// Says that a required key is missing, unless something is known to be wrong with it.
@@ -329,8 +378,7 @@ impl<'r> Part<'r> {
                     return Err(self.reader.give_up(&self.path));
                 }
                 if !known.contains(&entry.key.as_str()) {
-                    let place = self.reader.document.key_place(&settings.path);
-                    self.reader.complain(unknown("key", &entry.key, known).at(place));
+                    self.complain_of_unknown(&entry.key, known);
                     return Err(self.reader.give_up(&self.path));
                 }
                 visitor.visit_enum(Choice { name: &entry.key, settings: Some(settings) })
