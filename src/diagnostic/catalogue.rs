@@ -434,9 +434,6 @@ codes! {
         RuleNameTwice "rule-name-twice" [Exit(Class::Warning)]
             "Two rules have one name."
             => "Rename one, so that reports can distinguish them.";
-        RulesEmpty "rules-empty" [Exit(Class::Warning)]
-            "A script of rules has no rule."
-            => "Name a function `attribute…(d)` in it.";
         ScriptError "script-error" [Exit(Class::Usage)]
             "A script failed while it ran."
             => "Mend it at the place shown; `recon explain` shows the record.";

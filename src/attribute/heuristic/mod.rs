@@ -6,10 +6,7 @@
 
 mod memo;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use crate::diagnostic::{Code, Place, Problem, nearest};
+use crate::diagnostic::{Place, Problem};
 use crate::domain::{Confidence, DifferenceContext, key};
 use crate::script::{Reads, RuleScript, ScriptError, ScriptSource, Verdict};
 use memo::{Known, Memo};
@@ -21,68 +18,6 @@ pub struct RulesPlan {
     pub scripts: Vec<ScriptSource>,
     /// The declared reason codes.
     pub codes: Vec<String>,
-}
-
-impl RulesPlan {
-    /// All problems in the scripts, without running them: syntax errors, wrong numbers of
-    /// arguments, and undeclared string literals of `reason`. Scripts without rules, and rules of
-    /// the same name, are warnings.
-    pub fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
-        for source in &self.scripts {
-            let outline = match source.check() {
-                Ok(outline) => outline,
-                Err(wrong) => {
-                    problems.extend(wrong);
-                    continue;
-                }
-            };
-            for (code, place) in outline.reasons {
-                if !self.codes.contains(&code) {
-                    problems.push(undeclared(&code, &self.codes).at(place));
-                }
-            }
-            match RuleScript::compile(source, &self.codes) {
-                Ok(script) if script.functions().is_empty() => problems.push(
-                    Problem::new(Code::RulesEmpty, "this script contains no rule")
-                        .help("rules are functions whose names start with `attribute`")
-                        .in_file(source.path()),
-                ),
-                Ok(script) => {
-                    for function in script.functions() {
-                        let path = source.path().to_owned();
-                        let Some(other) = names.insert(function.name.clone(), path) else {
-                            continue;
-                        };
-                        let message = format!(
-                            "`{}` is also the name of a rule in {}; results could not show which \
-                             one decided",
-                            function.name,
-                            other.display()
-                        );
-                        problems.push(
-                            Problem::new(Code::RuleNameTwice, message)
-                                .at(source.place(function.line, function.column)),
-                        );
-                    }
-                }
-                Err(problem) => problems.push(problem),
-            }
-        }
-        problems
-    }
-}
-
-fn undeclared(code: &str, codes: &[String]) -> Problem {
-    let problem = Problem::new(
-        Code::UndeclaredReason,
-        format!("the reason code {code} is not declared in `reason_codes`"),
-    );
-    match nearest(code, codes.iter().map(String::as_str)) {
-        Some(meant) => problem.help(format!("did you mean {meant}?")),
-        None => problem,
-    }
 }
 
 /// The rules' decision about a difference.

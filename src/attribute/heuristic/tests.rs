@@ -1,5 +1,4 @@
 use super::*;
-use crate::diagnostic::Code;
 use crate::domain::row::push_cell;
 use crate::domain::{Cell, Cells, Date, DiffType, Field, FieldRef, Kind, Layout, Severity};
 use proptest::prelude::*;
@@ -159,30 +158,6 @@ fn the_first_rule_that_answers_wins_across_scripts() {
     let Decision::Claimed { code, rule, notes, .. } = decision else { panic!("{decision:?}") };
     assert_eq!((code, rules.rules()[rule].name.as_str()), (1, "attribute_x"));
     assert_eq!(notes, ["seen"]);
-}
-
-#[test]
-fn a_plan_is_checked_without_running_it() {
-    let mut plan = plan("fn attribute_a(d) {\n  reason(\"TOW\", 1)\n}\nfn other() {}");
-    plan.scripts.push(ScriptSource::from_text("empty.rhai", "fn atribute(d) {}"));
-    plan.scripts.push(ScriptSource::from_text("twice.rhai", "fn attribute_a(d) {}"));
-    plan.scripts.push(ScriptSource::from_text("arity.rhai", "fn attribute_b() {}"));
-    plan.scripts.push(ScriptSource::from_text("syntax.rhai", "fn attribute_b( {}"));
-    let found: Vec<_> = plan
-        .check()
-        .into_iter()
-        .map(|problem| (problem.code, problem.place.unwrap().to_string(), problem.class))
-        .collect();
-    use crate::diagnostic::Class::{Usage, Warning};
-    let expected = [
-        (Code::UndeclaredReason, "rules/a.rhai:2:10", Usage),
-        (Code::RulesEmpty, "empty.rhai", Warning),
-        (Code::RuleNameTwice, "twice.rhai:1:4", Warning),
-        (Code::RuleArity, "arity.rhai:1:4", Usage),
-        (Code::ScriptSyntax, "syntax.rhai:1:17", Usage),
-    ]
-    .map(|(code, place, class)| (code, place.to_owned(), class));
-    assert_eq!(found, expected);
 }
 
 fn difference() -> impl Strategy<Value = Owned> {

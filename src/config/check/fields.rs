@@ -8,6 +8,7 @@ use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::layout::Field;
 use crate::domain::{Date, Decimal, FieldRef, Instant, Kind, Layout, Severity, Side, Value};
+use crate::store::MAX_FIELDS;
 
 impl<'a> Checker<'a> {
     /// The layout and its fields; `None` if too much is wrong.
@@ -18,9 +19,12 @@ impl<'a> Checker<'a> {
             let problem = Problem::new(Code::NoFields, "`fields` is empty");
             self.complain_of_key(&path(["fields"]), problem);
         }
-        if fields.0.len() > usize::from(u16::MAX) {
-            let problem = Problem::new(Code::TooManyFields, "there are too many fields");
-            self.complain_of_key(&path(["fields"]), problem);
+        let count = fields.0.len();
+        if count > MAX_FIELDS {
+            let message =
+                format!("{count} fields are more than the {MAX_FIELDS} that a run may have");
+            let problem = Problem::new(Code::TooManyFields, message);
+            self.complain_of_key(&path(["fields"]), problem.help("map the fields that matter"));
         }
         let mut resolved: Vec<(Field, ResolvedField)> = Vec::new();
         for (name, spec) in fields.iter() {

@@ -1,5 +1,6 @@
 //! The scripts: they exist, they compile, and what they and the file say of each other is true.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Checker, below};
@@ -8,7 +9,7 @@ use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Place, Problem, nearest};
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::{PerSide, Side};
-use crate::script::{ScriptOutline, ScriptSource};
+use crate::script::{FunctionInfo, ScriptOutline, ScriptSource};
 
 /// The scripts of a job, as far as they could be read.
 #[derive(Debug, Default)]
@@ -107,6 +108,7 @@ impl Checker<'_> {
         let Some(rules) = &spec.rules else { return };
         let at = path(["rules", "attribute"]);
         let mut files: Vec<&str> = Vec::new();
+        let mut names: BTreeMap<String, &str> = BTreeMap::new();
         for (index, file) in rules.attribute.iter().flat_map(|files| &files.0).enumerate() {
             let here = below(&at, index);
             if files.contains(&file.as_str()) {
@@ -117,6 +119,7 @@ impl Checker<'_> {
             files.push(file);
             let Some((source, outline)) = self.load_script(&here, file) else { continue };
             self.rule_functions(&here, file, &outline);
+            self.rule_names(file, &outline, &mut names);
             self.reason_literals(&outline);
             self.scripts.attribute.push(source);
         }
@@ -161,11 +164,32 @@ impl Checker<'_> {
         }
     }
 
+    /// Reports and statistics know a rule by its name.
+    fn rule_names<'f>(
+        &mut self,
+        file: &'f str,
+        outline: &ScriptOutline,
+        names: &mut BTreeMap<String, &'f str>,
+    ) {
+        for function in outline.functions.iter().filter(|function| is_rule(function)) {
+            let Some(other) = names.insert(function.name.clone(), file) else { continue };
+            let message = format!(
+                "`{}` is also the name of a rule in {other}; results could not show which one decided",
+                function.name
+            );
+            let place = Place {
+                file: self.base.join(file),
+                line: function.line,
+                column: function.column,
+                text: function.name.clone(),
+            };
+            self.problems
+                .push(Problem::new(Code::RuleNameTwice, message).at(place).help("rename one"));
+        }
+    }
+
     /// A script without a rule is probably a script whose rules have other names.
     fn rule_functions(&mut self, at: &[PathStep], file: &str, outline: &ScriptOutline) {
-        let is_rule = |function: &&crate::script::FunctionInfo| {
-            function.name.starts_with("attribute") && function.arity == 1 && !function.private
-        };
         let source = self.base.join(file);
         let wrong = outline.functions.iter().filter(|function| {
             function.name.starts_with("attribute") && function.arity != 1 && !function.private
@@ -190,7 +214,7 @@ impl Checker<'_> {
         }
         let has_wrong = !complaints.is_empty();
         self.problems.extend(complaints);
-        if !has_wrong && !outline.functions.iter().any(|function| is_rule(&function)) {
+        if !has_wrong && !outline.functions.iter().any(is_rule) {
             let message = format!("{file} has no function `attribute…(d)`, so it has no rules");
             self.complain(at, Problem::new(Code::NoRules, message));
         }
@@ -243,4 +267,9 @@ impl Checker<'_> {
         };
         self.complain(at, problem);
     }
+}
+
+/// Whether a function is a rule.
+fn is_rule(function: &FunctionInfo) -> bool {
+    function.name.starts_with("attribute") && function.arity == 1 && !function.private
 }
