@@ -446,12 +446,32 @@ fn alphanumeric(text: &str) -> String {
 
 fn texts(pairs: &[Typed<&str>]) -> Option<Found> {
     let cleaned = CLEANINGS.iter().find_map(|(steps, clean)| {
-        shared(pairs, Pattern::Steps(steps), |_| true, |pair| clean(pair.a) == clean(pair.b))
+        // Steps that drop punctuation would make -5.00 agree with 5.00, and 1.23 with 123.
+        let drops = clean("-1.5") == "15";
+        shared(
+            pairs,
+            Pattern::Steps(steps),
+            |_| true,
+            |pair| clean(pair.a) == clean(pair.b) && (!drops || punctuated_alike(pair.a, pair.b)),
+        )
     });
     cleaned
         .or_else(|| Side::BOTH.into_iter().find_map(|side| affix(pairs, side)))
         .or_else(|| words(pairs))
         .or_else(|| Side::BOTH.into_iter().find_map(|side| cut(pairs, side)))
+}
+
+/// Whether two texts without letters have the same sign and the same decimals.
+fn punctuated_alike(a: &str, b: &str) -> bool {
+    let number = |text: &str| {
+        let text = text.trim();
+        let is_negative =
+            text.starts_with(['-', '(', '\u{2212}']) || text.ends_with(['-', '\u{2212}']);
+        let decimals = text.rsplit_once(['.', ',']).map(|(_, rest)| rest.chars().count());
+        (is_negative, decimals.filter(|count| (1..=2).contains(count)))
+    };
+    let has_letters = |text: &str| text.contains(char::is_alphabetic);
+    has_letters(a) || has_letters(b) || number(a) == number(b)
 }
 
 fn affix(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
@@ -656,6 +676,21 @@ mod tests {
         assert_eq!(of(&fixed, time), None, "one is not half a minute later");
         let midnight = values.map(|(a, _)| (a.to_owned(), format!("{}T00:00:00Z", &a[..10])));
         assert_eq!(of(&midnight, time), Some(Pattern::Midnight(Side::B)));
+    }
+
+    #[test]
+    fn no_step_takes_away_signs_and_points() {
+        let amounts = ["12.50", "310.25", "47.11", "99.99", "7.31"];
+        let spelled = |spell: &dyn Fn(&str) -> String| -> Vec<(String, String)> {
+            amounts.iter().map(|amount| ((*amount).to_owned(), spell(amount))).collect()
+        };
+        let minus = of(&spelled(&|amount| format!("-\\{amount}")), word);
+        let cents = of(&spelled(&|amount| amount.replace('.', "")), word);
+        assert!(!matches!(minus, Some(Pattern::Steps(_))), "{minus:?}");
+        assert!(!matches!(cents, Some(Pattern::Steps(_))), "{cents:?}");
+        let accounts = ["12-345-6", "98-765-4", "11-222-3", "55-444-3", "10-200-4"];
+        let plain = accounts.map(|account| (account.to_owned(), account.replace('-', "")));
+        assert_eq!(of(&plain, word), Some(Pattern::Steps(&["alphanumeric_only"])));
     }
 
     #[test]
