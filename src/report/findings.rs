@@ -43,17 +43,23 @@ pub(super) fn verdict(summary: &Summary) -> String {
     }
     if records.breaks == 0 {
         let nothing_compared = summary.warnings.iter().any(|one| one.code == "nothing-compared");
-        return match total {
-            0 => "There are no records.".to_owned(),
+        let mut sentence = match total {
+            0 => "There are no records".to_owned(),
             1 if nothing_compared => {
-                "The one record has the same key; no field is compared.".to_owned()
+                "The one record has the same key; no field is compared".to_owned()
             }
             _ if nothing_compared => {
-                format!("{} records have the same key; no field is compared.", count(total))
+                format!("{} records have the same key; no field is compared", count(total))
             }
-            1 => "The one record matches.".to_owned(),
-            _ => format!("All {} records match.", count(total)),
+            1 => "The one record matches".to_owned(),
+            _ => format!("All {} records match", count(total)),
         };
+        let rejected = records.rejected_a + records.rejected_b;
+        if rejected > 0 {
+            let rows = if rejected == 1 { "row was rejected" } else { "rows were rejected" };
+            sentence += &format!("; {} {rows}", count(rejected));
+        }
+        return sentence + ".";
     }
     let mut sentence = format!(
         "{} of {} {} ({})",

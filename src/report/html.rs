@@ -449,13 +449,13 @@ fn deciders(summary: &Summary) -> String {
         (sources.rule, format!("by rules{rules}")),
         (sources.model, "by the model".to_owned()),
         (sources.person, "by users".to_owned()),
-        (sources.none, "undecided".to_owned()),
+        (sources.none, "none found".to_owned()),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
     .map(|(number, who)| format!("{} {who}", share(number, total)))
     .collect();
-    if parts.is_empty() { String::new() } else { format!("Decided {}.", parts.join(", ")) }
+    if parts.is_empty() { String::new() } else { format!("Reasons: {}.", parts.join(", ")) }
 }
 
 fn fields(summary: &Summary) -> Vec<FieldRow> {
@@ -545,6 +545,6 @@ mod tests {
         let gate = page.gate.unwrap();
         assert_eq!((gate.share.as_str(), gate.arc.as_str()), ("84.4 %", "84.39"));
         assert_eq!(page.reasons.len(), 2);
-        assert!(page.deciders.starts_with("Decided 70.8 % by rules ("), "{}", page.deciders);
+        assert!(page.deciders.starts_with("Reasons: 70.8 % by rules ("), "{}", page.deciders);
     }
 }

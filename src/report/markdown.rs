@@ -235,7 +235,7 @@ fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     let sources = &summary.attributions.by_source;
-    table(out, &["Decided by", "count", "share"])?;
+    table(out, &["Reasons from", "count", "share"])?;
     let rules = rules_named(summary);
     let rules = if rules.is_empty() { String::new() } else { format!(" ({})", safe(&rules)) };
     let model = model_named(summary);
@@ -244,7 +244,7 @@ fn reasons(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         (format!("rules{rules}"), sources.rule),
         (format!("model{model}"), sources.model),
         ("users".to_owned(), sources.person),
-        ("undecided".to_owned(), sources.none),
+        ("none found".to_owned(), sources.none),
     ] {
         if number > 0 {
             row(out, &name, &[count(number), share(number, total)])?;

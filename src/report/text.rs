@@ -278,12 +278,12 @@ impl Page<'_> {
         let sources = &summary.attributions.by_source;
         let total = summary.differences.total;
         let (rules, model) = (rules_named(summary), model_named(summary));
-        self.heading("Decided by", None)?;
+        self.heading("Reasons from", None)?;
         for (label, number, remark) in [
             ("  rules", sources.rule, rules.as_str()),
             ("  model", sources.model, model.as_str()),
             ("  users", sources.person, ""),
-            ("  undecided", sources.none, ""),
+            ("  none found", sources.none, ""),
         ] {
             if number > 0 {
                 self.figure(label, number, total, false, remark)?;
