@@ -73,6 +73,12 @@ impl Inputs {
         }
     }
 
+    /// Whether it may be other files on another day: a glob, or a list.
+    pub fn may_vary(&self) -> bool {
+        let is_glob = |path: &PathBuf| path.to_string_lossy().contains(['*', '?', '[']);
+        matches!(self, Self::Files(paths) if paths.len() > 1 || paths.iter().any(is_glob))
+    }
+
     /// Every input there is now, in the order in which they are read.
     ///
     /// # Errors

@@ -555,7 +555,8 @@ pub(super) fn read_record(
     fill: &Fill,
 ) -> Result<Option<RawRecord>, Problem> {
     let inputs = plan.inputs.list()?;
-    let only = inputs.len() == 1;
+    // The only file may have been moved; of several, one that is gone is not the one that is left.
+    let only = inputs.len() == 1 && !plan.inputs.may_vary();
     let named = |input: &&Input| only || Path::new(file) == input.name;
     let Some(input) = inputs.iter().find(named) else {
         let message = format!("{file} is not one of the source's files any more");
