@@ -189,7 +189,8 @@ fn rollback(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
     let model = store.model(version)?.ok_or_else(|| no_such_model(version))?;
     if model.job != job {
         let message = format!("model {version} belongs to job `{}`, not `{job}`", model.job);
-        return Err(Problem::new(Code::OtherJob, message).into());
+        let help = "`recon model list` lists the models of this job";
+        return Err(Problem::new(Code::OtherJob, message).help(help).into());
     }
     let why = format!("rolled back from model {}", champion.version);
     change(context, &*store, &model, true, &why)

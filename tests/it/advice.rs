@@ -1,5 +1,6 @@
 //! Following the help of a failed run gets the run further.
 
+mod around;
 mod catalogue;
 mod server;
 mod settings;
@@ -509,6 +510,14 @@ fn following_the_help_of_a_command_gets_further() {
             then: &["check"],
         },
         Case {
+            before: &[],
+            failing: &["generate", "--rows", "100", "--output", "more", "--noise", "much.yaml"],
+            code: "noise-sum",
+            help: "",
+            remedy: &[],
+            then: &["generate", "--rows", "100", "--output", "more", "--noise", "less.yaml"],
+        },
+        Case {
             before: &[RUN],
             failing: &["user", "add", "ann", "--role", "analyst"],
             code: "no-password",
@@ -523,6 +532,8 @@ fn following_the_help_of_a_command_gets_further() {
             .write("password", "four words of hers\n")
             .write("short", "a word\n")
             .write("empty", "")
+            .write("much.yaml", "fx_variance: 60%\ntiming_lag: 60%\n")
+            .write("less.yaml", "fx_variance: 60%\ntiming_lag: 6%\n")
             .write("page.html", "<html><body><table><tr><td>1</td></tr></table></body></html>\n")
             .write("latin.yaml", b"job: M\xfcller\n")
             .write("other.csv", "p;q\n7;8\n");

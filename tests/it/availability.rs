@@ -406,6 +406,8 @@ fn a_deleted_or_replaced_store_accepts_no_decisions() {
 
     std::fs::rename(path("recon.db"), path("aside.db")).unwrap();
     assert_eq!((decide(&items[1]), ready()), (503, 503), "moved away");
+    let answer = ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(&items[1]));
+    assert_eq!(crate::api::verdict(&answer).1, "store-replaced", "{}", answer.text());
     std::fs::copy(path("older.db"), path("recon.db")).unwrap();
     assert_eq!((decide(&items[1]), ready()), (503, 503), "replaced by an older copy");
     std::fs::rename(path("aside.db"), path("recon.db")).unwrap();

@@ -264,6 +264,10 @@ fn constant_features_cannot_be_learned_from() {
     assert!(said.err.contains("nothing distinguishes the reasons"), "{}", said.err);
     // Neither a model nor evidence is stored.
     assert_eq!(project.json(&["model", "list", "--json"])["models"], Json::Array(Vec::new()));
+    // Differences of several kinds.
+    let project = small(|at| if at % 2 == 0 { "10.01" } else { "99.00" }.to_owned());
+    let said = project.recon(&["train", "--labels", "labels.csv", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
 }
 
 #[test]

@@ -336,6 +336,9 @@ fn pruning_keeps_the_runs_that_open_items_stand_in() {
         let said = job.project.recon(&["--store", &job.store, "--batch-date", "2026-01-05", "run"]);
         assert_eq!(said.code, 4, "{}", said.err);
         assert!(said.err.contains("open-items-pruned"), "{}", said.err);
+        // From the pruned date on, the dates are run again.
+        job.run(4, "K0,1,x\n", "K0,1,x\n");
+        assert_eq!(job.run(5, "K1,10,x\n", "")["stage"], "ATTRIBUTED");
     }
 }
 

@@ -197,6 +197,8 @@ fn an_interrupted_run_exits_130_and_is_failed() {
     assert_eq!((said.code, said.out.as_str()), (130, ""), "{}", said.err);
     let runs = project.json(&["runs", "list", "--json"]);
     assert_eq!(runs["runs"][0]["status"], "FAILED");
+    assert!(said.err.contains("interrupted"), "{}", said.err);
+    assert_eq!(project.json(&["run", "--json"])["status"], "COMPLETED");
 }
 
 #[test]

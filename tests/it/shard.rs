@@ -445,9 +445,13 @@ fn a_result_that_lacks_rows_or_has_them_twice_is_not_imported() {
     }
     std::fs::write(&file, &whole).unwrap();
     project.json(&["import", "result", "--store", "sqlite:imported.db", "--json"]);
+    let file_of_run = std::fs::read(project.path("result/run.json")).unwrap();
     std::fs::remove_file(project.path("result/run.json")).unwrap();
     let said = project.recon(&["import", "result", "--store", "sqlite:other.db"]);
     assert_eq!(said.code, 3, "{}", said.err);
+    assert!(said.err.contains("result-unreadable"), "{}", said.err);
+    project.write("result/run.json", file_of_run);
+    project.json(&["import", "result", "--store", "sqlite:other.db", "--json"]);
 }
 
 #[test]
@@ -487,6 +491,9 @@ fn a_stream_that_is_not_of_this_job_is_refused() {
     assert_eq!(refused(&join_newer, stream(&[])), "shard-job");
     let prepare = ["shard", "prepare", "--job", "job", "--side", "a"];
     assert_eq!(refused(&prepare, stream(&[])), "missing-column");
+    // What the steps before wrote, for this job, is taken.
+    let tasks: Rows = prepared.into_iter().filter(|(slot, _)| *slot >= 0).collect();
+    done(&project, &join, stream(&tasks));
 }
 
 #[test]
@@ -537,6 +544,8 @@ fn failures_have_the_exit_codes_of_a_run() {
     let said = open.recon(&["shard", "plan", "-o", "job"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("shard-unsupported"), "{}", said.err);
+    assert!(said.err.contains("recon run"), "{}", said.err);
+    assert_eq!(open.recon(&["run"]).code, 0);
 }
 
 #[test]

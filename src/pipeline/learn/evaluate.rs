@@ -86,10 +86,13 @@ pub fn evaluate(
         measure(&cases, &fresh, model.as_ref(), &known, unmatched);
     let mut warnings = cases.warnings.clone();
     if measured.combined.n == 0 {
-        warnings.push(Problem::new(
-            Code::EvaluateTrainedOn,
-            "the model was trained on all of these differences, so none can be scored",
-        ));
+        warnings.push(
+            Problem::new(
+                Code::EvaluateTrainedOn,
+                "the model was trained on all of these differences, so none can be scored",
+            )
+            .help("evaluate on a run that it has not seen"),
+        );
     }
     let policy = match plan.attribution.acceptance.sure {
         Sure::From(_) => None,

@@ -62,6 +62,8 @@ pub const CHECKED: &[Setting] = &[
     (TOP, "rules: { attribute: [property.rhai] }", "unknown-property", "rules: { attribute: [good.rhai] }"),
     (TOP, "rules: { attribute: [helper.rhai] }", "no-rules", "rules: { attribute: [good.rhai] }"),
     (TOP, "rules: { attribute: [statement.rhai] }", "script-statement", "rules: { attribute: [good.rhai] }"),
+    (TOP, "rules: { attribute: [good.rhai, twin.rhai] }", "rule-name-twice", "rules: { attribute: [good.rhai, other.rhai] }"),
+    (TOP, "rules: { normalize: a.csv }", "no-script", "rules: { normalize: fill.rhai }"),
     (TOP, "rules: { attribute: [none.rhai] }", "script-unreadable", "rules: { attribute: [good.rhai] }"),
 ];
 
@@ -109,6 +111,8 @@ fn project() -> Project {
         ("l.csv", "from,to\nx,y\n"),
         ("l2.csv", "x,1\ny,2\n"),
         ("good.rhai", "fn attribute(d) { }\n"),
+        ("twin.rhai", "fn attribute(d) { }\n"),
+        ("other.rhai", "fn attribute_other(d) { }\n"),
         ("property.rhai", "fn attribute(d) { if d.amout == 1 { } }\n"),
         ("helper.rhai", "private fn helper(d) { }\n"),
         ("statement.rhai", "let x = 1;\nfn attribute(d) { }\n"),

@@ -75,6 +75,8 @@ fn an_unreachable_server_is_distinguished_from_a_refusal() {
         let url = format!("{}?sslmode=verify-full", place.url);
         assert_eq!(open(&parse(&url), Opening::Create).err().unwrap().code, Code::StoreTls);
     }
+    // The right host and port, login and sslmode.
+    drop(place.open());
 }
 
 #[test]
@@ -95,6 +97,17 @@ fn a_role_without_privileges_gets_a_clear_error() {
     assert_eq!(problem.code, Code::StorePermission);
     assert!(problem.help.is_some());
     drop(store);
+    // Another role, for which the server only reads, as a replica does.
+    place.execute(&format!(
+        "ALTER ROLE {role} SUPERUSER; ALTER ROLE {role} SET default_transaction_read_only = on"
+    ));
+    let create = || {
+        let store = open(&parse(&reader), Opening::Existing)?;
+        store.create_run(&new_run("job", 0, true)).map(drop)
+    };
+    assert_eq!(create().unwrap_err().code, Code::StoreReadOnly);
+    place.execute(&format!("ALTER ROLE {role} RESET default_transaction_read_only"));
+    create().unwrap();
     let StoreUrl::Postgres(admin) = parse(&place.url.to_string()) else { unreachable!() };
     let mut client = Connector::new(&admin).unwrap().connect().unwrap();
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
