@@ -12,13 +12,10 @@ use super::reading::Trial;
 use crate::diagnostic::Problem;
 use crate::domain::row::push_cell;
 use crate::domain::{Cells, Decimal, Kind, PerSide, RawCell, Row, RowRef, Side, key};
-use crate::matching::{Bound, Near, Pass, Settings, Shape, match_block};
+use crate::matching::{Bound, EFFORT, Near, Pass, Settings, Shape, match_block};
 
 /// How many rows of a side the passes are tried on.
 const MOST_ROWS: usize = 50_000;
-
-/// Search steps for each component: what takes longer is not a pass to begin with.
-const EFFORT: u64 = 1_000_000;
 
 /// A text of which a side has at most so many values is a code, such as a currency.
 const CODES: usize = 12;

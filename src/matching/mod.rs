@@ -125,6 +125,9 @@ pub struct Pass {
     pub currency: Option<usize>,
 }
 
+/// Steps of search for each component of rows that compete, unless the job says otherwise.
+pub const EFFORT: u64 = 10_000_000;
+
 /// What holds for all passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -14,6 +14,9 @@ pub(super) trait Exact:
 
     fn wide(self) -> I512;
 
+    /// The next number below that is a multiple, or the number itself.
+    fn whole(self, of: u32) -> Self;
+
     fn distance(self, other: Self) -> Self {
         if self < other { other - self } else { self - other }
     }
@@ -30,6 +33,10 @@ impl Exact for i128 {
     fn wide(self) -> I512 {
         I512::from(self)
     }
+
+    fn whole(self, of: u32) -> Self {
+        self - self.rem_euclid(of.into())
+    }
 }
 
 impl Exact for I512 {
@@ -39,6 +46,10 @@ impl Exact for I512 {
 
     fn wide(self) -> I512 {
         self
+    }
+
+    fn whole(self, of: u32) -> Self {
+        self - self.rem_euclid(I512::from(of))
     }
 }
 
@@ -86,6 +97,15 @@ impl Effort {
         }
         self.0 -= steps;
         self.0 > 0
+    }
+
+    /// Does some work with an equal share of what is left to so many; what it does not need is left to the others.
+    pub fn share<T>(&mut self, among: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let share = (self.0 / among.max(1) as u64).max(1);
+        let mut own = Self(share);
+        let result = work(&mut own);
+        self.0 = self.0.saturating_sub(share - own.0);
+        result
     }
 
     pub const fn is_gone(self) -> bool {

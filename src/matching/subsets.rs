@@ -5,8 +5,8 @@
 //! signs; the last row of a set is looked up instead of tried. Sets of four and more rows meet in the middle where that is
 //! less work: two lists of smaller sets, sorted by their sums, are walked against each other (Horowitz and Sahni 1974).
 
-use std::collections::HashSet;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
+use std::ops::{Range, RangeInclusive};
 
 use super::bound::Position;
 use super::item::{Items, Spread, apart};
@@ -22,12 +22,48 @@ pub(super) type Part = (u32, u32);
 pub(super) struct Choice<N> {
     pub parts: [Vec<Part>; 2],
     pub distances: Vec<N>,
+    /// How many units each side has.
+    pub sizes: [u32; 2],
 }
 
 impl<N> Choice<N> {
-    /// How many units a side has.
-    pub fn size(&self, side: usize) -> u32 {
-        self.parts[side].iter().map(|(_, count)| count).sum()
+    /// Whether it stands for sets that were not searched yet: it has no units of the second side.
+    pub fn is_unknown(&self) -> bool {
+        self.parts[1].is_empty()
+    }
+}
+
+fn size(parts: &[Part]) -> u32 {
+    parts.iter().map(|(_, count)| count).sum()
+}
+
+/// A class of the first side whose sets are searched size by size.
+pub(super) struct Sought<'e, N> {
+    pub first: u32,
+    partners: &'e [Edge<N>],
+    /// Classes with the same partners have the same number.
+    alike: usize,
+    /// All sets of so many units are known, and of fewer.
+    pub depth: usize,
+    /// No set can have more units.
+    most: usize,
+    has_any: bool,
+    /// The effort ran out on the next larger sets.
+    is_stuck: bool,
+}
+
+impl<N: Exact> Sought<'_, N> {
+    /// Whether larger sets can be searched.
+    pub const fn is_open(&self) -> bool {
+        self.depth < self.most && !self.is_stuck
+    }
+
+    /// Stands for all sets that are not known: at least one unit larger, and at best without any distance.
+    pub fn unknown(&self) -> Option<Choice<N>> {
+        let distances = vec![N::default(); self.partners.first()?.distances.len()];
+        let sizes = [1, self.depth as u32 + 1];
+        let parts = [vec![(self.first, 1)], Vec::new()];
+        (self.depth < self.most).then_some(Choice { parts, distances, sizes })
     }
 }
 
@@ -123,33 +159,78 @@ impl<'p, N: Exact> Finder<'p, N> {
         (0..self.pass.near.len()).filter(|field| self.pass.near[*field].summed)
     }
 
-    /// All choices of a component whose pairs of classes (first, second) are `pairs`; `false` if the effort ran
-    /// out.
-    pub fn choices(&mut self, pairs: &[Edge<N>], effort: &mut Effort) -> (Vec<Choice<N>>, bool) {
+    /// The classes of the first side of a component whose pairs of classes (first, second) are `pairs`.
+    pub fn sought<'e>(&mut self, pairs: &'e [Edge<N>], listing: Effort) -> Vec<Sought<'e, N>> {
+        self.listing = listing;
+        let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
+        let sought = pairs.chunk_by(|x, y| x.a == y.a).map(|partners| {
+            let seconds: Vec<u32> = partners.iter().map(|pair| pair.b).collect();
+            let units: usize = seconds.iter().map(|class| self.available(1, *class) as usize).sum();
+            let next = known.len();
+            Sought {
+                first: partners[0].a,
+                partners,
+                alike: *known.entry(seconds).or_insert(next),
+                depth: 0,
+                most: self.pass.max_rows.min(units),
+                has_any: false,
+                is_stuck: false,
+            }
+        });
+        sought.collect()
+    }
+
+    /// For each class the smallest sets that fit.
+    pub fn smallest(
+        &mut self,
+        sought: &mut [Sought<'_, N>],
+        effort: &mut Effort,
+        choices: &mut Vec<Choice<N>>,
+    ) {
+        for _ in 0..self.pass.max_rows {
+            self.deepen(sought, |one| !one.has_any, effort, choices);
+        }
+    }
+
+    /// Searches the sets of some classes that are one unit larger than the known ones.
+    pub fn deepen(
+        &mut self,
+        sought: &mut [Sought<'_, N>],
+        which: impl Fn(&Sought<'_, N>) -> bool,
+        effort: &mut Effort,
+        choices: &mut Vec<Choice<N>>,
+    ) {
+        let mut order: Vec<usize> = (0..sought.len()).collect();
+        order.retain(|at| sought[*at].is_open() && which(&sought[*at]));
+        // Classes with the same partners follow one another, because they share what is known of these.
+        order.sort_by_key(|at| sought[*at].alike);
+        for (done, at) in order.iter().enumerate() {
+            let one = &mut sought[*at];
+            let before = choices.len();
+            let complete = effort.share(order.len() - done, |own| {
+                let (first, size) = ([(one.first, 1)], one.depth + 1);
+                self.second(&first, one.partners, size..=size, own, choices)
+            });
+            one.depth += usize::from(complete);
+            one.is_stuck = !complete;
+            one.has_any |= choices.len() > before;
+        }
+    }
+
+    /// All choices of a component with several units on both sides; `false` if the effort ran out.
+    pub fn all(&mut self, pairs: &[Edge<N>], effort: &mut Effort) -> (Vec<Choice<N>>, bool) {
         self.listing = *effort;
         let mut firsts: Vec<u32> = pairs.iter().map(|pair| pair.a).collect();
         firsts.dedup();
         let partners: Vec<&[Edge<N>]> = pairs.chunk_by(|x, y| x.a == y.a).collect();
         let mut choices = Vec::new();
-        let mut complete = true;
-        if self.pass.shape != Shape::ManyToMany {
-            for (at, first) in firsts.iter().enumerate() {
-                // Each row has the same share of what is left, so that none depends on the others' order.
-                let share = effort.left() / (firsts.len() - at) as u64;
-                let mut own = Effort::new(share.max(1));
-                complete &= self.second(&[(*first, 1)], partners[at], &mut own, &mut choices);
-                effort.spend(share - own.left().min(share));
-            }
-            return (choices, complete);
-        }
         for size in 1..=self.pass.max_rows {
             let mut chosen = Vec::new();
             if !self.first_sets(&firsts, &partners, 0, size, &mut chosen, effort, &mut choices) {
-                complete = false;
-                break;
+                return (choices, false);
             }
         }
-        (choices, complete)
+        (choices, true)
     }
 
     /// Sets of so many units of the first side, from a position on, each with its sets of the second side.
@@ -168,7 +249,7 @@ impl<'p, N: Exact> Finder<'p, N> {
             let parts: Vec<Part> = chosen.iter().map(|(at, count)| (firsts[*at], *count)).collect();
             let common = common(partners, chosen);
             return effort.spend(common.len() as u64 + 1)
-                && self.second(&parts, &common, effort, choices);
+                && self.second(&parts, &common, 1..=self.pass.max_rows, effort, choices);
         }
         for at in from..firsts.len() {
             let fits = chosen.first().is_none_or(|(first, _)| {
@@ -195,11 +276,12 @@ impl<'p, N: Exact> Finder<'p, N> {
         true
     }
 
-    /// The sets of the second side that fit these units of the first, smaller sets first.
+    /// The sets of the second side of these sizes that fit these units of the first, smaller sets first.
     fn second(
         &mut self,
         first: &[Part],
         partners: &[Edge<N>],
+        sizes: RangeInclusive<usize>,
         effort: &mut Effort,
         choices: &mut Vec<Choice<N>>,
     ) -> bool {
@@ -220,7 +302,7 @@ impl<'p, N: Exact> Finder<'p, N> {
         let mut listing = self.listing;
         let ends = (low, high);
         let mut complete = true;
-        for size in 1..=self.pass.max_rows.min(pool.units.len()) {
+        for size in *sizes.start()..=(*sizes.end()).min(pool.units.len()) {
             let half = pool.meets(size, ends, &mut listing);
             let mut keep = |chosen: &[usize], effort: &mut Effort| {
                 let choice = self.choice(first, &pool, chosen, partners);
@@ -295,21 +377,22 @@ impl<'p, N: Exact> Finder<'p, N> {
                 }
             }
         }
-        Some(Choice { parts: [first.to_vec(), second], distances })
+        let sizes = [size(first), chosen.len() as u32];
+        Some(Choice { parts: [first.to_vec(), second], distances, sizes })
     }
 
     /// Drops choices that are two smaller ones put together: two groups are better than one. `false` if the effort
     /// ran out.
     pub fn drop_divisible(&self, choices: &mut Vec<Choice<N>>, effort: &mut Effort) -> bool {
-        choices.sort_by_key(|choice| choice.size(0) + choice.size(1));
+        choices.sort_by_key(|choice| choice.sizes[0] + choice.sizes[1]);
         let known: HashSet<[Vec<Part>; 2]> =
             choices.iter().map(|choice| choice.parts.clone()).collect();
         let mut kept: Vec<Choice<N>> = Vec::new();
         let mut complete = true;
         for choice in choices.drain(..) {
             let lowest = choice.parts[0].first().map(|(class, _)| *class);
-            let divisible = choice.size(0) > 1
-                && choice.size(1) > 1
+            let divisible = choice.sizes[0] > 1
+                && choice.sizes[1] > 1
                 && kept.iter().any(|smaller| {
                     complete &= effort.spend(1);
                     complete

@@ -301,6 +301,15 @@ proptest! {
     }
 
     #[test]
+    fn larger_sets_are_searched_where_smaller_ones_get_in_each_others_way(
+        a in proptest::collection::vec((3i64..14, 0i32..2, 0u8..1), 1..4),
+        b in proptest::collection::vec((1i64..6, 0i32..2, 0u8..3), 0..8),
+        max_rows in 2usize..7, settings in settings(),
+    ) {
+        check(&pass(Shape::OneToMany, 0, (-1, 1), max_rows), settings, &a, &b)?;
+    }
+
+    #[test]
     fn many_to_many_is_best_and_certificates_agree_with_all_best_solutions(
         a in entries(4), b in entries(4), bound in 0i64..2, to in 0i64..3, max_rows in 1usize..4,
         settings in settings(),
@@ -563,6 +572,51 @@ fn alternatives_are_counted_to_a_hundred() {
     let same_day: Vec<Entry> = (0..6).map(|id| (100, id / 3, (id % 3) as u8)).collect();
     let crowd = run(&pass, TAKE, &same_day, &same_day);
     assert_eq!(crowd.matches.len(), 6);
+}
+
+/// Random payments that each settle some of many items of one block, and which items each settles.
+fn payments(count: usize, each: usize, seed: u64) -> (Vec<Entry>, Vec<Entry>, Vec<Vec<u32>>) {
+    let mut state = seed;
+    let mut random = |most: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    let (mut a, mut b, mut sets) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..count {
+        let size = 1 + random(each as u64) as usize;
+        let first = b.len() as u32;
+        let day = random(5) as i32;
+        b.extend((0..size).map(|_| (1_000 + random(90_000_000) as i64, day, 0)));
+        a.push((b[first as usize..].iter().map(|item| item.0).sum(), day, 0));
+        sets.push((first..b.len() as u32).collect());
+    }
+    (a, b, sets)
+}
+
+#[test]
+fn payments_with_two_hundred_candidates_each_are_proven() {
+    let (a, b, sets) = payments(80, 4, 7);
+    assert!(b.len() > 180, "{}", b.len());
+    let pass = pass(Shape::OneToMany, 0, (-5, 5), 6);
+    let settings = Settings { take: false, effort: EFFORT };
+    let outcome = run(&pass, settings, &a, &b);
+    let found: BTreeMap<u32, Vec<u32>> =
+        outcome.matches.iter().map(|one| (one.a[0], one.b.clone())).collect();
+    let expected: BTreeMap<u32, Vec<u32>> = (0..).zip(sets).collect();
+    assert_eq!(found, expected);
+    assert!(outcome.matches.iter().all(|one| one.certificate == Certificate::Unique));
+}
+
+#[test]
+fn of_many_ways_to_make_a_sum_two_suffice_for_a_tie() {
+    let items: Vec<Entry> =
+        (0..200).map(|at| (1_000 + 50 * (at % 40), (at % 3) as i32, 0)).collect();
+    let pass = pass(Shape::OneToMany, 0, (-5, 5), 6);
+    let settings = Settings { take: false, effort: EFFORT };
+    let outcome = run(&pass, settings, &[(3_000, 1, 0), (3_050, 1, 0)], &items);
+    assert_eq!(outcome.matches.len(), 2);
+    assert!(outcome.matches.iter().all(|one| one.certificate == Certificate::Tied && !one.made));
 }
 
 #[test]

@@ -7,11 +7,8 @@ use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::calendar::Calendar;
 use crate::domain::{Confidence, Decimal, Kind, Layout, PerSide, Side, Written};
-use crate::matching::{Base, Bound, Near, Pass, Settings, Shape};
+use crate::matching::{Base, Bound, EFFORT, Near, Pass, Settings, Shape};
 use crate::pipeline::MatchPlan;
-
-/// Steps of search for each group of rows that compete, unless the file says otherwise.
-const EFFORT: u64 = 10_000_000;
 
 /// The most rows of a many side, unless the file says otherwise.
 const MAX_ROWS: u32 = 8;
