@@ -44,15 +44,16 @@ pub fn align<'a>(
     cost: &dyn PairCost,
     mut place: impl FnMut(Placed<'a>),
 ) -> Notes {
-    align_with(rows, key_len, cost, |a, b| a.bytes() == b.bytes(), &mut place)
+    align_with(rows, key_len, cost, |a, b| a.bytes() == b.bytes(), &mut |placed, _| place(placed))
 }
 
-/// As [`align`], for a caller that does not look at the rows of a pair: their values are not loaded.
-pub fn align_unpaired<'a>(
+/// As [`align`], for a caller that does not look at the values of a pair; where both keys occur once, it is told the
+/// positions of the rows.
+pub fn align_at<'a>(
     rows: PerSide<&[RowRef<'a>]>,
     key_len: usize,
     cost: &dyn PairCost,
-    mut place: impl FnMut(Placed<'a>),
+    mut place: impl FnMut(Placed<'a>, Option<(u32, u32)>),
 ) -> Notes {
     align_with(rows, key_len, cost, |_, _| false, &mut place)
 }
@@ -63,26 +64,26 @@ fn align_with<'a>(
     key_len: usize,
     cost: &dyn PairCost,
     are_equal: impl Fn(Cells<'a>, Cells<'a>) -> bool,
-    place: &mut impl FnMut(Placed<'a>),
+    place: &mut impl FnMut(Placed<'a>, Option<(u32, u32)>),
 ) -> Notes {
     let mut notes = Notes::default();
     let order = rows.map(|_, rows| by_hash(rows));
     let mut rest = PerSide { a: order.a.as_slice(), b: order.b.as_slice() };
     while let Some(hash) = first_hash(rest) {
         let run = PerSide { a: take_run(&mut rest.a, hash), b: take_run(&mut rest.b, hash) };
-        if let ([(_, a)], [(_, b)]) = (run.a, run.b) {
-            let (a, b) = (rows.a[*a as usize], rows.b[*b as usize]);
+        if let ([(_, at_a)], [(_, at_b)]) = (run.a, run.b) {
+            let (a, b) = (rows.a[*at_a as usize], rows.b[*at_b as usize]);
             let (cells_a, cells_b) = (a.cells(), b.cells());
             let is_one_key = are_equal(cells_a, cells_b) || key::equal(cells_a, cells_b, key_len);
             if is_one_key && !a.rejected && !b.rejected {
-                place(Placed::Pair(a, b));
+                place(Placed::Pair(a, b), Some((*at_a, *at_b)));
                 continue;
             }
         }
         let run = PerSide::of(|side| {
             run[side].iter().map(|(_, at)| rows[side][*at as usize]).collect::<Vec<_>>()
         });
-        align_run(run, key_len, cost, &mut notes, place);
+        align_run(run, key_len, cost, &mut notes, &mut |placed| place(placed, None));
     }
     notes
 }

@@ -11,6 +11,6 @@ mod spill;
 
 pub use duplicates::OPTIMAL_LIMIT;
 pub use gather::{BEFORE, FIXED_BITS, Gathered, Partitioning, Partitions, row_of};
-pub use join::{Notes, Placed, align, align_unpaired};
+pub use join::{Notes, Placed, align, align_at};
 pub use partition::{BlockRows, part_of};
 pub use spill::SpillRoom;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::align::{
-    BlockRows, Gathered, Notes, Partitioning, Partitions, Placed, SpillRoom, align, align_unpaired,
+    BlockRows, Gathered, Notes, Partitioning, Partitions, Placed, SpillRoom, align, align_at,
 };
 use crate::diagnostic::Problem;
 use crate::domain::progress::Unit;
@@ -40,12 +40,24 @@ pub(super) struct Rows {
     keyed: Partitions,
     /// Only of a job with `match`.
     settled: Option<Partitions>,
+    /// What is known of the pairs of each of the first partitions.
+    paired: Vec<Option<Paired>>,
     /// Matches that were not made because they are not certain.
     pub left_ambiguous: u64,
     /// The totals of the rows that the passes were given.
     pub tally: Tally,
     /// Rows may come in any order.
     is_disordered: bool,
+}
+
+/// The pairs that the key makes in a partition that is not split, so that it need not be aligned again.
+#[derive(Debug, Default)]
+struct Paired {
+    /// How many rows each side has.
+    rows: PerSide<usize>,
+    /// Where the rows of each pair are, in the order of the records.
+    pairs: Vec<(u32, u32)>,
+    notes: Notes,
 }
 
 /// Some rows, to be turned into records at once.
@@ -55,6 +67,7 @@ pub(super) struct Part<'a> {
     is_settled: bool,
     /// Only pairs count: the passes have the other rows.
     only_pairs: bool,
+    paired: Option<&'a Paired>,
 }
 
 /// A record to be.
@@ -76,19 +89,32 @@ impl Rows {
     ) -> Result<Self, Problem> {
         let Some(matching) = &plan.matching else {
             let tally = Tally::default();
-            let is_disordered = false;
-            return Ok(Self { keyed, settled: None, left_ambiguous: 0, tally, is_disordered });
+            let (is_disordered, paired) = (false, Vec::new());
+            return Ok(Self {
+                keyed,
+                settled: None,
+                paired,
+                left_ambiguous: 0,
+                tally,
+                is_disordered,
+            });
         };
-        let (settled, left_ambiguous, tally) =
-            Passes::new(plan, matching, spill, halt, progress).run(&keyed)?;
+        let passes = Passes::new(plan, matching, spill, halt, progress);
+        let (settled, harvest) = passes.run(&keyed)?;
+        let mut paired: Vec<Option<Paired>> =
+            std::iter::repeat_with(|| None).take(keyed.len()).collect();
+        for (index, pairs) in harvest.paired {
+            paired[index] = Some(pairs);
+        }
+        let (left_ambiguous, tally) = (harvest.left_ambiguous, harvest.tally);
         let settled = Some(settled);
-        Ok(Self { keyed, settled, left_ambiguous, tally, is_disordered: false })
+        Ok(Self { keyed, settled, paired, left_ambiguous, tally, is_disordered: false })
     }
 
     /// The rows as other processes gathered them, in any order.
     pub fn gathered(keyed: Partitions, settled: Option<Partitions>) -> Self {
-        let (left_ambiguous, tally) = (0, Tally::default());
-        Self { keyed, settled, left_ambiguous, tally, is_disordered: true }
+        let (left_ambiguous, tally, paired) = (0, Tally::default(), Vec::new());
+        Self { keyed, settled, paired, left_ambiguous, tally, is_disordered: true }
     }
 
     /// How many partitions there are.
@@ -116,7 +142,9 @@ impl Rows {
                 _ => (&self.keyed, index, plan.layout.spread_len(), false),
             };
         let only_pairs = self.settled.is_some();
-        let mut part = |rows: PerSide<&[RowRef<'_>]>| each(Part { rows, is_settled, only_pairs });
+        let paired = self.paired.get(index).filter(|_| !is_settled).and_then(Option::as_ref);
+        let mut part =
+            |rows: PerSide<&[RowRef<'_>]>| each(Part { rows, is_settled, only_pairs, paired });
         let part = |rows: PerSide<&[RowRef<'_>]>| {
             if self.is_disordered { in_order(rows, &mut part) } else { part(rows) }
         };
@@ -131,7 +159,8 @@ impl Rows {
 impl<'a> Part<'a> {
     /// The same with other rows, of those that it has.
     pub const fn with_rows<'b>(self, rows: PerSide<&'b [RowRef<'b>]>) -> Part<'b> {
-        Part { rows, is_settled: self.is_settled, only_pairs: self.only_pairs }
+        let Part { is_settled, only_pairs, .. } = self;
+        Part { rows, is_settled, only_pairs, paired: None }
     }
 
     /// The rows of both sides.
@@ -159,6 +188,16 @@ impl<'a> Part<'a> {
         if !self.only_pairs {
             return align(self.rows, key_len, &*plan.comparison, |row| place(Entry::Keyed(row)));
         }
+        let is_whole = |paired: &&Paired| {
+            Side::BOTH.iter().all(|side| paired.rows[*side] == self.rows[*side].len())
+        };
+        if let Some(paired) = self.paired.filter(is_whole) {
+            let PerSide { a, b } = self.rows;
+            for (at_a, at_b) in &paired.pairs {
+                place(Entry::Keyed(Placed::Pair(a[*at_a as usize], b[*at_b as usize])));
+            }
+            return paired.notes;
+        }
         let keyed = with_key(key_len, self.rows);
         let keyed = PerSide { a: &*keyed.a, b: &*keyed.b };
         align(keyed, key_len, &*plan.comparison, |row| {
@@ -180,6 +219,41 @@ fn in_order(
         rows
     });
     each(PerSide { a: &sorted.a, b: &sorted.b })
+}
+
+/// Where some of a partition's rows are among all of them. Both are in the order of their lines.
+struct Places<'r, 'a> {
+    rows: &'r [RowRef<'a>],
+    /// For each of some rows; empty if these are all.
+    at: Vec<u32>,
+}
+
+impl<'r, 'a> Places<'r, 'a> {
+    fn new(rows: &'r [RowRef<'a>], some: &[RowRef<'a>]) -> Self {
+        let mut at = Vec::new();
+        if some.len() < rows.len() {
+            let mut next = some.iter().map(RowRef::order).peekable();
+            for (place, row) in (0u32..).zip(rows) {
+                if next.next_if_eq(&row.order()).is_some() {
+                    at.push(place);
+                }
+            }
+        }
+        Self { rows, at }
+    }
+
+    /// The place of a row, whose place among some rows may be known.
+    fn of(&self, at: Option<u32>, row: &RowRef<'_>) -> u32 {
+        match at {
+            Some(at) => self.at.get(at as usize).copied().unwrap_or(at),
+            None => {
+                let order = row.order();
+                let found = self.rows.binary_search_by_key(&order, RowRef::order);
+                let look = |_| self.rows.iter().position(|other| other.order() == order);
+                found.or_else(|at| look(at).ok_or(at)).unwrap_or_default() as u32
+            }
+        }
+    }
 }
 
 /// The rows that have a key; the others are left out.
@@ -244,6 +318,7 @@ struct Worker<'w> {
     /// One for each pass, then one for the rows that stay open.
     open: Vec<Sink<'w>>,
     settled: Sink<'w>,
+    paired: Vec<(usize, Paired)>,
     left_ambiguous: u64,
     tally: Tally,
     /// For each pass the groups of rows that it leaves out.
@@ -282,6 +357,7 @@ impl<'p> Sink<'p> {
 struct Harvest<'w> {
     open: Vec<Vec<Gathered<'w>>>,
     settled: Vec<Gathered<'w>>,
+    paired: Vec<(usize, Paired)>,
     left_ambiguous: u64,
     tally: Tally,
     incomplete: Vec<Incomplete>,
@@ -291,7 +367,8 @@ impl<'w> Harvest<'w> {
     fn new(sinks: usize) -> Self {
         let open = std::iter::repeat_with(Vec::new).take(sinks).collect();
         let incomplete = vec![Incomplete::default(); sinks];
-        Self { open, settled: Vec::new(), left_ambiguous: 0, tally: Tally::default(), incomplete }
+        let (settled, paired, tally) = (Vec::new(), Vec::new(), Tally::default());
+        Self { open, settled, paired, left_ambiguous: 0, tally, incomplete }
     }
 
     fn add(&mut self, workers: Vec<Worker<'w>>) {
@@ -300,6 +377,7 @@ impl<'w> Harvest<'w> {
                 all.push(sink.gathered);
             }
             self.settled.push(worker.settled.gathered);
+            self.paired.extend(worker.paired);
             self.left_ambiguous += worker.left_ambiguous;
             self.tally.add(&worker.tally);
             for (all, incomplete) in self.incomplete.iter_mut().zip(worker.incomplete) {
@@ -324,9 +402,8 @@ impl<'p> Passes<'p> {
         Self { plan, matching, how, room, halt, progress }
     }
 
-    /// The records of all passes, how many matches were not certain enough to be made, and the totals of the
-    /// rows.
-    fn run(&self, keyed: &Partitions) -> Result<(Partitions, u64, Tally), Problem> {
+    /// The records of all passes, and what else there is to know.
+    fn run(&self, keyed: &Partitions) -> Result<(Partitions, Harvest<'_>), Problem> {
         let last = self.matching.passes.len();
         let mut harvest = Harvest::new(last + 1);
         harvest.add(self.by_key(keyed, false)?);
@@ -336,26 +413,32 @@ impl<'p> Passes<'p> {
             let incomplete = harvest.incomplete.get_mut(number).map(std::mem::take);
             harvest.add(self.step(number, &incomplete.unwrap_or_default(), &partitions)?);
         }
-        let settled = Partitions::new(self.how, harvest.settled);
-        Ok((settled, harvest.left_ambiguous, harvest.tally))
+        let settled = Partitions::new(self.how, std::mem::take(&mut harvest.settled));
+        Ok((settled, harvest))
     }
 
     /// Sends on what the key does not pair.
     fn by_key(&self, keyed: &Partitions, is_disordered: bool) -> Result<Vec<Worker<'_>>, Problem> {
         let layout = &self.plan.layout;
         self.in_parallel("aligning", keyed.len(), |worker, index| {
+            let mut parts = Vec::new();
             let open = |rows: PerSide<&[RowRef<'_>]>| {
                 if is_disordered {
-                    in_order(rows, |rows| worker.open_rows(rows))
+                    in_order(rows, |rows| worker.open_rows(rows).map(drop))
                 } else {
-                    worker.open_rows(rows)
+                    parts.push(worker.open_rows(rows)?);
+                    Ok(())
                 }
             };
             match layout.key_len() {
                 // Nothing is paired by a key, so no row is needed here any more.
-                0 => keyed.take(index, layout.spread_len(), open),
-                _ => keyed.look(index, layout.spread_len(), open),
+                0 => keyed.take(index, layout.spread_len(), open)?,
+                _ => keyed.look(index, layout.spread_len(), open)?,
             }
+            if parts.len() == 1 {
+                worker.paired.extend(parts.pop().map(|paired| (index, paired)));
+            }
+            Ok(())
         })
     }
 
@@ -455,7 +538,7 @@ pub(super) fn step(
         None => passes.by_key(partitions, true)?,
         Some(number) => passes.step(number, incomplete, partitions)?,
     });
-    let Harvest { open, settled, left_ambiguous, tally, incomplete } = harvest;
+    let Harvest { open, settled, left_ambiguous, tally, incomplete, .. } = harvest;
     Ok(Stepped {
         open: open.into_iter().map(|open| Partitions::new(passes.how, open)).collect(),
         settled: Partitions::new(passes.how, settled),
@@ -494,6 +577,7 @@ impl<'p> Worker<'p> {
             passes,
             open: sinks.map(|_| Sink::new(passes)).collect(),
             settled: Sink::new(passes),
+            paired: Vec::new(),
             left_ambiguous: 0,
             tally: Tally::default(),
             incomplete: vec![Incomplete::default(); passes.matching.passes.len()],
@@ -505,8 +589,8 @@ impl<'p> Worker<'p> {
         self.open.iter_mut().chain([&mut self.settled]).try_for_each(Sink::flush)
     }
 
-    /// Sends on what the key does not pair.
-    fn open_rows(&mut self, rows: PerSide<&[RowRef<'_>]>) -> Result<(), Problem> {
+    /// Sends on what the key does not pair, and tells what it pairs.
+    fn open_rows(&mut self, rows: PerSide<&[RowRef<'_>]>) -> Result<Paired, Problem> {
         add_totals(&self.passes.plan.money, rows, &mut self.tally);
         let key_len = self.passes.plan.layout.key_len();
         let mut open: Vec<(Side, RowRef<'_>, Note)> = Vec::new();
@@ -519,9 +603,16 @@ impl<'p> Worker<'p> {
         let mut alone: Option<(RowRef<'_>, usize)> = None;
         let keyed = with_key(key_len, rows);
         let keyed = PerSide { a: &*keyed.a, b: &*keyed.b };
-        align_unpaired(keyed, key_len, &*self.passes.plan.comparison, |placed| {
+        // Where the rows with a key are among all rows.
+        let places = rows.map(|side, rows| Places::new(rows, keyed[side]));
+        let mut pairs = Vec::with_capacity(keyed.a.len().min(keyed.b.len()));
+        let notes = align_at(keyed, key_len, &*self.passes.plan.comparison, |placed, at| {
             let (side, row, rejected, kin) = match placed {
-                Placed::Pair(..) => return,
+                Placed::Pair(a, b) => {
+                    let (at_a, at_b) = at.unzip();
+                    pairs.push((places.a.of(at_a, &a), places.b.of(at_b, &b)));
+                    return;
+                }
                 Placed::Alone { side, row, rejected_partner } => {
                     alone = Some((row, open.len()));
                     (side, row, rejected_partner, Kin::None)
@@ -539,7 +630,8 @@ impl<'p> Worker<'p> {
             };
             open.push((side, row, Note { kin, rejected, candidates: Vec::new() }));
         });
-        open.into_iter().try_for_each(|(side, row, note)| self.send(0, side, &row, &note))
+        open.into_iter().try_for_each(|(side, row, note)| self.send(0, side, &row, &note))?;
+        Ok(Paired { rows: rows.map(|_, rows| rows.len()), pairs, notes })
     }
 
     /// Sends an open row to the next pass in which it can take part.
