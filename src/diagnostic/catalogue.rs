@@ -1252,7 +1252,7 @@ codes! {
             "Tokens neither make nor revoke tokens."
             => "Log in.";
         Superseded "superseded" [Http(409)]
-            "A newer run has taken the place of the item's run."
+            "A newer run has taken the place of the item's run, or its break goes on at a later date."
             => "Decide about the newer run's item.";
         Timeout "timeout" [Http(408)]
             "The request did not arrive in time."

@@ -12,8 +12,8 @@ use super::actor::Actor;
 use super::filter::ItemKind;
 use super::requests::PageAsk;
 use super::responses::{
-    CommentView, DifferenceView, FieldValue, HistoryEntry, ItemDetail, LifeEvent, Page, RecordSide,
-    ReviewItem, Sibling, SimilarDecision,
+    CommentView, DifferenceView, FieldValue, GoesOn, HistoryEntry, ItemDetail, LifeEvent, Page,
+    RecordSide, ReviewItem, Sibling, SimilarDecision,
 };
 use super::views::notes;
 use super::visibility::Visibility;
@@ -131,7 +131,11 @@ impl Work<'_> {
             }
             None => None,
         };
-        let what_next = self.what_next(actor, &view, proposal.as_ref())?;
+        let goes_on = self.goes_on(&item)?;
+        let what_next = match &goes_on {
+            Some(last) => format!("This break goes on: it is decided on {}.", last.batch_date),
+            None => self.what_next(actor, &view, proposal.as_ref())?,
+        };
         let sources = self.tables.sources(run.run_no)?;
         Ok(ItemDetail {
             record_a: self.side(actor, &run, record, &sources.a, 0),
@@ -140,6 +144,7 @@ impl Work<'_> {
             aggregation: aggregation(&visible, &run.layout, record),
             notes: if hidden { Vec::new() } else { visible.said(&run.layout, notes(&explanation)) },
             life: self.life(actor, &run, &item)?,
+            goes_on,
             forecast: self
                 .kinds()?
                 .of(&run.job, run.field_name(item.key.field()), item.diff_type.name())
@@ -222,6 +227,19 @@ impl Work<'_> {
             });
         }
         Ok(siblings)
+    }
+
+    /// Where an undecided item's break is decided, if not here.
+    fn goes_on(&mut self, item: &Item) -> Result<Option<GoesOn>, Problem> {
+        if item.status != Status::Unknown {
+            return Ok(None);
+        }
+        let Some(last) = self.tables.goes_on_at(item)? else { return Ok(None) };
+        let run = self.tables.run(last.run_no)?;
+        Ok(Some(GoesOn {
+            attribution_id: run.attribution_id(last),
+            batch_date: run.batch_date.clone(),
+        }))
     }
 
     /// The life of the item's break.

@@ -147,7 +147,10 @@ impl Work<'_> {
     /// Refuses items that are decided, or that people are deciding.
     pub fn undecided(&mut self, item: &Item) -> Result<(), Refusal> {
         match item.status {
-            Status::Unknown => self.is_current(item),
+            Status::Unknown => {
+                self.is_current(item)?;
+                self.is_last(item)
+            }
             Status::Pending => Err(self.already_pending(item)?),
             Status::Accepted | Status::Rejected => Err(Refusal::new(
                 Code::InvalidTransition,
@@ -162,6 +165,18 @@ impl Work<'_> {
     /// Refuses items of a run that a newer one has superseded.
     pub fn is_current(&mut self, item: &Item) -> Result<(), Refusal> {
         if self.tables.stays_current(item.key.run_no)? { Ok(()) } else { Err(superseded()) }
+    }
+
+    /// Refuses items whose break goes on at a later date: it is decided there.
+    pub fn is_last(&mut self, item: &Item) -> Result<(), Refusal> {
+        let Some(last) = self.tables.goes_on_at(item)? else { return Ok(()) };
+        let run = self.tables.run(last.run_no)?;
+        let id = run.attribution_id(last);
+        let message = format!(
+            "this break goes on: it was seen again on {} and is decided there, as item {id}",
+            run.batch_date
+        );
+        Err(Refusal::new(Code::Superseded, message).instead(id))
     }
 
     /// Refuses to reopen, under `--solo`, a decision that several people made. A decision carried from an older

@@ -89,6 +89,8 @@ pub struct Refusal {
     pub errors: Vec<Detail>,
     /// The id of the open proposal that is in the way.
     pub blocking: Option<String>,
+    /// The id of the item that is to be decided instead.
+    pub instead: Option<String>,
     /// The store's message, for the log only.
     pub cause: Option<Box<Problem>>,
 }
@@ -102,6 +104,7 @@ impl Refusal {
             message: message.into(),
             errors: Vec::new(),
             blocking: None,
+            instead: None,
             cause: None,
         }
     }
@@ -117,6 +120,13 @@ impl Refusal {
     #[must_use]
     pub fn blocked_by(mut self, proposal_id: impl Into<String>) -> Self {
         self.blocking = Some(proposal_id.into());
+        self
+    }
+
+    /// The same refusal, naming the item that is to be decided instead.
+    #[must_use]
+    pub fn instead(mut self, attribution_id: impl Into<String>) -> Self {
+        self.instead = Some(attribution_id.into());
         self
     }
 

@@ -225,6 +225,8 @@ pub struct ItemDetail {
     pub notes: Vec<String>,
     /// The life of its break over the business dates, oldest first: `SEEN`, `CHANGED`, what people did, `CLEARED`.
     pub life: Vec<LifeEvent>,
+    /// Where its break was seen last, if that is a later date: it is decided there.
+    pub goes_on: Option<GoesOn>,
     /// How soon breaks of its kind clear; null where too few have cleared.
     pub forecast: Option<Forecast>,
     /// The rows that people matched it with; null unless they did.
@@ -254,6 +256,15 @@ pub struct CommentView {
     pub text: String,
     /// When.
     pub at: String,
+}
+
+/// The last item of a break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GoesOn {
+    /// Its id.
+    pub attribution_id: String,
+    /// The business date of its run.
+    pub batch_date: String,
 }
 
 /// Something that happened to a break.

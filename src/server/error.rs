@@ -21,6 +21,8 @@ pub struct Denied {
     pub errors: Box<[Detail]>,
     /// The open proposal that blocks this.
     pub proposal: Option<Box<str>>,
+    /// The item that is to be decided instead.
+    pub item: Option<Box<str>>,
     pub headers: Vec<(&'static str, String)>,
     /// For the log only.
     pub cause: Option<Box<str>>,
@@ -34,6 +36,7 @@ impl Denied {
             detail: detail.into(),
             errors: Box::default(),
             proposal: None,
+            item: None,
             headers: Vec::new(),
             cause: None,
         }
@@ -83,6 +86,9 @@ impl Denied {
             if let Some(proposal) = self.proposal {
                 members.insert("proposal".to_owned(), proposal.into_string().into());
             }
+            if let Some(item) = self.item {
+                members.insert("item".to_owned(), item.into_string().into());
+            }
             if !self.errors.is_empty() {
                 members.insert("errors".to_owned(), json!(self.errors));
             }
@@ -105,6 +111,10 @@ impl From<Refusal> for Denied {
             let link = format!("</workflow/proposals/{proposal}>; rel=\"related\"");
             denied.headers.push(("link", link));
             denied.proposal = Some(proposal.into());
+        }
+        if let Some(item) = refusal.instead {
+            denied.headers.push(("link", format!("</workflow/items/{item}>; rel=\"related\"")));
+            denied.item = Some(item.into());
         }
         if matches!(refusal.kind, RefusalKind::TooMany | RefusalKind::Unavailable) {
             denied.headers.push(("retry-after", "1".to_owned()));

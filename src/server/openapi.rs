@@ -36,6 +36,9 @@ struct Problem {
     /// The open proposal that blocks this.
     #[schema(nullable = false)]
     proposal: Option<String>,
+    /// The item that is to be decided instead.
+    #[schema(nullable = false)]
+    item: Option<String>,
 }
 
 /// A detail of an error.

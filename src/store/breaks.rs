@@ -843,6 +843,98 @@ pub(super) fn cleared(
     })
 }
 
+/// Where the break of a difference was seen last, if it goes on in a later run: the run and the number there.
+pub(super) fn last_seen(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    number: i64,
+) -> Result<Option<(i64, i64)>, Problem> {
+    let dialect = tx.dialect();
+    let at = match dialect {
+        Dialect::Sqlite => "d.id = $2",
+        Dialect::Postgres => "d.run_no = $1 AND d.number = $2",
+    };
+    let sql = format!(
+        "SELECT b.job, d.break_key, d.since FROM recon.break_dates b \
+         JOIN recon.difference_rows d ON {at} WHERE b.run_no = $1 AND d.later IS NOT NULL"
+    );
+    let found = tx.find(&sql, &parameters![run_no, place(dialect, run_no, number)], |row| {
+        Ok((row.required(0)?, row.integer(1)?, row.integer(2)?))
+    })?;
+    let Some((job, Some(key), Some(since))) = found else { return Ok(None) };
+    let sql = "SELECT run_no, number FROM recon.cleared_breaks \
+               WHERE job = $1 AND break_key = $2 AND since = $3";
+    let ended =
+        tx.find(sql, &parameters![&job, key, since], |row| Ok((row.count(0)?, row.count(1)?)))?;
+    if ended.is_some() {
+        return Ok(ended);
+    }
+    let sql = "SELECT run_no FROM recon.break_dates WHERE job = $1 ORDER BY day DESC LIMIT 1";
+    let Some(newest) = tx.find(sql, &parameters![&job], |row| row.count(0))? else {
+        return Ok(None);
+    };
+    Ok(by_key(tx, newest, &[key])?.remove(&key).map(|number| (newest, number)))
+}
+
+/// The differences of a run that have these keys, by the key.
+fn by_key(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    keys: &[i64],
+) -> Result<HashMap<i64, i64>, Problem> {
+    let dialect = tx.dialect();
+    let among = match dialect {
+        Dialect::Sqlite => "IN (SELECT value FROM json_each($1))",
+        Dialect::Postgres => {
+            "= ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json)))"
+        }
+    };
+    let sql = format!(
+        "SELECT d.break_key, {} FROM recon.difference_rows d WHERE {} AND d.break_key {among}",
+        dialect.number("d"),
+        dialect.of_run("d", run_no)
+    );
+    let mut found = HashMap::new();
+    for some in keys.chunks(ITEMS) {
+        for row in tx.query(&sql, &[rows::numbers(some.iter().copied())])? {
+            found.insert(row.integer(0)?.unwrap_or_default(), row.count(1)?);
+        }
+    }
+    Ok(found)
+}
+
+/// For the differences of a run at `numbers` those of another run that are the same breaks.
+pub(super) fn same_breaks(
+    tx: &mut dyn Transaction,
+    (old, numbers): (i64, &[i64]),
+    new: i64,
+) -> Result<HashMap<i64, i64>, Problem> {
+    let dialect = tx.dialect();
+    let at = match dialect {
+        Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
+        Dialect::Postgres => format!(
+            "d.run_no = {old} AND d.number = ANY (ARRAY(\
+             SELECT value::bigint FROM json_array_elements_text($1::json)))"
+        ),
+    };
+    let sql = format!(
+        "SELECT {}, d.break_key FROM recon.difference_rows d \
+         WHERE {at} AND d.break_key IS NOT NULL",
+        dialect.number("d")
+    );
+    let mut keys: HashMap<i64, i64> = HashMap::new();
+    for some in numbers.chunks(ITEMS) {
+        let places = some.iter().map(|number| place(dialect, old, *number));
+        for row in tx.query(&sql, &[rows::numbers(places)])? {
+            keys.insert(row.count(0)?, row.integer(1)?.unwrap_or_default());
+        }
+    }
+    let wanted: Vec<i64> = keys.values().copied().collect();
+    let found = by_key(tx, new, &wanted)?;
+    let twin = |(old, key): (i64, i64)| Some((old, *found.get(&key)?));
+    Ok(keys.into_iter().filter_map(twin).collect())
+}
+
 /// The number that the break of a difference had in the run before; 0 if it was not there.
 fn number_before(tx: &mut dyn Transaction, run_no: i64, number: i64) -> Result<i64, Problem> {
     let dialect = tx.dialect();

@@ -93,19 +93,23 @@ fn place(dialect: Dialect, run_no: i64, number: i64) -> i64 {
     }
 }
 
+/// The run of the same job and date whose place a run takes.
+pub(super) fn replaced(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<i64>, Problem> {
+    let sql = "SELECT r.run_no FROM recon.recon_runs r \
+               JOIN recon.recon_runs n ON n.run_no = $1 \
+               WHERE r.job = n.job AND r.batch_date = n.batch_date AND r.run_no <> n.run_no \
+                 AND r.stage = 'ATTRIBUTED' \
+                 AND (r.superseded_by IS NULL OR r.superseded_by = n.run_id) \
+                 AND (r.start_time, r.run_no) < (n.start_time, n.run_no) \
+               ORDER BY r.start_time DESC, r.run_no DESC LIMIT 1";
+    tx.find(sql, &parameters![run_no], |row| row.count(0))
+}
+
 impl Carry {
     /// What may be carried to a run that is about to be published: none if it takes no other's place, or
     /// if that one's records had another key.
     pub fn prepare(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Self>, Problem> {
-        let sql = "SELECT r.run_no FROM recon.recon_runs r \
-                   JOIN recon.recon_runs n ON n.run_no = $1 \
-                   WHERE r.job = n.job AND r.batch_date = n.batch_date AND r.run_no <> n.run_no \
-                     AND r.stage = 'ATTRIBUTED' \
-                     AND (r.superseded_by IS NULL OR r.superseded_by = n.run_id) \
-                     AND (r.start_time, r.run_no) < (n.start_time, n.run_no) \
-                   ORDER BY r.start_time DESC, r.run_no DESC LIMIT 1";
-        let old = tx.find(sql, &parameters![run_no], |row| row.count(0))?;
-        let Some(old) = old else { return Ok(None) };
+        let Some(old) = replaced(tx, run_no)? else { return Ok(None) };
         let old = Run::find(tx, old)?;
         let new = Run::find(tx, run_no)?;
         let key = |run: &Run| -> Vec<_> {

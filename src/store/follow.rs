@@ -11,11 +11,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value as Json, json};
 
 use super::audit::Entry;
+use super::breaks;
 use super::carry::{Twin, Twins};
 use super::layout::ItemKey;
 use super::review::{
     Item, NewProposalItem, Proposal, ProposalItem, ReviewTables, Run, Settled, policy_in_force,
 };
+use super::rows::parameters;
 use super::seal;
 use super::stored::time_text;
 use super::transact::Transaction;
@@ -57,6 +59,52 @@ pub(super) fn follow(
     tables.write_counts()?;
     seal::seal(tables.tx, &mut entries)?;
     Ok((entries, count))
+}
+
+/// Assignments and what was sent back go along with the breaks of a run to the same breaks of another run. Gives the
+/// rows of the audit trail.
+pub(super) fn notes(tx: &mut dyn Transaction, old: i64, new: i64) -> Result<Vec<Entry>, Problem> {
+    let sql = "SELECT number FROM recon.assignments WHERE run_no = $1 \
+               UNION SELECT number FROM recon.sent_back WHERE run_no = $1 ORDER BY 1";
+    let numbers = tx.list(sql, &parameters![old], |row| row.count(0))?;
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let twins = breaks::same_breaks(tx, (old, &numbers), new)?;
+    let (from, to) = (Run::find(tx, old)?, Run::find(tx, new)?);
+    let mut entries = Vec::new();
+    for number in numbers {
+        let Some(twin) = twins.get(&number).copied() else { continue };
+        let values = parameters![new, twin, old, number];
+        for (table, columns) in [
+            ("assignments", "assignee, assigned_by, at"),
+            ("sent_back", "proposal_id, state, by_id, comments, at"),
+        ] {
+            let sql = format!(
+                "INSERT INTO recon.{table} (run_no, number, {columns}) SELECT $1, $2, {columns} \
+                 FROM recon.{table} WHERE run_no = $3 AND number = $4"
+            );
+            tx.execute(&sql, &values)?;
+        }
+        let sql = "SELECT assignee FROM recon.assignments WHERE run_no = $1 AND number = $2";
+        let Some(assignee) = tx.find(sql, &parameters![new, twin], |row| row.required(0))? else {
+            continue;
+        };
+        let id = to.attribution_id(ItemKey { run_no: new, number: twin });
+        let moved_from = from.attribution_id(ItemKey { run_no: old, number });
+        let told = json!({ "assignee": assignee, "moved_from": moved_from });
+        entries.push(Entry {
+            attribution_id: Some(id.clone()),
+            entity_type: "attribution".to_owned(),
+            entity_id: id,
+            stage: Stage::System.name().to_owned(),
+            action_type: "ASSIGN".to_owned(),
+            previous_value: Some(json!({ "assignee": Json::Null }).to_string()),
+            new_value: Some(told.to_string()),
+            ..Entry::default()
+        });
+    }
+    Ok(entries)
 }
 
 /// The items that move: those that are pending, to items that no other proposal holds.

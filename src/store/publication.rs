@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::audit::{self, By};
 use super::breaks::{self, Breaks, Linked};
-use super::carry::{Carried, Carry};
+use super::carry::{Carried, Carry, replaced};
 use super::follow;
 use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
@@ -239,6 +239,9 @@ impl Publication {
             done += proposals;
         }
         settle(tx, linked)?;
+        if self.before != Some(Stage::Attributed) {
+            entries.extend(notes(tx, run_no)?);
+        }
         audit::append(tx, now, &By::system(), &entries)?;
         Ok(done)
     }
@@ -268,6 +271,16 @@ fn carry_across(
     let pairs = linked.pairs(tx, run_no)?;
     let carry = Carry::across(tx, before, run_no, &pairs)?;
     carry.map(|carry| carry.carry_all(tx, counts)).transpose()
+}
+
+/// What people keep about items goes along with their breaks: from the run whose place this one takes, else from that
+/// of the date before.
+fn notes(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<audit::Entry>, Problem> {
+    let from = match replaced(tx, run_no)? {
+        Some(replaced) => Some(replaced),
+        None => breaks::before(tx, run_no)?,
+    };
+    from.map_or_else(|| Ok(Vec::new()), |from| follow::notes(tx, from, run_no))
 }
 
 /// Nobody decides about the run of the date before until the transaction ends. This comes before the end of the

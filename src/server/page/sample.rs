@@ -402,6 +402,7 @@ fn detail(at: usize) -> ItemDetail {
     right.extend(common);
     ItemDetail {
         matched_by_hand: None,
+        goes_on: None,
         record_a: Some(side("FRONT_OFFICE", &left)),
         record_b: (item.difference.diff_type != "MISSING_IN_SOURCE_B")
             .then(|| side("RISK", &right)),

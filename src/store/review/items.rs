@@ -10,7 +10,7 @@ use crate::store::batch::difference_range;
 use crate::store::layout::{ItemKey, row_id};
 use crate::store::rows::{self, parameters};
 use crate::store::transact::{Dialect, SqlRow};
-use crate::store::{SqlValue, StoredRecord, chunk};
+use crate::store::{SqlValue, StoredRecord, breaks, chunk};
 
 use super::{ReviewTables, Run, read_key};
 
@@ -117,6 +117,15 @@ fn item(row: &SqlRow) -> Result<Item, Problem> {
 }
 
 impl ReviewTables<'_> {
+    /// The last item of the break of an item, if that goes on at a later date.
+    pub fn goes_on_at(&mut self, item: &Item) -> Result<Option<ItemKey>, Problem> {
+        if !item.goes_on {
+            return Ok(None);
+        }
+        let last = breaks::last_seen(self.tx, item.key.run_no, item.key.number)?;
+        Ok(last.map(|(run_no, number)| ItemKey { run_no, number }))
+    }
+
     /// Where the items of these attribution ids are; `None` if one of them does not exist.
     pub fn keys<'i>(
         &mut self,

@@ -6,7 +6,7 @@ use recon::store::{Store, chain, transact};
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
-    GUESS, Given, SETTLED, Stage1, agree, approve, item_id, office, override_, stock_on,
+    GUESS, Given, SETTLED, Stage1, agree, approve, back, item_id, office, override_, stock_on,
 };
 use crate::store::fixture::{column, rows};
 use crate::store::{Place, told_to_both};
@@ -17,6 +17,8 @@ told_to_both! {
     money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break,
     a_job_may_ask_for_a_decision_on_each_date,
     the_queue_shows_a_break_once_and_the_oldest_first,
+    what_people_keep_about_a_break_goes_along_and_it_is_decided_where_it_was_seen_last,
+    pages_and_counts_over_many_dates_miss_nothing,
 }
 
 fn keyed(given: &[(&str, i128)]) -> Vec<(String, Given)> {
@@ -163,6 +165,106 @@ fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
     assert_sound(store);
     let labels = transact::read(store, recon::store::training::labels).unwrap();
     assert_eq!(labels.live().filter(|label| label.predicted.is_some()).count(), 2);
+}
+
+fn what_people_keep_about_a_break_goes_along_and_it_is_decided_where_it_was_seen_last(
+    place: &Place,
+) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let desk = stage.desk(store);
+    let [ann, max] = ["ann", "max"].map(|name| stage.actor(name));
+    let days = keyed(&[("T1", 5), ("T2", 6), ("T3", 7)]);
+    let first = stock_on(store, "fx", "2026-01-15", &days, json!({}));
+    desk.assign(&ann, &item_id(first, 1), Some("ann")).unwrap();
+    let asked = desk.resolve(&ann, &override_(&item_id(first, 2), "TIMING")).unwrap().value;
+    desk.send_back(&max, &back(&asked, "look again")).unwrap();
+    // T1 is the same, T2 has another amount, and T3 is gone.
+    let days = keyed(&[("T4", 9), ("T2", 60), ("T1", 5)]);
+    let second = stock_on(store, "fx", "2026-01-16", &days, json!({}));
+    let again = stock_on(store, "fx", "2026-01-16", &days, json!({}));
+    for run in [second, again] {
+        let item = |record| desk.item(&ann, &item_id(run, record)).unwrap().item;
+        assert_eq!(item(3).assignee, desk.item(&ann, &item_id(first, 1)).unwrap().item.assignee);
+        assert!(item(3).assignee.is_some() && item(2).assignee.is_none());
+        assert_eq!(item(2).sent_back.unwrap().comment, "look again");
+        assert_eq!((item(1).assignee, item(1).sent_back), (None, None));
+    }
+    let waits = desk.summary(&ann).unwrap();
+    assert_eq!((waits.assigned_to_me, waits.sent_back), (1, 1));
+    assert_sound(store);
+    // The item of the date before says where the break is now, and can't be decided.
+    for (old, new) in [(1, 3), (2, 2)] {
+        let (old, new) = (item_id(first, old), item_id(again, new));
+        let refusal = desk.resolve(&ann, &override_(&old, "TIMING")).unwrap_err();
+        assert_eq!(refusal.code.name(), "superseded");
+        assert!(refusal.message.contains("2026-01-16") && refusal.message.contains(&new));
+        assert_eq!(refusal.instead.as_deref(), Some(new.as_str()));
+        let last = desk.item(&ann, &old).unwrap();
+        assert!(last.what_next.contains("2026-01-16"), "{}", last.what_next);
+        assert_eq!(last.goes_on.unwrap().attribution_id, new);
+    }
+    // T3 was seen last on the first date.
+    assert_eq!(desk.item(&ann, &item_id(first, 3)).unwrap().goes_on, None);
+    desk.resolve(&ann, &override_(&item_id(first, 3), "TIMING")).unwrap();
+    // A break that has cleared is decided where it was seen last.
+    stock_on(store, "fx", "2026-01-19", &keyed(&[("T9", 5)]), json!({}));
+    let last = desk.item(&ann, &item_id(first, 1)).unwrap().goes_on.unwrap();
+    assert_eq!((last.attribution_id, last.batch_date.as_str()), (item_id(again, 3), "2026-01-16"));
+    desk.resolve(&ann, &override_(&item_id(again, 3), "TIMING")).unwrap();
+    assert_sound(store);
+}
+
+fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    let desk = stage.desk(store);
+    let ann = stage.actor("ann");
+    let mut last = None;
+    for day in 1..=9 {
+        // Each break is there for two days; amounts and order change from day to day.
+        let keys = [day, day + 1].map(|key| (format!("T{key}"), 10 + (key * 7) % 5));
+        let given: Vec<(&str, i128)> =
+            keys.iter().map(|(key, amount)| (key.as_str(), *amount)).collect();
+        last = Some(stock_on(store, "fx", &format!("2026-01-{day:02}"), &keyed(&given), json!({})));
+    }
+    let all = |sort, filter: &QueueFilter| {
+        let mut found = Vec::new();
+        let mut ask = PageAsk { limit: Some(2), sort, count: true, ..PageAsk::default() };
+        loop {
+            let page = desk.queue(&ann, filter, &ask).unwrap();
+            assert!(page.next.is_none() || page.items.len() == 2);
+            found.extend(page.items.into_iter().map(|item| item.source_a_ref_id.unwrap()));
+            ask.cursor = page.next;
+            if ask.cursor.is_none() {
+                assert_eq!(page.total, Some(found.len() as u64));
+                return found;
+            }
+        }
+    };
+    let every = |most: u32| (1..=most).map(|key| format!("T{key}")).collect::<Vec<_>>();
+    let everything = QueueFilter::default();
+    assert_eq!(all(QueueSort::Age, &everything), every(10));
+    for sort in [QueueSort::Confidence, QueueSort::Amount, QueueSort::Severity] {
+        let mut found = all(sort, &everything);
+        found.sort_by_key(|name| name[1..].parse::<u32>().unwrap());
+        assert_eq!(found, every(10), "{sort:?}");
+    }
+    stage.clock.fetch_add(30 * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
+    let late = QueueFilter { sla: Some(Sla::Overdue), ..QueueFilter::default() };
+    let overdue = all(QueueSort::Age, &late);
+    assert_eq!(overdue.len() as u64, desk.summary(&ann).unwrap().overdue);
+    // What people take out of the queue, and what comes back to it, is counted.
+    let item = item_id(last.unwrap(), 1);
+    let asked = desk.resolve(&ann, &override_(&item, "TIMING")).unwrap().value;
+    assert_eq!(all(QueueSort::Age, &everything).len(), 9);
+    desk.send_back(&stage.actor("max"), &back(&asked, "look again")).unwrap();
+    for sort in [QueueSort::Age, QueueSort::Confidence, QueueSort::Amount] {
+        assert_eq!(all(sort, &everything).len(), 10);
+    }
+    assert_eq!(all(QueueSort::Age, &late), overdue);
 }
 
 fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Place) {

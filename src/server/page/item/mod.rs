@@ -135,6 +135,8 @@ pub struct Notice {
     pub title: String,
     /// What someone wrote.
     pub text: String,
+    /// Text and address of a link.
+    pub link: Option<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -580,6 +582,23 @@ fn modes(answers: &Data<'_>, base: &str) -> Vec<Mode> {
 
 fn notice(answers: &Data<'_>) -> Option<Notice> {
     let item = &answers.detail.item;
+    if let Some(last) = &answers.detail.goes_on {
+        let address = format!("/review/items/{}", last.attribution_id);
+        let refused = answers.refused.is_some();
+        return Some(Notice {
+            tone: if refused { Tone::Bad } else { Tone::Note },
+            title: if refused {
+                "Your decision was not saved: this break goes on.".to_owned()
+            } else {
+                "This break goes on.".to_owned()
+            },
+            text: String::new(),
+            link: Some((
+                format!("Decide it on {}", last.batch_date),
+                answers.listing.with_position(&address),
+            )),
+        });
+    }
     if let Some(refused) = answers.refused.as_ref().filter(|refused| refused.stale) {
         let last = answers.detail.history.first();
         let who = match last {
@@ -600,13 +619,14 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
         } else {
             format!("Your decision was not saved. Your comment was: {}", refused.comment)
         };
-        return Some(Notice { tone: Tone::Bad, title: who, text });
+        return Some(Notice { tone: Tone::Bad, title: who, text, link: None });
     }
     if let Some(back) = &item.sent_back {
         return Some(Notice {
             tone: Tone::Bad,
             title: format!("Sent back by {}, {}.", back.by, labels::ago(answers.now, &back.at)),
             text: back.comment.clone(),
+            link: None,
         });
     }
     item.claimed_by
@@ -616,6 +636,7 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
             tone: Tone::Note,
             title: format!("{who} is looking at it, too."),
             text: String::new(),
+            link: None,
         })
 }
 
@@ -735,6 +756,9 @@ fn decide(answers: &Data<'_>, base: &str) -> (Option<Decide>, Option<String>) {
             format!("Proposed by {}; {asked} decides.", proposal.maker_name)
         });
         return (None, Some(who));
+    }
+    if let Some(last) = &detail.goes_on {
+        return (None, Some(format!("This break goes on: it is decided on {}.", last.batch_date)));
     }
     let blind = item.kind == ItemKind::AuditSample;
     let reopens = item.status != "UNKNOWN" && !blind;
