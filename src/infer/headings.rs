@@ -1,4 +1,4 @@
-//! Finds headings of several lines: groups above the names, units or types below them, rulers around them.
+//! Finds headings of several lines: groups above the names, types below them, rulers around them.
 //!
 //! A data row must never be taken for a heading, so a heading has no value in any column whose rows are
 //! numbers, dates or flags. What is only probable is said and changes nothing.
@@ -11,6 +11,37 @@ use crate::domain::Kind;
 
 /// How many rows below the first one may be headings too.
 const MOST: usize = 3;
+
+/// Words for the types of columns.
+const TYPES: [&str; 20] = [
+    "text",
+    "string",
+    "str",
+    "char",
+    "varchar",
+    "nvarchar",
+    "int",
+    "integer",
+    "bigint",
+    "number",
+    "numeric",
+    "decimal",
+    "float",
+    "double",
+    "real",
+    "date",
+    "datetime",
+    "timestamp",
+    "time",
+    "boolean",
+];
+
+/// Whether a text may be a name: those of rows of data are rather numbers and references.
+fn may_name(cell: &str) -> bool {
+    let digits = cell.chars().filter(|c| c.is_numeric()).count();
+    let letters = cell.chars().filter(|c| c.is_alphabetic()).count();
+    digits == 0 || (digits <= 2 && letters >= 4)
+}
 
 /// The lines above the data, if there are several.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,8 +56,8 @@ pub struct Headings {
 enum Below {
     /// The names; the row above it groups them.
     Names,
-    /// Units, types or descriptions of the names above it.
-    Comment,
+    /// The types of the columns above it.
+    Types,
     /// A line of dashes.
     Ruler,
     Doubtful,
@@ -48,14 +79,9 @@ impl Headings {
                     ));
                     records.start += 1;
                 }
-                Below::Comment | Below::Ruler => {
-                    let what = if below == Below::Ruler { "a ruler" } else { "a second heading" };
+                Below::Types | Below::Ruler => {
+                    let what = if below == Below::Ruler { "a ruler" } else { "their types" };
                     found.below = Some(format!("line {next_line}, below the names, is {what}"));
-                    if below == Below::Comment {
-                        found.notes.push(format!(
-                            "lines {line} and {next_line} are both headings: line {line} names the columns"
-                        ));
-                    }
                     records.rows.remove(records.start + 1);
                 }
                 Below::Names | Below::Doubtful => {
@@ -84,9 +110,12 @@ impl Below {
         if is_ruler(next) {
             return Some(Self::Ruler);
         }
-        let has_digit = |row: &[String]| row.iter().any(|cell| cell.contains(char::is_numeric));
         let of_table = |row: &[String]| row.len() == width && filled(row) > 0;
-        if next == head || !of_table(head) || !of_table(next) {
+        if next == head
+            || !of_table(head)
+            || !of_table(next)
+            || !next.iter().all(|cell| may_name(cell))
+        {
             return None;
         }
         let body: Vec<&[String]> = body
@@ -137,17 +166,14 @@ impl Below {
         };
         // Group headings have gaps where spreadsheets merge cells, or repeat themselves.
         let is_grouped = distinct(head) < distinct(next);
-        if has_digit(next) && !(is_grouped && unlike > 1) {
-            return None;
-        }
-        Some(if !is_full(next) {
-            Self::Doubtful
-        } else if is_grouped
-            || (unlike > 1 && usual(next) * 2 >= filled(next) && usual(next) > usual(head))
+        let is_type = |cell: &String| TYPES.contains(&cell.trim().to_lowercase().as_str());
+        let are_usual = usual(next) * 2 >= filled(next) && usual(next) > usual(head);
+        Some(if next.iter().all(is_type) {
+            Self::Types
+        } else if is_full(next)
+            && ((is_grouped && usual(next) >= usual(head)) || (unlike > 1 && are_usual))
         {
             Self::Names
-        } else if unlike > 1 && usual(head) * 2 >= filled(head) && distinct(head) > distinct(next) {
-            Self::Comment
         } else {
             Self::Doubtful
         })
@@ -179,7 +205,7 @@ mod tests {
                 ("Identification,When,How much,In\nid,date,amount,ccy\n", 2),
                 ("All,,,\nTrade,,Money,\nid,date,amount,ccy\n", 3),
                 ("Trade,,Money,\nField 1,Field 2,Field 3,Field 4\n", 2),
-                ("id,date,amount,ccy\ntext,text,decimal,text\n", 1),
+                ("id,date,amount,ccy\ntext,date,decimal,text\n", 1),
                 ("id,date,amount,ccy\n--,----,------,---\n", 1),
                 ("id,date,amount,ccy\n", 1),
             ] {
@@ -198,10 +224,16 @@ mod tests {
             "T0,Pending,Pending,EUR",
             "TX,2026-01-01,1.00,EUR",
             "id,date,amount,ccy",
+            "INV-17,open,open,EUR",
         ] {
             let (line, found) = headings(&format!("id,date,amount,ccy\n{first}\n{ROWS}"));
             assert_eq!((line, found), (1, Headings::default()), "{first}");
         }
+        // Where names are repeated, a row of words is not the line of names.
+        let text =
+            format!("id,date,amount,amount\nnew,open,pending,tbd\n{}", ROWS.replace("EUR", "1.00"));
+        let (line, found) = headings(&text);
+        assert_eq!((line, found.below.is_none(), found.notes.len()), (1, true, 1));
         // One text among numbers says too little.
         let (line, found) = headings("name,amount\nShell,pending\nBP,1.00\nEni,2.00\n");
         assert_eq!((line, found.below.is_none(), found.notes.len()), (1, true, 1));

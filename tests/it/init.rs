@@ -999,8 +999,8 @@ fn of_several_headings_the_names_are_found() {
             let count = u64::from(count);
             assert_eq!(figures(&project), [count, count, count, 0, 0], "{above}{yaml}");
         }
-        // Lines below the names: a ruler, and types.
-        for below in ["---,----------,-----,----\n", "text,day,text,number\n"] {
+        // Below the names: a ruler, and types.
+        for below in ["---,----------,-----,----\n", "text,date,text,decimal\n"] {
             let project = Project::new();
             let [a, b] = with_lines(count, "", "");
             let a = a.replacen('\n', &format!("\n{below}"), 1);

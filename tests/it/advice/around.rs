@@ -76,7 +76,9 @@ fn local_times_with_their_offset_or_in_their_zone_are_read() {
 
 #[test]
 fn rejected_rows_of_every_kind_are_read_once_the_source_is_mended() {
-    let cases: &[(&str, &str, &[u8], &str, &[u8])] = &[
+    /// The code, how the rows are read, the wrong rows, a script for them, and the right rows.
+    type Case = (&'static str, &'static str, &'static [u8], &'static str, &'static [u8]);
+    let cases: &[Case] = &[
         (
             "BAD_JSON",
             "json: { path: rows }",
