@@ -954,18 +954,21 @@ impl<'c, N: Exact> Search<'c, N> {
         if self.goal == Goal::Best { bound > self.best.0 } else { bound >= self.best.0 }
     }
 
+    /// The class that hopes for a choice more often than that may be made.
+    fn exceeding(&self) -> Option<usize> {
+        let (choice, most) = self.at_most?;
+        let class = self.local.parts[choice][0].first()?.0 as usize;
+        let (hoped, times) = self.hoped(class)?;
+        (hoped == choice && self.counts[choice] + times > most).then_some(class)
+    }
+
     /// The class to decide next; none if nothing is left to decide.
     fn next_class(&mut self, order: Order, depth: usize) -> Option<usize> {
         if order == Order::ByRow {
             return (depth < self.local.by_class.len()).then_some(depth);
         }
-        if let Some((choice, most)) = self.at_most
-            && let Some((class, _)) = self.local.parts[choice][0].first()
-            && let Some((hoped, times)) = self.hoped(*class as usize)
-            && hoped == choice
-            && self.counts[choice] + times > most
-        {
-            return Some(*class as usize);
+        if let Some(class) = self.exceeding() {
+            return Some(class);
         }
         let Some((side, class)) = self.hope.short.first() else { return self.next_buyer() };
         let wants = |user: &&u32| {
@@ -1016,7 +1019,9 @@ impl<'c, N: Exact> Search<'c, N> {
                     let next = again.or_else(|| Some((self.next_class(order, passed)?, 0)));
                     // What all hope for is a solution if they don't get in each other's way.
                     let arrives = match order {
-                        Order::ByConflict => self.hope.short.is_empty(),
+                        Order::ByConflict => {
+                            self.hope.short.is_empty() && self.exceeding().is_none()
+                        }
                         Order::ByRow => next.is_none(),
                     };
                     done = arrives && again.is_none() && self.arrive();

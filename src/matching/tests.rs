@@ -504,6 +504,14 @@ fn alike_rows_go_by_line_and_are_no_tie() {
 }
 
 #[test]
+fn alike_payments_of_alike_items_are_proven() {
+    let pass = pass(Shape::OneToMany, 0, (0, 1), 2);
+    let outcome = run(&pass, LEAVE, &[(100, 0, 0); 3], &[(100, 1, 1); 3]);
+    assert_eq!(outcome.matches.len(), 3);
+    assert!(outcome.matches.iter().all(|one| one.certificate == Certificate::Unique));
+}
+
+#[test]
 fn an_open_row_knows_how_far_its_candidates_are_and_who_took_them() {
     let pass = pass(Shape::OneToOne, 0, (0, 3), 8);
     let a = [(10_000, 0, 0), (10_000, 1, 0)];
