@@ -430,6 +430,14 @@ impl Program {
             .iter_fn_def()
             .find(|definition| definition.name == function && definition.params.len() == N)?;
         let body = definition.body.start_position()..=definition.body.end_position();
+        // The statements of a closure can't be told from those around it.
+        let has_closure = ast.iter_fn_def().any(|other| {
+            let start = other.body.start_position();
+            other.name.starts_with("anon$") && (start.is_none() || body.contains(&start))
+        });
+        if has_closure {
+            return None;
+        }
         let mut statements = Vec::new();
         ast.walk(&mut |path: &[ASTNode<'_>]| {
             if let [ASTNode::Stmt(statement)] = path
@@ -491,16 +499,19 @@ fn innermost(mut error: EvalAltResult) -> (Option<String>, EvalAltResult) {
     }
 }
 
+fn too_many_operations() -> String {
+    format!(
+        "it took more than {MAX_OPERATIONS} operations, where long texts and large arrays count for \
+         more: does a loop never end?"
+    )
+}
+
 /// The error's message without its position and without terms of Rust.
 fn explain(mut error: EvalAltResult) -> String {
     let _ = error.take_position();
     match error {
-        EvalAltResult::ErrorTooManyOperations(_) => {
-            format!(
-                "it took more than {MAX_OPERATIONS} operations, where long texts and large arrays \
-                 count for more: does a loop never end?"
-            )
-        }
+        EvalAltResult::ErrorTooManyOperations(_) => too_many_operations(),
+        EvalAltResult::ErrorTerminated(by_work, _) if by_work.is_bool() => too_many_operations(),
         EvalAltResult::ErrorTerminated(..) => {
             "it took more than 2 seconds of processor time: does a loop never end?".to_owned()
         }

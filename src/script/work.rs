@@ -1,31 +1,38 @@
 //! How much work one call of a script may do, besides its operations.
 //!
 //! Rhai counts operations regardless of the size of their values, and does not check values
-//! assigned into maps and arrays. So each use of a variable is charged by the size of its value,
-//! and recon's functions by their work. The count is the same on every machine. It also bounds a
-//! call's memory, because every new value is made from charged ones. A limit on processor time
-//! catches the rest.
+//! assigned into maps and arrays; and an array's function that calls a closure for each element counts none of
+//! the closure's operations. So each use of a variable is charged by the size of its value, recon's
+//! functions by their work, and all operations are counted here. The count is the same on every machine. It also
+//! bounds a call's memory, because every new value is made from charged ones. A limit on processor
+//! time catches the rest.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position};
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext, Position,
+};
 use rust_decimal::Decimal;
 
-use super::engine::{CallResult, MAX_TEXT_BYTES};
+use super::engine::{CallResult, MAX_OPERATIONS, MAX_TEXT_BYTES};
 
 /// The most work of one call. A unit is about what an operation takes.
 pub(super) const MAX_WORK: u64 = 200_000;
 /// How deep arrays, maps and closures may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
 /// Bytes of text that are one unit.
-const TEXT: usize = 64;
+const TEXT: usize = 16;
 /// Elements of arrays that are one unit.
-const ELEMENTS: usize = 64;
+const ELEMENTS: usize = 16;
 /// Elements or entries to compare that are one unit.
 const COMPARED: usize = 12;
 /// Entries of maps that are one unit.
-const ENTRIES: usize = 32;
+const ENTRIES: usize = 8;
+/// Units for an element or an entry that is written as text.
+const WRITTEN: usize = 8;
+/// Operations that calling a closure from an array's function counts for.
+const CLOSURE: u64 = 8;
 /// The most processor time of one call.
 const MAX_TIME: Duration = Duration::from_secs(2);
 /// Operations between two looks at the clock.
@@ -34,6 +41,8 @@ const OPERATIONS_PER_LOOK: u64 = 4_096;
 thread_local! {
     /// The work of the present call.
     static DONE: Cell<u64> = const { Cell::new(0) };
+    /// The operations of the present call, and Rhai's last number of one.
+    static OPERATIONS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
     /// The processor time at the start, once measured.
     static BEGAN: Cell<Option<Duration>> = const { Cell::new(None) };
 }
@@ -41,6 +50,7 @@ thread_local! {
 /// A call begins.
 pub(super) fn begin() {
     DONE.set(0);
+    OPERATIONS.set((0, 0));
     BEGAN.set(None);
 }
 
@@ -134,8 +144,15 @@ pub(super) fn register(engine: &mut Engine) {
         }
         Ok(None)
     });
-    engine.on_progress(|operations| {
-        if !operations.is_multiple_of(OPERATIONS_PER_LOOK) {
+    engine.on_progress(|number| {
+        let (before, last) = OPERATIONS.get();
+        // Within a closure Rhai counts in a copy, which it throws away.
+        let done = before + if number == last + 1 { 1 } else { CLOSURE };
+        OPERATIONS.set((done, number));
+        if done > MAX_OPERATIONS {
+            return Some(Dynamic::TRUE);
+        }
+        if before / OPERATIONS_PER_LOOK == done / OPERATIONS_PER_LOOK {
             return None;
         }
         let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -176,7 +193,88 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("index_of", |array: &mut Array, wanted: Dynamic| index_of(array, &wanted, 0))
         .register_fn("index_of", |array: &mut Array, wanted: Dynamic, start: rhai::INT| {
             index_of(array, &wanted, start)
-        });
+        })
+        .register_fn("dedup", dedup)
+        // Rhai's own panics inside of the standard library where a comparer contradicts itself.
+        .register_fn("sort", sort)
+        .register_fn("sort_by", sort)
+        .register_fn("order", order)
+        .register_fn("order_by", order)
+        .register_fn("to_string", array_text)
+        .register_fn("to_debug", array_text)
+        .register_fn("to_string", map_text)
+        .register_fn("to_debug", map_text);
+}
+
+/// Removes elements that equal the one before.
+fn dedup(array: &mut Array) -> CallResult<()> {
+    charge(array.len() / COMPARED)?;
+    let mut kept = Array::with_capacity(array.len());
+    for value in std::mem::take(array) {
+        let same = kept.last().map(|last| equal(last, &value)).transpose()?;
+        if same != Some(true) {
+            kept.push(value);
+        }
+    }
+    *array = kept;
+    Ok(())
+}
+
+fn sort(context: NativeCallContext<'_>, array: &mut Array, comparer: FnPtr) -> CallResult<()> {
+    *array = sorted(&context, std::mem::take(array), &comparer)?;
+    Ok(())
+}
+
+fn order(context: NativeCallContext<'_>, array: &mut Array, comparer: FnPtr) -> CallResult<Array> {
+    sorted(&context, array.clone(), &comparer)
+}
+
+/// Merges two sorted halves. Whatever the comparer says, the result has the same elements.
+fn sorted(
+    context: &NativeCallContext<'_>,
+    mut left: Array,
+    comparer: &FnPtr,
+) -> CallResult<Array> {
+    if left.len() < 2 {
+        return Ok(left);
+    }
+    let mut merged = Array::with_capacity(left.len());
+    let right = left.split_off(left.len() / 2);
+    let mut left = sorted(context, left, comparer)?.into_iter().peekable();
+    let mut right = sorted(context, right, comparer)?.into_iter().peekable();
+    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
+        let said = comparer.call_raw(context, None, [one.clone(), other.clone()])?;
+        // A number above 0, or that the first is not at most the second.
+        let is_greater =
+            said.as_int().map(|number| number > 0).or_else(|_| said.as_bool().map(|less| !less));
+        merged.extend(if is_greater.unwrap_or(false) { right.next() } else { left.next() });
+    }
+    merged.extend(left);
+    merged.extend(right);
+    Ok(merged)
+}
+
+fn array_text(context: NativeCallContext<'_>, array: &mut Array) -> CallResult<String> {
+    charge(array.len() * WRITTEN)?;
+    let values = array.iter_mut().map(|value| text_of(&context, value));
+    Ok(format!("[{}]", values.collect::<CallResult<Vec<_>>>()?.join(", ")))
+}
+
+fn map_text(context: NativeCallContext<'_>, map: &mut Map) -> CallResult<String> {
+    charge(map.len() * WRITTEN)?;
+    let entries =
+        map.iter_mut().map(|(key, value)| Ok(format!("{key:?}: {}", text_of(&context, value)?)));
+    Ok(format!("#{{{}}}", entries.collect::<CallResult<Vec<_>>>()?.join(", ")))
+}
+
+/// A value as it is written inside an array or a map.
+fn text_of(context: &NativeCallContext<'_>, value: &mut Dynamic) -> CallResult<String> {
+    let text = match context.call_native_fn_raw("to_debug", true, &mut [value]) {
+        Ok(text) => text.into_string().ok(),
+        Err(error) if error.is_system_exception() => return Err(error),
+        Err(_) => None,
+    };
+    Ok(text.unwrap_or_else(|| value.to_string()))
 }
 
 /// Replaces, as long as the result is no longer than a text may be.
@@ -269,4 +367,86 @@ fn equal(a: &Dynamic, b: &Dynamic) -> CallResult<bool> {
 
 fn number(value: &Dynamic) -> Option<Decimal> {
     value.as_decimal().ok().or_else(|| value.as_int().ok().map(Decimal::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::engine::build;
+
+    const LARGE: &str = "let a = []; a.pad(5000, 7); let m = #{}; \
+                         for i in 0..3000 { m[`k${i}`] = i; }";
+
+    /// What a script gives, with its operations and its work.
+    fn spent(script: &str) -> (Dynamic, u64, u64) {
+        begin();
+        let given = build().eval::<Dynamic>(&format!("{LARGE} {script}"));
+        let given = given.unwrap_or_else(|error| panic!("{script}: {error}"));
+        (given, OPERATIONS.get().0, DONE.get())
+    }
+
+    #[test]
+    fn what_an_array_does_for_each_element_counts() {
+        let (_, operations, work) = spent("");
+        for call in [
+            "a.map(|x| x)",
+            "a.for_each(|x| x)",
+            "a.filter(|x| true)",
+            "a.reduce(|x, y| y)",
+            "a.some(|x| false)",
+            "a.all(|x| true)",
+            "a.find(|x| false)",
+            "a.index_of(|x| false)",
+            "a.drain(|x| false)",
+            "a.retain(|x| true)",
+            "a.zip(a, |x, y| x)",
+            "a.dedup(|x, y| false)",
+            "a.sort(|x, y| x - y)",
+            "a.sort_by(|x, y| x <= y)",
+            "a.order(|x, y| x - y)",
+            "m.filter(|k, v| true)",
+        ] {
+            let (_, more, _) = spent(call);
+            assert!(more > operations + 2_900 * CLOSURE, "{call}: {operations} and {more}");
+        }
+        for call in ["a.to_string()", "a.to_debug()", "`${a}`", "\"\" + a", "m.to_string()"] {
+            let (_, _, more) = spent(call);
+            assert!(more > work + 2_900 * WRITTEN as u64, "{call}: {work} and {more}");
+        }
+        assert!(spent("a.dedup()").2 > work + 400);
+        // Each of these took many times what a loop takes until the call is ended.
+        for endless in ["a.map(|x| x)", "a.sort(|x, y| x - y)", "a.to_string()", "m.filter(|k, v| 1)"] {
+            begin();
+            let ended = build().eval::<Dynamic>(&format!("{LARGE} loop {{ {endless}; }}"));
+            assert!(ended.is_err_and(|error| error.is_system_exception()), "{endless}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_sorted_and_written_as_rhai_does_it() {
+        let text = |script: &str| spent(script).0.into_string().unwrap();
+        let shuffled = "let s = [3, 1, 2, 9, 5];";
+        assert_eq!(text(&format!("{shuffled} s.sort(|x, y| y - x); `${{s}}`")), "[9, 5, 3, 2, 1]");
+        assert_eq!(text(&format!("{shuffled} s.sort_by(|x, y| x <= y); `${{s}}`")), "[1, 2, 3, 5, 9]");
+        assert_eq!(text(&format!("{shuffled} s.order(|x, y| x - y); `${{s}}`")), "[3, 1, 2, 9, 5]");
+        assert_eq!(text("[1, \"x\", 'c', [true, ()], #{a: 1.50, b: \"y\"}].to_string()"),
+            "[1, \"x\", 'c', [true, ()], #{\"a\": 1.50, \"b\": \"y\"}]");
+        assert_eq!(text("let d = [1, 1, 2, 1, \"x\", \"x\", ()]; d.dedup(); `${d}`"), "[1, 2, 1, \"x\", ()]");
+        assert_eq!(text("`${[]}${#{}}`"), "[]#{}");
+    }
+
+    #[test]
+    fn a_comparer_that_contradicts_itself_panics_nowhere() {
+        for comparer in ["if (x * 7 + y * 13) % 3 == 0 { -1 } else { 1 }", "1", "(x * y) % 3 - 1", "()"] {
+            for size in [2, 21, 40, 64, 200] {
+                let script = format!(
+                    "let s = []; for i in 0..{size} {{ s.push((i * 7919) % 1009); }} \
+                     s.sort(|x, y| {comparer}); let t = s.order(|x, y| x - y); \
+                     let u = []; for i in 0..{size} {{ u.push((i * 7919) % 1009); }} \
+                     u.sort(); t == u"
+                );
+                assert!(spent(&script).0.as_bool().unwrap(), "{comparer} {size}");
+            }
+        }
+    }
 }
