@@ -11,6 +11,7 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
+use super::guarded::guarded;
 use super::stream_problem;
 use crate::diagnostic::{Code, Problem};
 
@@ -47,7 +48,8 @@ impl ArrowStream {
     /// It is no Arrow IPC stream.
     pub fn open(input: Box<dyn Read + Send>) -> Result<Self, Problem> {
         let input = Watched { input, last: Vec::new() };
-        let reader = StreamReader::try_new(input, None).map_err(|error| {
+        let opened = guarded(|| StreamReader::try_new(input, None));
+        let reader = opened.unwrap_or_else(|| Err(senseless())).map_err(|error| {
             stream_problem(format!("standard input is no Arrow IPC stream: {error}"))
                 .help("it begins with a schema, as `pyarrow.ipc.new_stream` writes it")
         })?;
@@ -64,7 +66,7 @@ impl ArrowStream {
     /// # Errors
     /// The stream is damaged, or cut off.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, Problem> {
-        match self.reader.next() {
+        match guarded(|| self.reader.next()).unwrap_or_else(|| Some(Err(senseless()))) {
             Some(Ok(batch)) => Ok(Some(batch)),
             Some(Err(error)) => {
                 Err(stream_problem(format!("the Arrow stream can't be read: {error}")))
@@ -73,6 +75,11 @@ impl ArrowStream {
             None => Err(stream_problem("the Arrow stream is cut off: it has no end mark")),
         }
     }
+}
+
+/// About what the library panics at.
+fn senseless() -> ArrowError {
+    ArrowError::IpcError("a length or a position in it makes no sense".to_owned())
 }
 
 /// Reads payloads with their slots.
@@ -222,5 +229,33 @@ mod tests {
             let problem = read(&bytes[..cut]).unwrap_err();
             assert_eq!(problem.code, Code::ShardStream, "cut at {cut}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_lengths_and_positions_are_no_panic() {
+        let mut stream = Vec::new();
+        let mut writer = RowWriter::new(&mut stream).unwrap();
+        for slot in 0..40 {
+            writer.push(slot, &[7; 21]).unwrap();
+        }
+        writer.finish().unwrap();
+        let read = |bytes: Vec<u8>| {
+            RowReader::open(Box::new(std::io::Cursor::new(bytes)))?.each(|_, _| Ok(()))
+        };
+        assert!(read(stream.clone()).is_ok());
+        let mut refused = 0;
+        for at in 0..stream.len() - 4 {
+            for damage in [[0xff; 4], [0xff, 0xff, 0xff, 0x7f], [0, 0, 0, 0x80]] {
+                let mut bytes = stream.clone();
+                bytes[at..at + 4].copy_from_slice(&damage);
+                refused += usize::from(read(bytes).is_err());
+            }
+        }
+        assert!(refused > 100, "{refused}");
     }
 }

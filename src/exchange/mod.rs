@@ -5,6 +5,7 @@
 //! describes the formats; their version is [`VERSION`].
 
 mod arrow;
+mod guarded;
 mod payload;
 mod result;
 mod stored;
@@ -13,6 +14,7 @@ mod tables;
 use crate::diagnostic::{Code, Problem};
 
 pub use arrow::{ArrowStream, RowReader, RowWriter};
+pub use guarded::guarded;
 pub use payload::{Kind, Payload, Tag};
 pub use result::ResultWriter;
 pub use stored::{Rows, StoredRow, stored_rows};

@@ -13,6 +13,7 @@ use parquet::record::Field;
 use parquet::record::reader::RowIter;
 use serde_json::value::RawValue;
 
+use super::guarded::guarded;
 use super::tables::Table;
 use crate::diagnostic::{Code, Problem};
 
@@ -103,6 +104,9 @@ impl StoredRow {
     }
 }
 
+/// About what the library panics at.
+const SENSELESS: &str = "a length or a position in it makes no sense";
+
 fn unreadable(path: &Path, error: impl std::fmt::Display) -> Problem {
     Problem::new(Code::ResultUnreadable, format!("the result can't be read: {error}")).in_file(path)
 }
@@ -117,7 +121,9 @@ pub type Rows = Box<dyn Iterator<Item = Result<StoredRow, Problem>>>;
 pub fn stored_rows(table: Table, path: &Path) -> Result<Rows, Problem> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     if path.extension().is_some_and(|extension| extension == "parquet") {
-        let reader = SerializedFileReader::new(file).map_err(|error| unreadable(path, error))?;
+        let reader = guarded(|| SerializedFileReader::new(file))
+            .ok_or_else(|| unreadable(path, SENSELESS))?
+            .map_err(|error| unreadable(path, error))?;
         let schema = reader.metadata().file_metadata().schema();
         let has = |name: &str| schema.get_fields().iter().any(|field| field.name() == name);
         if let Some((lacks, _)) = table.columns().iter().find(|(name, _)| !has(name)) {
@@ -141,9 +147,12 @@ impl Iterator for ParquetRows {
     type Item = Result<StoredRow, Problem>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = match self.rows.next()? {
-            Ok(row) => row,
-            Err(error) => return Some(Err(unreadable(&self.path, error))),
+        let row = match guarded(|| self.rows.next()) {
+            Some(row) => match row? {
+                Ok(row) => row,
+                Err(error) => return Some(Err(unreadable(&self.path, error))),
+            },
+            None => return Some(Err(unreadable(&self.path, SENSELESS))),
         };
         let mut stored = StoredRow::new(self.table);
         for (name, field) in row.get_column_iter() {

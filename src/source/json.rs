@@ -4,7 +4,7 @@
 //! walks it along the columns' paths. Numbers keep the digits that they are written with.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -854,7 +854,7 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut others: Vec<String> = Vec::new();
+        let mut others = Others::default();
         while let Some(name) = members.next_key::<Name<'de>>()? {
             let name = name.0;
             let twice = || A::Error::custom(format!("the name `{name}` is there twice"));
@@ -868,10 +868,9 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
                 }
                 None => {
                     members.next_value::<IgnoredAny>()?;
-                    if others.iter().any(|other| *other == *name) {
+                    if !others.is_new(&name) {
                         return Err(twice());
                     }
-                    others.push(name.into_owned());
                 }
             }
         }
@@ -887,6 +886,26 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
             at += 1;
         }
         Ok(())
+    }
+}
+
+/// The names of an object that are no columns. A few are looked through faster than they are hashed.
+#[derive(Default)]
+struct Others {
+    few: Vec<String>,
+    many: HashSet<String>,
+}
+
+impl Others {
+    fn is_new(&mut self, name: &str) -> bool {
+        if self.few.iter().any(|other| other == name) {
+            return false;
+        }
+        if self.few.len() < 32 {
+            self.few.push(name.to_owned());
+            return true;
+        }
+        self.many.insert(name.to_owned())
     }
 }
 
@@ -934,6 +953,13 @@ pub fn pointer_of(document: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_name_of_a_large_object_is_there_once() {
+        let mut others = Others::default();
+        assert!((0..5_000).all(|number| others.is_new(&number.to_string())));
+        assert!((0..5_000).all(|number| !others.is_new(&number.to_string())));
+    }
 
     #[test]
     fn the_nearest_array_of_objects_has_the_records() {

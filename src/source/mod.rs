@@ -17,7 +17,6 @@ pub mod excel;
 mod file;
 mod fill;
 pub mod fixed;
-mod guarded;
 mod input;
 pub mod json;
 mod kind;

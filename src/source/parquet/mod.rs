@@ -25,10 +25,10 @@ use values::{Cursor, Leaf};
 
 use super::batch::{BatchParser, RowBatch};
 use super::file::{SourceFile, Stamp, changed};
-use super::guarded::guarded;
 use super::input::{Input, Inputs};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
+use crate::exchange::guarded;
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::OneOrMany;
 use crate::domain::place::Unit;

@@ -1,5 +1,5 @@
-//! Libraries that panic on damaged files: what they panic about is a file that can't be read, not a
-//! fault of recon.
+//! Libraries that panic on damaged files and streams: what they panic about is one that can't be read,
+//! not a fault of recon.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// Does the work of a library; none if it panics, about which nothing is printed.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let hook = take_hook();
