@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::database::StoreUrl;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::{PerSide, Side};
+use crate::files;
 use crate::infer::{self, ATTRIBUTION_RULES, Inference, percent};
 use crate::report::figures;
 
@@ -90,7 +91,7 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
 fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for (path, text) in files {
-        let is_same = || fs::read(path).is_ok_and(|there| there == text.as_bytes());
+        let is_same = || files::read(path, files::SMALL).is_ok_and(|there| there == text.as_bytes());
         if !force && path.exists() && !is_same() {
             let message = format!("{} exists", path.display());
             problems.push(

@@ -12,6 +12,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::PostgresUrl;
 use super::url::SslMode;
 use crate::diagnostic::{Code, Problem};
+use crate::files;
 
 /// The TLS settings for `url`.
 ///
@@ -45,9 +46,9 @@ fn roots_from_file(path: &Path) -> Result<RootCertStore, Problem> {
             .help("sslrootcert names a PEM file of the certificates to trust")
     };
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path)
+    let text = files::read(path, files::SMALL)
         .map_err(|error| wrong(format!("the root certificates can't be read: {error}")))?;
-    for certificate in certificates {
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         certificate
             .map_err(|error| error.to_string())
             .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))

@@ -375,7 +375,17 @@ fn files_named_in_settings_and_options_must_be_regular() {
                 project.write("recon.yaml", CONFIGURATION);
             }
         }
+        let store = format!("postgres://nobody@127.0.0.1:1/none?sslmode=verify-full&sslrootcert={file}");
+        let said = project.recon(&["runs", "list", "--store", &store]);
+        assert_eq!(said.code, 4, "{}", said.err);
+        assert!(said.err.contains("a pipe or a device"), "{}", said.err);
     }
+    // What `init` would write is no pipe either.
+    let _ = std::fs::remove_file(project.path("recon.yaml"));
+    std::fs::rename(project.path("pipe"), project.path("recon.yaml")).unwrap();
+    let said = project.recon(&["init"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("recon.yaml exists"), "{}", said.err);
 }
 
 /// Runs the program within 300 MB of memory and 5 seconds. An allocation beyond that aborts it, which is
