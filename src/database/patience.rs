@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 thread_local! {
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+    static STRICT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Restores the deadline that was there before, also after a panic.
@@ -25,6 +26,19 @@ pub fn within<T>(time: Duration, work: impl FnOnce() -> T) -> T {
     let until = Instant::now() + time;
     UNTIL.set(Some(before.0.map_or(until, |earlier| earlier.min(until))));
     work()
+}
+
+/// The same where nothing takes longer that goes well: whoever is late is not waited for.
+pub fn strictly<T>(time: Duration, work: impl FnOnce() -> T) -> T {
+    let before = STRICT.replace(true);
+    let done = within(time, work);
+    STRICT.set(before);
+    done
+}
+
+/// Whether the deadline of this thread is strict.
+pub fn is_strict() -> bool {
+    STRICT.get()
 }
 
 /// How long this thread may wait from now; `otherwise` where it has no deadline.
@@ -58,5 +72,7 @@ mod tests {
         });
         assert!(std::panic::catch_unwind(|| within(HOUR, || panic!("gone"))).is_err());
         assert!(!is_limited());
+        strictly(HOUR, || assert!(is_strict() && is_limited()));
+        assert!(!is_strict());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::postgres::config::{SslMode as WireSslMode, SslNegotiation};
 use ::postgres::error::SqlState;
 use ::postgres::types::Type;
-use ::postgres::{Client, Config, Error, GenericClient, Statement};
+use ::postgres::{Client, Config, Error, GenericClient, SimpleQueryMessage, Statement};
 use r2d2::ManageConnection;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -21,14 +21,16 @@ use crate::diagnostic::{Code, Problem};
 pub type PostgresPool = r2d2::Pool<Connector>;
 
 /// Settings of every connection: the schema, and times in UTC. Statements on tables of hundreds of parts take
-/// milliseconds, but compiling them takes half a minute.
+/// milliseconds, but compiling them takes half a minute. Then the number of its session.
 const SETTINGS: &str = "SET search_path = recon; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET idle_in_transaction_session_timeout = 0; \
-     SET statement_timeout = 0; SET jit = off";
+     SET statement_timeout = 0; SET jit = off; SELECT pg_backend_pid()";
 
 /// How long a command waits for a connection. After a failed attempt the pool pauses for up to half
 /// of this, so that it also bounds how soon a server that came back is found.
 pub const POOL_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a connection of the pool may take to show that it is alive, before a request takes a new one.
+const ALIVE: Duration = Duration::from_millis(700);
 /// Timeout of a connection whose other end is silent.
 const SILENCE: Duration = Duration::from_secs(20);
 
@@ -96,7 +98,7 @@ impl Connector {
             config.password(password);
         }
         let tls = MakeRustlsConnect::new(tls::client_config(url)?);
-        let wiring = Wiring::new(tls, url.ssl_mode, &url.host, url.port);
+        let wiring = Wiring::new(&config, tls, url.ssl_mode, &url.host, url.port);
         let time = Duration::from_secs(url.connect_timeout_seconds);
         let is_socket = url.host.starts_with('/');
         Ok(Self { config, wiring, time, shown: url.to_string(), is_socket })
@@ -214,6 +216,10 @@ impl ManageConnection for Connector {
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<(), Error> {
+        if patience::is_limited() {
+            // A session that is stopped, or cut off, must not cost the request its time.
+            return patience::strictly(ALIVE, || connection.simple_query("").map(drop));
+        }
         connection.simple_query("").map(drop)
     }
 
@@ -226,8 +232,13 @@ impl Connector {
     fn client(&self) -> Result<Client, Error> {
         // The library bounds only the first step, and a frozen server still accepts connections.
         patience::within(self.time, || {
-            let mut client = self.config.connect(self.wiring.clone())?;
-            client.batch_execute(SETTINGS)?;
+            let wiring = self.wiring.of_one();
+            let mut client = self.config.connect(wiring.clone())?;
+            let session = client.simple_query(SETTINGS)?.into_iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+                _ => None,
+            });
+            wiring.set_session(session.unwrap_or_default());
             Ok(client)
         })
     }

@@ -1,27 +1,29 @@
 //! The socket to PostgreSQL.
 //!
-//! A server that is frozen, or cut off from the network, keeps its connections and says nothing. So
-//! where a thread has a deadline ([`super::patience`]), a read that is still waiting at that time asks
-//! on a second connection whether anybody is there, and fails if nobody is. A server that is only
-//! busy with a long statement is waited for longer.
+//! A server that is frozen, or cut off from the network, keeps its connections and says nothing; so does
+//! a single session that is stopped or whose packets get lost. So where a thread has a deadline
+//! ([`super::patience`]), a read that waits for long asks on a second connection whether the server is
+//! there and at work for this session, and fails if not. A session that is busy with a long statement
+//! is waited for longer.
 //!
 //! The client library offers no place for that but its TLS connector, so this is one. It also
 //! negotiates TLS, because the library would not call it for an unencrypted connection. Unix
 //! sockets never come here: the library allows no TLS on them. There a request asks before it takes a
 //! connection.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::ToSocketAddrs as _;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use ::postgres::Socket;
 use ::postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use ::postgres::{Config, SimpleQueryMessage, Socket};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Sleep;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -35,6 +37,19 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 const PROBE_TIME: Duration = Duration::from_millis(500);
 /// How long an answer to it holds for all connections, and how often it is asked for again.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long nothing may be sent or received before the server is asked.
+const QUIET: Duration = Duration::from_secs(1);
+/// How much longer, because a statement is sent only after the first poll for its answer.
+const MOMENT: Duration = Duration::from_millis(500);
+/// The least of that.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How long a session without a statement must have waited for one, while we wait for its answer.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long looking at the sessions may take. What a slower server says of them proves nothing: it lacks the time to work.
+const LOOK_TIME: Duration = Duration::from_millis(700);
+/// The sessions of this user that wait for a statement, and seconds since when.
+const SESSIONS: &str = "SELECT pid, extract(epoch FROM clock_timestamp() - state_change) \
+     FROM pg_stat_activity WHERE usename = current_user AND state LIKE 'idle%'";
 /// For how long after its deadline a statement may keep a thread, while the server is there.
 const LONGEST: Duration = Duration::from_secs(58);
 
@@ -50,13 +65,22 @@ struct Asked {
     answered: bool,
 }
 
-/// Finds out whether a server answers.
-#[derive(Debug)]
+/// The sessions that waited for a statement, and for how long, when the server was asked.
+struct Looked {
+    began: Instant,
+    idle: HashMap<i32, Duration>,
+}
+
+/// Finds out whether a server answers, and whether it is at work for a session.
 struct Probe {
     host: String,
     port: u16,
+    config: Config,
+    tls: MakeRustlsConnect,
+    mode: SslMode,
     last: Mutex<Option<Asked>>,
     is_asking: Arc<AtomicBool>,
+    looked: Mutex<Option<Looked>>,
 }
 
 impl Probe {
@@ -79,6 +103,44 @@ impl Probe {
         let answered = self.ask().is_ok();
         *last = Some(Asked { began, ended: Instant::now(), answered });
         answered
+    }
+
+    /// Whether a session whose answer we have waited for since then waits for a statement itself: ours never
+    /// arrived there, or the answer got lost.
+    fn is_idle(self: &Arc<Self>, session: i32, since: Instant) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.as_ref().is_none_or(|looked| looked.began < since + IDLE) {
+            let began = Instant::now();
+            let idle = self.look().filter(|_| began.elapsed() < LOOK_TIME).unwrap_or_default();
+            *looked = Some(Looked { began, idle });
+        }
+        let idle = looked.as_ref().and_then(|looked| looked.idle.get(&session));
+        idle.is_some_and(|time| *time >= IDLE)
+    }
+
+    /// Looks at the sessions, by one of its own. A thread does it, because the caller may be inside the client
+    /// library, which then makes no other connection.
+    fn look(self: &Arc<Self>) -> Option<HashMap<i32, Duration>> {
+        let (probe, (sender, receiver)) = (Arc::clone(self), channel());
+        let look = move || -> Result<_, ::postgres::Error> {
+            let wiring = Wiring { probe: Arc::clone(&probe), session: Arc::default() };
+            let mut client = probe.config.connect(wiring)?;
+            let mut idle = HashMap::new();
+            for message in client.simple_query(SESSIONS)? {
+                let SimpleQueryMessage::Row(row) = message else { continue };
+                let (session, seconds) = (row.try_get(0)?, row.try_get(1)?);
+                let seconds = seconds.and_then(|text| text.parse().ok());
+                let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                idle.extend(session.and_then(|text| text.parse().ok()).zip(time));
+            }
+            Ok(idle)
+        };
+        let started = std::thread::Builder::new().name("look".to_owned()).spawn(move || {
+            // The request may have given up.
+            let _ = sender.send(patience::within(LOOK_TIME, look).ok());
+        });
+        started.ok()?;
+        receiver.recv_timeout(LOOK_TIME).ok().flatten()
     }
 
     fn ask(&self) -> io::Result<()> {
@@ -137,17 +199,41 @@ impl Probe {
 /// Makes the connections of one store.
 #[derive(Clone)]
 pub struct Wiring {
-    tls: MakeRustlsConnect,
-    mode: SslMode,
     probe: Arc<Probe>,
+    /// The number of the connection's session, or 0 while it is not known.
+    session: Arc<AtomicI32>,
 }
 
 impl Wiring {
-    /// Connections to this server, encrypted as `mode` says.
-    pub fn new(tls: MakeRustlsConnect, mode: SslMode, host: &str, port: u16) -> Self {
-        let host = host.to_owned();
-        let probe = Probe { host, port, last: Mutex::default(), is_asking: Arc::default() };
-        Self { tls, mode, probe: Arc::new(probe) }
+    /// Connections of this configuration, encrypted as `mode` says.
+    pub fn new(
+        config: &Config,
+        tls: MakeRustlsConnect,
+        mode: SslMode,
+        host: &str,
+        port: u16,
+    ) -> Self {
+        let probe = Probe {
+            host: host.to_owned(),
+            port,
+            config: config.clone(),
+            tls,
+            mode,
+            last: Mutex::default(),
+            is_asking: Arc::default(),
+            looked: Mutex::default(),
+        };
+        Self { probe: Arc::new(probe), session: Arc::default() }
+    }
+
+    /// The same for a single connection, whose session is known later.
+    pub fn of_one(&self) -> Self {
+        Self { probe: Arc::clone(&self.probe), session: Arc::default() }
+    }
+
+    /// The server's number of the session.
+    pub fn set_session(&self, session: i32) {
+        self.session.store(session, Ordering::Relaxed);
     }
 
     /// Whether the server answers now, on another connection.
@@ -162,16 +248,16 @@ impl MakeTlsConnect<Socket> for Wiring {
     type Error = Never;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Connect, Never> {
-        let tls = MakeTlsConnect::<Socket>::make_tls_connect(&mut self.tls, host)?;
-        Ok(Connect { tls, mode: self.mode, probe: Arc::clone(&self.probe) })
+        let mut tls = self.probe.tls.clone();
+        let tls = MakeTlsConnect::<Socket>::make_tls_connect(&mut tls, host)?;
+        Ok(Connect { tls, wiring: self.clone() })
     }
 }
 
 /// Makes one connection.
 pub struct Connect {
     tls: TlsMaker,
-    mode: SslMode,
-    probe: Arc<Probe>,
+    wiring: Wiring,
 }
 
 impl TlsConnect<Socket> for Connect {
@@ -182,8 +268,9 @@ impl TlsConnect<Socket> for Connect {
     fn connect(self, socket: Socket) -> Self::Future {
         let (time, limited) = (patience::left(Duration::MAX), patience::is_limited());
         let negotiated = async move {
-            let wire = |stream| Wire { stream, probe: self.probe, alarm: None };
-            match negotiate(socket, self.mode).await? {
+            let mode = self.wiring.probe.mode;
+            let wire = |stream| Wire { stream, wiring: self.wiring, quiet: None };
+            match negotiate(socket, mode).await? {
                 (socket, false) => Ok(wire(Stream::Plain(socket))),
                 (socket, true) => {
                     Ok(wire(Stream::Tls(Box::new(TlsConnect::connect(self.tls, socket).await?))))
@@ -224,33 +311,58 @@ enum Stream {
     Tls(Box<Tls>),
 }
 
-/// A connection, encrypted or not, whose reads and writes keep the thread's deadline.
+/// The time in which nothing was sent or received.
+struct Quiet {
+    since: Instant,
+    alarm: Pin<Box<Sleep>>,
+    /// The alarm has rung before.
+    rang: bool,
+}
+
+/// A connection, encrypted or not, which fails if nobody works for it any more.
 pub struct Wire {
     stream: Stream,
-    probe: Arc<Probe>,
-    /// The deadline of the thread that waits, and what wakes it.
-    alarm: Option<(Instant, Pin<Box<Sleep>>)>,
+    wiring: Wiring,
+    quiet: Option<Quiet>,
 }
 
 impl Wire {
-    /// Passes on what the stream says, or that the deadline is over.
+    /// Passes on what the stream says, or that no answer will come.
     fn in_time<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let (Poll::Pending, Some(until)) = (&polled, patience::until()) else { return polled };
-        if self.alarm.as_ref().is_none_or(|(deadline, _)| *deadline != until) {
-            self.alarm = Some((until, Box::pin(tokio::time::sleep_until(until.into()))));
-        }
-        while let Some((_, alarm)) = &mut self.alarm {
-            ready!(alarm.as_mut().poll(context));
-            if until.elapsed() > LONGEST || !self.probe.answers() {
+        let time = |most| patience::left(most).clamp(GLANCE, most);
+        loop {
+            let quiet = self.quiet.get_or_insert_with(|| Quiet {
+                since: Instant::now(),
+                alarm: Box::pin(tokio::time::sleep(time(QUIET))),
+                rang: false,
+            });
+            ready!(quiet.alarm.as_mut().poll(context));
+            // It may ring for the silence before a statement, which is sent after this poll.
+            let since = quiet.since;
+            let next = match quiet.rang {
+                true => PROBE_EVERY,
+                false if patience::is_strict() => GLANCE,
+                false => time(MOMENT),
+            };
+            quiet.alarm.set(tokio::time::sleep(next));
+            if std::mem::replace(&mut quiet.rang, true)
+                && (patience::is_strict() || until.elapsed() > LONGEST || !self.is_served(since))
+            {
                 return Poll::Ready(Err(no_answer()));
             }
-            alarm.set(tokio::time::sleep(PROBE_EVERY));
         }
-        Poll::Pending
+    }
+
+    fn is_served(&self, since: Instant) -> bool {
+        let Wiring { probe, session } = &self.wiring;
+        let session = session.load(Ordering::Relaxed);
+        probe.answers()
+            && (session == 0 || since.elapsed() < IDLE || !probe.is_idle(session, since))
     }
 }
 
@@ -273,6 +385,9 @@ impl AsyncRead for Wire {
             Stream::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
+        if polled.is_ready() {
+            self.quiet = None;
+        }
         self.in_time(context, polled)
     }
 }
@@ -287,6 +402,11 @@ impl AsyncWrite for Wire {
             Stream::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         };
+        if polled.is_ready() {
+            // From here on an answer is waited for.
+            self.quiet = None;
+            let _ = self.in_time::<()>(context, Poll::Pending);
+        }
         self.in_time(context, polled)
     }
 

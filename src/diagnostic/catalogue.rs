@@ -827,6 +827,9 @@ codes! {
         StoreTls "store-tls" [Exit(Class::Store)]
             "The database's certificate was not accepted."
             => "Check `sslmode` and `sslrootcert` in the store's URL, and the host's name.";
+        StoreUnconfirmed "store-unconfirmed" [Exit(Class::Store)]
+            "The connection to the database ended while a change was being stored: it may be stored or not."
+            => "Look whether it was made before you repeat it. A decision is never made twice.";
         StoreUnreachable "store-unreachable" [Exit(Class::Store)]
             "The database cannot be reached."
             => "Check that the server is up and has connections left.";

@@ -230,11 +230,6 @@ mod tests {
             assert_eq!(problem.code, Code::ShardStream, "cut at {cut}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn damaged_lengths_and_positions_are_no_panic() {

@@ -152,6 +152,11 @@ impl From<Problem> for Refusal {
         );
         let (kind, message) = if busy {
             (RefusalKind::Unavailable, "the store can't be written or reached now")
+        } else if problem.code == Code::StoreUnconfirmed {
+            (
+                RefusalKind::Unavailable,
+                "the store did not confirm the change: look whether it was made before you repeat it",
+            )
         } else {
             (RefusalKind::Failed, "the store failed")
         };

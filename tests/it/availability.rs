@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use recon::database::postgres::Connector;
+use recon::database::{StoreUrl, patience};
+use recon::diagnostic::Problem;
 use serde_json::{Value as Json, json};
 
 use crate::api::House;
@@ -233,6 +236,104 @@ fn a_frozen_database_is_503_in_time_and_comes_back() {
         house.server.assert_well();
         let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
         other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
+    }
+}
+
+/// recon's sessions on this server.
+fn sessions(client: &mut postgres::Client) -> Vec<i32> {
+    let rows = client
+        .query(
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'recon, process%'",
+            &[],
+        )
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn stopped_sessions_are_replaced_while_the_server_answers() {
+    let cluster = Cluster::new("sessions");
+    cluster.start();
+    for mode in ["prefer", "disable"] {
+        let store = format!("{}/postgres?sslmode={mode}", cluster.url());
+        let project = Project::of(".");
+        project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
+        project.json(&["run", "--json"]);
+        let house = House::of_store(&store, project, &[]);
+        let token = house.person("ann").token;
+        let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                for _ in 0..12 {
+                    scope.spawn(|| ask(&house.server, &token, "GET", "/workflow/queue", ""));
+                }
+            });
+            let stopped = sessions(&mut other);
+            assert!(stopped.len() > 1, "{stopped:?}");
+            Cluster::stop_sessions(&stopped);
+            // Each request may find some of them; the next has new ones.
+            becomes(200, || {
+                let began = Instant::now();
+                let answer = ask(&house.server, &token, "GET", "/workflow/queue", "");
+                assert!(matches!(answer.status, 200 | 503), "{}", answer.text());
+                assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+                answer
+            });
+            becomes(200, || Client::to(&house.server).get("/ready"));
+            Cluster::continue_sessions(&stopped);
+        }
+        house.server.assert_well();
+        other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
+    }
+}
+
+#[test]
+fn a_session_that_stops_at_work_is_given_up() {
+    let cluster = Cluster::new("session");
+    cluster.start();
+    for mode in ["prefer", "disable"] {
+        let url = format!("{}/postgres?sslmode={mode}", cluster.url());
+        let Ok(StoreUrl::Postgres(url)) = StoreUrl::parse(&url, Path::new("")) else { panic!() };
+        let mut client = Connector::new(&url).unwrap().connect().unwrap();
+        let session: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        let began = Instant::now();
+        patience::within(Duration::from_secs(2), || {
+            // One that only takes long is waited for.
+            client.batch_execute("SELECT pg_sleep(4)").unwrap();
+            Cluster::stop_sessions(&[session]);
+            let failed = client.batch_execute("SELECT 1").unwrap_err();
+            assert!(format!("{failed:?}").contains("does not answer"), "{failed:?}");
+        });
+        assert!(began.elapsed() < SOON + SOON, "{:?}", began.elapsed());
+        Cluster::continue_sessions(&[session]);
+    }
+}
+
+#[test]
+fn a_change_whose_commit_gets_no_answer_is_said_to_be_unconfirmed() {
+    let cluster = Cluster::new("unconfirmed");
+    cluster.start();
+    let url = format!("{}/postgres", cluster.url());
+    let Ok(url) = StoreUrl::parse(&url, Path::new("")) else { panic!() };
+    let store = recon::store::open(&url, recon::store::Opening::Create).unwrap();
+    let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
+    other.batch_execute("CREATE TABLE recon.marks (mark int)").unwrap();
+    let mut session = Vec::new();
+    let written = patience::within(Duration::from_secs(2), || {
+        recon::store::transact::write(&*store, |tx| {
+            tx.execute("INSERT INTO recon.marks VALUES (1)", &[])?;
+            session = sessions(&mut other);
+            Cluster::stop_sessions(&session);
+            Ok::<(), Problem>(())
+        })
+    });
+    assert_eq!(written.unwrap_err().code.name(), "store-unconfirmed");
+    Cluster::continue_sessions(&session);
+    // The server had received it, and so it is stored: "may be stored or not" is all that can be said.
+    let began = Instant::now();
+    while other.query_one("SELECT count(*) FROM recon.marks", &[]).unwrap().get::<_, i64>(0) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -352,6 +352,10 @@ fn a_statement_on_postgres_cannot_call_functions_with_side_effects() {
         "SELECT query_to_xml('SELECT 1', true, true, '')",
         "SELECT pg_read_file('PG_VERSION')",
         "EXPLAIN ANALYZE SELECT pg_advisory_lock(1)",
+        "SELECT U&\"pg_\\0074erminate_backend\"(1)",
+        "SELECT 1 ORDER BY pg_cancel_backend(1)",
+        "VALUES (lo_create(0))",
+        "SELECT txid_current(), 1 LIMIT (SELECT pg_current_xact_id()::text::int)",
         "SELECT nextval('recon.recon_runs_run_no_seq')",
     ] {
         let said = on(&project, &store, &["sql", statement]);

@@ -377,7 +377,7 @@ fn files_named_in_settings_and_options_must_be_regular() {
         }
         let store = format!("postgres://nobody@127.0.0.1:1/none?sslmode=verify-full&sslrootcert={file}");
         let said = project.recon(&["runs", "list", "--store", &store]);
-        assert_eq!(said.code, 4, "{}", said.err);
+        assert_eq!(said.code, 2, "{}", said.err);
         assert!(said.err.contains("a pipe or a device"), "{}", said.err);
     }
     // What `init` would write is no pipe either.

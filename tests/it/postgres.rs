@@ -164,6 +164,16 @@ impl Cluster {
         }
     }
 
+    /// Stops the sessions with these numbers where they are, and lets the others go on.
+    pub fn stop_sessions(sessions: &[i32]) {
+        signal_each(sessions, rustix::process::Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn continue_sessions(sessions: &[i32]) {
+        signal_each(sessions, rustix::process::Signal::CONT);
+    }
+
     /// Stops all its processes where they are: connections stay open, and nothing answers.
     pub fn freeze(&self) {
         self.signal(rustix::process::Signal::STOP);
@@ -180,6 +190,14 @@ impl Cluster {
             .command("pg_ctl")
             .args(["stop", "--wait", "--silent", "-m", "fast", "-D"])
             .arg(self.folder.join("data")));
+    }
+}
+
+fn signal_each(sessions: &[i32], signal: rustix::process::Signal) {
+    for session in sessions {
+        let pid = rustix::process::Pid::from_raw(*session).unwrap();
+        // It may have ended meanwhile.
+        let _ = rustix::process::kill_process(pid, signal);
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) fn examine(
              WHERE p.oid = ANY ($1) AND NOT ( \
                  (n.nspname = 'recon' AND p.provolatile = 'i') \
                  OR (n.nspname = 'pg_catalog' AND p.oid < 16384 \
-                     AND p.proname !~ '_to_xml' \
+                     AND p.proname !~ '_to_xml|^txid_current$|^pg_current_xact_id$' \
                      AND (p.provolatile <> 'v' OR p.proname = ANY ($2)))) \
              ORDER BY 1 LIMIT 1",
             &[&called, &HARMLESS],

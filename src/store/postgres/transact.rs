@@ -46,7 +46,14 @@ impl Transact for PostgresStore {
         };
         self.seen.check_after(COMPARE_EVERY, &mut transaction)?;
         work(&mut transaction)?;
-        open.commit().map_err(|error| self.problem(&error))
+        open.commit().map_err(|error| match error.as_db_error() {
+            Some(_) => self.problem(&error),
+            None => Problem::new(
+                Code::StoreUnconfirmed,
+                format!("{} did not confirm the change, which may be stored or not", self.shown),
+            )
+            .help("look before you repeat it"),
+        })
     }
 }
 
