@@ -40,6 +40,11 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ("learned.rs", "constant_features_cannot_be_learned_from", &["training-constant"]),
     ("availability.rs", "a_deleted_or_replaced_store_accepts_no_decisions", &["store-replaced"]),
     (
+        "availability.rs",
+        "a_change_whose_commit_gets_no_answer_is_said_to_be_unconfirmed",
+        &["store-unconfirmed"],
+    ),
+    (
         "store/postgres.rs",
         "an_unreachable_server_is_distinguished_from_a_refusal",
         &["store-login", "store-tls"],

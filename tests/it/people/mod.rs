@@ -4,6 +4,7 @@ mod attacks;
 mod commands;
 mod owners;
 mod page;
+mod secrets;
 mod story;
 
 use crate::store::Place;

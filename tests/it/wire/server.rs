@@ -1,7 +1,9 @@
 //! The real program, serving on its own port.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,6 +77,39 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Which of these texts its memory holds.
+    pub fn in_memory<'t>(&self, texts: &[&'t str]) -> Vec<&'t str> {
+        let of = |name: &str| format!("/proc/{}/{name}", self.child.id());
+        let memory = File::open(of("mem")).unwrap();
+        let mut found = Vec::new();
+        for line in std::fs::read_to_string(of("maps")).unwrap().lines() {
+            let mut words = line.split_whitespace();
+            let (range, rights) = (words.next().unwrap(), words.next().unwrap());
+            // What the program wrote, not its own text.
+            if !rights.starts_with("rw") {
+                continue;
+            }
+            let (from, to) = range.split_once('-').unwrap();
+            let number = |text| u64::from_str_radix(text, 16).unwrap();
+            let (mut at, to) = (number(from), number(to));
+            let mut piece = vec![0; 1 << 20];
+            let mut seen = Vec::new();
+            // A piece may end within a text.
+            while at < to {
+                let size = piece.len().min(usize::try_from(to - at).unwrap());
+                let Ok(read @ 1..) = memory.read_at(&mut piece[..size], at) else { break };
+                seen.extend_from_slice(&piece[..read]);
+                let held = |text: &&&str| memchr::memmem::find(&seen, text.as_bytes()).is_some();
+                found.extend(texts.iter().filter(held));
+                seen.drain(..seen.len().saturating_sub(256));
+                at += read as u64;
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Files that it has open.
