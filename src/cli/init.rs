@@ -91,7 +91,8 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
 fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for (path, text) in files {
-        let is_same = || files::read(path, files::SMALL).is_ok_and(|there| there == text.as_bytes());
+        let is_same =
+            || files::read(path, files::SMALL).is_ok_and(|there| there == text.as_bytes());
         if !force && path.exists() && !is_same() {
             let message = format!("{} exists", path.display());
             problems.push(

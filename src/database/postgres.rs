@@ -234,10 +234,11 @@ impl Connector {
         patience::within(self.time, || {
             let wiring = self.wiring.of_one();
             let mut client = self.config.connect(wiring.clone())?;
-            let session = client.simple_query(SETTINGS)?.into_iter().find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-                _ => None,
-            });
+            let session =
+                client.simple_query(SETTINGS)?.into_iter().find_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+                    _ => None,
+                });
             wiring.set_session(session.unwrap_or_default());
             Ok(client)
         })

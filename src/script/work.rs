@@ -230,11 +230,7 @@ fn order(context: NativeCallContext<'_>, array: &mut Array, comparer: FnPtr) -> 
 }
 
 /// Merges two sorted halves. Whatever the comparer says, the result has the same elements.
-fn sorted(
-    context: &NativeCallContext<'_>,
-    mut left: Array,
-    comparer: &FnPtr,
-) -> CallResult<Array> {
+fn sorted(context: &NativeCallContext<'_>, mut left: Array, comparer: &FnPtr) -> CallResult<Array> {
     if left.len() < 2 {
         return Ok(left);
     }
@@ -415,7 +411,9 @@ mod tests {
         }
         assert!(spent("a.dedup()").2 > work + 80);
         // Each of these took many times what a loop takes until the call is ended.
-        for endless in ["a.map(|x| x)", "a.sort(|x, y| x - y)", "a.to_string()", "m.filter(|k, v| 1)"] {
+        for endless in
+            ["a.map(|x| x)", "a.sort(|x, y| x - y)", "a.to_string()", "m.filter(|k, v| 1)"]
+        {
             begin();
             let ended = build().eval::<Dynamic>(&format!("{LARGE} loop {{ {endless}; }}"));
             assert!(ended.is_err(), "{endless}");
@@ -427,17 +425,27 @@ mod tests {
         let text = |script: &str| spent(script).0.into_string().unwrap();
         let shuffled = "let s = [3, 1, 2, 9, 5];";
         assert_eq!(text(&format!("{shuffled} s.sort(|x, y| y - x); `${{s}}`")), "[9, 5, 3, 2, 1]");
-        assert_eq!(text(&format!("{shuffled} s.sort_by(|x, y| x <= y); `${{s}}`")), "[1, 2, 3, 5, 9]");
+        assert_eq!(
+            text(&format!("{shuffled} s.sort_by(|x, y| x <= y); `${{s}}`")),
+            "[1, 2, 3, 5, 9]"
+        );
         assert_eq!(text(&format!("{shuffled} s.order(|x, y| x - y); `${{s}}`")), "[3, 1, 2, 9, 5]");
-        assert_eq!(text("[1, \"x\", [true, ()], #{a: 1.50, b: \"y\"}].to_string()"),
-            "[1, \"x\", [true, ()], #{\"a\": 1.50, \"b\": \"y\"}]");
-        assert_eq!(text("let d = [1, 1, 2, 1, \"x\", \"x\", ()]; d.dedup(); `${d}`"), "[1, 2, 1, \"x\", ()]");
+        assert_eq!(
+            text("[1, \"x\", [true, ()], #{a: 1.50, b: \"y\"}].to_string()"),
+            "[1, \"x\", [true, ()], #{\"a\": 1.50, \"b\": \"y\"}]"
+        );
+        assert_eq!(
+            text("let d = [1, 1, 2, 1, \"x\", \"x\", ()]; d.dedup(); `${d}`"),
+            "[1, 2, 1, \"x\", ()]"
+        );
         assert_eq!(text("`${[]}${#{}}`"), "[]#{}");
     }
 
     #[test]
     fn a_comparer_that_contradicts_itself_panics_nowhere() {
-        for comparer in ["if (x * 7 + y * 13) % 3 == 0 { -1 } else { 1 }", "1", "(x * y) % 3 - 1", "()"] {
+        for comparer in
+            ["if (x * 7 + y * 13) % 3 == 0 { -1 } else { 1 }", "1", "(x * y) % 3 - 1", "()"]
+        {
             for size in [2, 21, 40, 64, 200] {
                 let script = format!(
                     "let s = []; for i in 0..{size} {{ s.push((i * 7919) % 1009); }} \

@@ -375,7 +375,8 @@ fn files_named_in_settings_and_options_must_be_regular() {
                 project.write("recon.yaml", CONFIGURATION);
             }
         }
-        let store = format!("postgres://nobody@127.0.0.1:1/none?sslmode=verify-full&sslrootcert={file}");
+        let store =
+            format!("postgres://nobody@127.0.0.1:1/none?sslmode=verify-full&sslrootcert={file}");
         let said = project.recon(&["runs", "list", "--store", &store]);
         assert_eq!(said.code, 2, "{}", said.err);
         assert!(said.err.contains("a pipe or a device"), "{}", said.err);

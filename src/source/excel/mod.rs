@@ -25,10 +25,10 @@ use super::file::SourceFile;
 use super::input::{Input, Inputs};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
-use crate::exchange::guarded;
 use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
 use crate::domain::place::{Unit, in_part};
 use crate::domain::{OneOrMany, Written};
+use crate::exchange::guarded;
 
 /// The options of `read: { excel: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -28,10 +28,10 @@ use super::file::{SourceFile, Stamp, changed};
 use super::input::{Input, Inputs};
 use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
-use crate::exchange::guarded;
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::OneOrMany;
 use crate::domain::place::Unit;
+use crate::exchange::guarded;
 
 /// The options of `read: { parquet: … }`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -52,8 +52,7 @@ impl Typist<'_> {
         assert_eq!(said.code, 0, "{}", said.err);
         let (_, token) = said.out.split_once("token=").unwrap_or_else(|| panic!("{}", said.out));
         let token: String = token.chars().take_while(|at| !matches!(at, '"' | '&')).collect();
-        let body =
-            format!("token={token}&username={login}&password={password}&again={password}");
+        let body = format!("token={token}&username={login}&password={password}&again={password}");
         let made = self.form("/review/first", "", &body);
         assert_eq!(made.status, 303, "{}", made.text());
     }
