@@ -633,7 +633,7 @@ fn too_little_memory_is_a_problem_and_never_an_abort() {
     let said = limited(&project, "ulimit -v 100000", &["run"]);
     assert_eq!(said.code, 4, "{}", said.err);
     assert!(said.err.contains("no-memory") && said.err.contains("ulimit -v"), "{}", said.err);
-    // Below about 82 MiB the unoptimized program itself does not fit.
+    // Below about 82 MiB a program that is not optimized does not fit itself.
     for megabytes in [110, 130, 190, 200, 210, 220, 240, 300] {
         for command in [&["run"][..], &["check"], &["report"], &["audit", "verify"], &["train"]] {
             let limits = format!("ulimit -v {}", megabytes * 1_024);
