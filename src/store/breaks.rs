@@ -909,26 +909,13 @@ pub(super) fn same_breaks(
     (old, numbers): (i64, &[i64]),
     new: i64,
 ) -> Result<HashMap<i64, i64>, Problem> {
-    let dialect = tx.dialect();
-    let at = match dialect {
-        Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
-        Dialect::Postgres => format!(
-            "d.run_no = {old} AND d.number = ANY (ARRAY(\
-             SELECT value::bigint FROM json_array_elements_text($1::json)))"
-        ),
-    };
-    let sql = format!(
-        "SELECT {}, d.break_key FROM recon.difference_rows d \
-         WHERE {at} AND d.break_key IS NOT NULL",
-        dialect.number("d")
-    );
     let mut keys: HashMap<i64, i64> = HashMap::new();
-    for some in numbers.chunks(ITEMS) {
-        let places = some.iter().map(|number| place(dialect, old, *number));
-        for row in tx.query(&sql, &[rows::numbers(places)])? {
-            keys.insert(row.count(0)?, row.integer(1)?.unwrap_or_default());
+    each_difference(tx, old, "d.break_key", numbers.iter().copied(), &mut |row| {
+        if let Some(key) = row.integer(1)? {
+            keys.insert(row.count(0)?, key);
         }
-    }
+        Ok(())
+    })?;
     let wanted: Vec<i64> = keys.values().copied().collect();
     let found = by_key(tx, new, &wanted)?;
     let twin = |(old, key): (i64, i64)| Some((old, *found.get(&key)?));

@@ -3,7 +3,6 @@
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use recon::database::postgres::Connector;
@@ -13,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::api::House;
 use crate::postgres::Cluster;
-use crate::program::{Project, Said, Stop, ended, output};
+use crate::program::{Project, Said, Stop, ended, limited, output};
 use crate::wire::{Answer, Client, Server};
 
 /// An answer that comes within this time did not wait for what the test withholds; how soon it comes is measured
@@ -581,19 +580,6 @@ fn a_run_reports_that_its_store_was_deleted() {
     assert_eq!(said.code, 4, "{}", said.err);
     assert!(said.err.contains("deleted or moved"), "{}", said.err);
     assert!(!store.exists());
-}
-
-/// Runs recon under shell limits.
-fn limited(project: &Project, limits: &str, arguments: &[&str]) -> Said {
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")])
-        .arg(env!("CARGO_BIN_EXE_recon"))
-        .args(arguments)
-        .current_dir(project.path(""))
-        .env_remove("RECON_STORE")
-        .stdin(Stdio::null());
-    Said::from(output(&mut shell))
 }
 
 #[test]

@@ -184,3 +184,17 @@ pub fn skipped(why: &str) {
     let test = std::thread::current();
     let _ = writeln!(std::io::stderr(), "SKIPPED {}: {why}", test.name().unwrap_or_default());
 }
+
+/// Runs recon under shell limits.
+pub fn limited(project: &Project, limits: &str, arguments: &[&str]) -> Said {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_recon"))
+        .args(arguments)
+        .current_dir(project.path(""))
+        .env_remove("RECON_STORE")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
+    Said::from(output(&mut shell))
+}

@@ -3,7 +3,7 @@
 
 use super::job;
 use crate::api::House;
-use crate::program::{Project, Said, output};
+use crate::program::{Project, Said, limited, output};
 use crate::wire::{Client, Server};
 
 /// The command fails, or warns, with this code.
@@ -29,21 +29,6 @@ const SAME: &str = "id,v\n1,x\n2,y\n";
 fn damage(project: &Project, store: &str, statement: &str) {
     let store = rusqlite::Connection::open(project.path(store)).unwrap();
     assert!(store.execute(statement, []).unwrap() > 0, "{statement}");
-}
-
-/// The program, started by a shell that sets limits.
-#[cfg(unix)]
-fn limited(project: &Project, limits: &str, arguments: &[&str]) -> Said {
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")])
-        .arg(env!("CARGO_BIN_EXE_recon"))
-        .args(arguments)
-        .current_dir(project.path(""))
-        .env_remove("RECON_STORE")
-        .env("NO_COLOR", "1")
-        .stdin(std::process::Stdio::null());
-    Said::from(output(&mut shell))
 }
 
 #[test]
