@@ -282,11 +282,18 @@ fn name_columns(extracts: &mut PerSide<Extract>, pairs: &[Pair], names: &[String
 /// Named after the files.
 fn system_names(paths: PerSide<&Path>) -> PerSide<String> {
     let names = paths.map(|side, path| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
-        let name = name.split('?').next().unwrap_or_default();
+        let mut parts = path.iter().rev().map(|part| part.to_string_lossy().into_owned());
+        let name = parts.next().unwrap_or_default();
+        let is_url = name.contains('?') && path.to_string_lossy().contains("://");
+        let name = if is_url { name.split('?').next().unwrap_or_default() } else { &name };
         let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or_default();
-        let words = names::canonical(stem).to_uppercase();
+        // Of a glob, what it says beside its signs; `in/*.csv` has the name of the folder.
+        let stem = match stem.contains(['*', '?', '[']) {
+            true => stem.trim_matches(|sign: char| !sign.is_alphanumeric()).to_owned(),
+            false => stem.to_owned(),
+        };
+        let stem = if stem.is_empty() { parts.next().unwrap_or_default() } else { stem };
+        let words = names::canonical(&stem).to_uppercase();
         if words.is_empty() { side.letter().to_uppercase() } else { words }
     });
     if names.a == names.b {

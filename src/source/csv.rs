@@ -239,6 +239,10 @@ impl From<CsvPlan> for SourcePlan {
 }
 
 impl Kind for CsvPlan {
+    fn is_delimited(&self) -> bool {
+        true
+    }
+
     fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
         let records = Records::Delimited(self.dialect);
         let mut window = Window::open(input, self.encoding, records, ask.limits)?;

@@ -140,7 +140,7 @@ impl SourceFile {
         let reader = Digesting { reader: opened.reader, digest: Sha256::new(), read: 0 };
         let mut raw = Peekable::new(reader);
         let failed = |error: io::Error| unreadable(&input.name, 0, &error);
-        let head = raw.peek(16).map_err(failed)?;
+        let head = raw.peek(64).map_err(failed)?;
         check(head)?;
         let content = match head {
             [0x1f, 0x8b, ..] => Content::Gzip(Box::new(MultiGzDecoder::new(raw))),
@@ -303,10 +303,22 @@ fn neighbor(path: &Path) -> Option<String> {
 /// How a workbook is read.
 const EXCEL: &str = "read it as such: `read: { excel: { path: … } }`";
 
+/// Whether the first member of a zip archive is one of a workbook; `head` is what follows its mark.
+fn is_workbook(head: &[u8]) -> bool {
+    let name = head.get(26..).unwrap_or_default();
+    ["[Content_Types].xml", "mimetype", "_rels/", "xl/", "docProps/", "META-INF/"]
+        .iter()
+        .any(|first| name.starts_with(first.as_bytes()))
+}
+
 /// The format of a file that begins with `head`, if people mistake it for a CSV file, and the remedy.
 fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
     match head {
-        [b'P', b'K', 3, 4, ..] => Some(("an Excel or OpenDocument workbook", EXCEL)),
+        [b'P', b'K', 3, 4, rest @ ..] => Some(if is_workbook(rest) {
+            ("an Excel or OpenDocument workbook", EXCEL)
+        } else {
+            ("a zip archive within another or on standard input", "unpack it first")
+        }),
         [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(("an Excel workbook", EXCEL)),
         [b'%', b'P', b'D', b'F', ..] => Some((
             "a PDF document",
@@ -320,7 +332,7 @@ fn not_text(head: &[u8]) -> Option<(&'static str, &'static str)> {
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
             Some(("an Arrow file", "write it as CSV first"))
         }
-        b"SQLite format 3\0" => Some((
+        head if head.starts_with(b"SQLite format 3\0") => Some((
             "an SQLite database",
             "ask it: `read: { sql: { url: \"sqlite:x.db\", query: \"SELECT * FROM t\" } }`",
         )),

@@ -281,7 +281,12 @@ impl FixedPlan {
     fn is_data(&self, line: &Measured<'_>) -> bool {
         self.condition.as_ref().is_none_or(|(extent, equals)| {
             let (start, end) = line.bytes(*extent);
-            line.line.get(start..end) == Some(equals.as_str())
+            let is_same = |cell: &str| match equals.trim() {
+                "" => cell == equals,
+                // Spaces around a cell are padding.
+                equals => cell.trim() == equals,
+            };
+            line.line.get(start..end).is_some_and(is_same)
         })
     }
 

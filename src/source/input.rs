@@ -2,9 +2,10 @@
 //! nothing that has a name (a query).
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 
@@ -75,7 +76,7 @@ impl Inputs {
 
     /// Whether it may be other files on another day: a glob, or a list.
     pub fn may_vary(&self) -> bool {
-        let is_glob = |path: &PathBuf| path.to_string_lossy().contains(['*', '?', '[']);
+        let is_glob = |path: &PathBuf| is_glob(path.as_os_str());
         matches!(self, Self::Files(paths) if paths.len() > 1 || paths.iter().any(is_glob))
     }
 
@@ -102,8 +103,9 @@ impl Inputs {
             files.sort_unstable_by(|a, b| {
                 a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes())
             });
+            // One file may have several names: `in/a.csv`, `./in/a.csv`, a link.
             let mut seen = HashSet::new();
-            files.retain(|path| seen.insert(path.clone()));
+            files.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
         }
         let mut inputs = Vec::with_capacity(files.len());
         for path in files {
@@ -122,42 +124,87 @@ impl Inputs {
 
 /// The files that a path means: the file of this name, else those that the glob matches.
 fn expand(path: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let text = path.to_string_lossy();
-    let is_glob = text.contains(['*', '?', '[']);
-    if !is_glob || std::fs::symlink_metadata(path).is_ok() {
+    if !is_glob(path.as_os_str()) || std::fs::symlink_metadata(path).is_ok() {
         return Ok(vec![path.to_owned()]);
     }
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let matches = glob::glob_with(&text, options).map_err(|error| {
-        let message = format!("the glob is wrong after {} characters: {}", error.pos, error.msg);
-        Problem::new(Code::BadGlob, message)
-            .in_file(path)
-            .help("`*`, `?`, `[a-z]` and `**` are known")
-    })?;
+    let parts: Vec<&OsStr> = path.components().map(Component::as_os_str).collect();
     let mut files = Vec::new();
-    for found in matches {
-        let found = found.map_err(|error| {
-            Problem::new(
-                Code::SourceUnreadable,
-                format!("cannot look into the folder: {}", error.error()),
-            )
-            .in_file(error.path())
-        })?;
-        // Folders that match are no files; a link to a file is.
-        if !found.is_dir() {
-            files.push(found);
-        }
-    }
+    matching(PathBuf::new(), &parts, path, &mut files)?;
     if files.is_empty() {
         return Err(Problem::new(Code::NoFiles, "no file matches this glob").in_file(path).help(
             "relative paths are relative to the file that names them; `*` never matches `/`",
         ));
     }
     Ok(files)
+}
+
+fn is_glob(text: &OsStr) -> bool {
+    text.as_encoded_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+/// Adds the files in `folder` that `parts` match, one part for each folder on the way. A part that is the
+/// name of something there means that, whatever characters it has.
+fn matching(
+    folder: PathBuf,
+    parts: &[&OsStr],
+    path: &Path,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), Problem> {
+    let Some((first, rest)) = parts.split_first() else {
+        // Folders that match are no files; a link to a file is.
+        if !folder.is_dir() {
+            files.push(folder);
+        }
+        return Ok(());
+    };
+    let here = folder.join(first);
+    if std::fs::symlink_metadata(&here).is_ok() {
+        return matching(here, rest, path, files);
+    }
+    if !is_glob(first) {
+        return Ok(());
+    }
+    let is_any_depth = *first == "**";
+    let first = first.to_string_lossy();
+    let pattern = glob::Pattern::new(&first).map_err(|error| {
+        let message =
+            format!("the glob `{first}` is wrong after {} characters: {}", error.pos, error.msg);
+        Problem::new(Code::BadGlob, message)
+            .in_file(path)
+            .help("`*`, `?`, `[a-z]` and `**` are known")
+    })?;
+    if is_any_depth {
+        matching(folder.clone(), rest, path, files)?;
+    }
+    let options =
+        glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    for entry in entries(&folder)? {
+        let is_match = pattern.matches_with(&entry.to_string_lossy(), options);
+        let found = folder.join(&entry);
+        match (is_match, is_any_depth) {
+            // A link to a folder may lead back to where it is.
+            (true, true) if found.is_dir() && !found.is_symlink() => {
+                matching(found, parts, path, files)?;
+            }
+            (true, false) => matching(found, rest, path, files)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The names in a folder; none if it is no folder.
+fn entries(folder: &Path) -> Result<Vec<OsString>, Problem> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let names = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    names.map_err(|error: io::Error| {
+        let message = format!("cannot look into the folder: {error}");
+        Problem::new(Code::SourceUnreadable, message).in_file(folder)
+    })
 }
 
 /// One file, member of an archive, or other thing that rows are read from.

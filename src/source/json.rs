@@ -290,8 +290,12 @@ fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Problem> {
             .help(format!("name the array with `records`; the object has {names}")))
         }
         Some(_) => {
-            let problem = broken(window, "there is no array of records");
-            Err(problem.help("`records` is the JSON pointer to the array, such as `/data`"))
+            let help = "`records` is the JSON pointer to the array, such as `/data`";
+            let problem = broken(window, "there is no array of records").help(help);
+            Err(match pointer {
+                [] => problem,
+                _ => Problem { code: Code::NoRecords, ..problem },
+            })
         }
     }
 }
@@ -557,6 +561,9 @@ struct JsonParser {
     root: Node,
     /// The columns that are wanted, and whether a row had them.
     wanted: Vec<(usize, String, AtomicBool)>,
+    /// Whether rows were rejected, and whether any was not.
+    has_bad: AtomicBool,
+    has_good: AtomicBool,
     /// The first problem of an element of an array, by its line.
     wrong: Mutex<Option<Problem>>,
 }
@@ -588,6 +595,8 @@ impl JsonParser {
             nodes: nodes + 1,
             root,
             wanted,
+            has_bad: AtomicBool::new(false),
+            has_good: AtomicBool::new(false),
             wrong: Mutex::new(None),
         }
     }
@@ -640,6 +649,10 @@ impl JsonParser {
         let fault = found.and_then(|text| self.object(text, fields, seen)).err();
         if fault.is_some() {
             fields.spans.clear();
+        }
+        let seen = if fault.is_some() { &self.has_bad } else { &self.has_good };
+        if !seen.load(Ordering::Relaxed) {
+            seen.store(true, Ordering::Relaxed);
         }
         if let Some(fault) = fault.as_ref().filter(|_| !self.is_lines) {
             self.complain(line.number, fault);
@@ -718,6 +731,12 @@ impl RowParser for JsonParser {
     fn conclude(&self) -> Result<Vec<String>, Problem> {
         match self.wrong() {
             Some(problem) => Err(problem),
+            // A rejected row may have had any column.
+            None if self.has_bad.load(Ordering::Relaxed)
+                && !self.has_good.load(Ordering::Relaxed) =>
+            {
+                Ok(Vec::new())
+            }
             None => {
                 let missing = self.wanted.iter().filter(|(.., had)| !had.load(Ordering::Relaxed));
                 Ok(missing.map(|(_, name, _)| name.clone()).collect())

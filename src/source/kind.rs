@@ -30,6 +30,11 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
         Unit::Line
     }
 
+    /// Whether a delimiter cuts its lines into columns.
+    fn is_delimited(&self) -> bool {
+        false
+    }
+
     /// Whether every input says what its columns are before its first row. Of other kinds, all inputs
     /// have the columns of the first.
     fn has_header(&self) -> bool {

@@ -168,6 +168,11 @@ impl SourcePlan {
         self.kind.unit()
     }
 
+    /// Whether a delimiter cuts its lines into columns.
+    pub fn is_delimited(&self) -> bool {
+        self.kind.is_delimited()
+    }
+
     /// Whether it is standard input, which can be read once.
     pub fn is_stdin(&self) -> bool {
         self.inputs == Inputs::Stdin

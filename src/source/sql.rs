@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use postgres::error::SqlState;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -67,7 +68,7 @@ impl KindSpec for SqlSpec {
         let mut problems = Vec::new();
         no_encoding(self.encoding.as_ref(), "a database", &mut problems);
         let url = StoreUrl::parse(&self.url, base).map_err(|problem| {
-            let message = problem.message.replace("the store", "the database");
+            let message = problem.message.replace("the store", "the database").replace("kind of store", "kind of database");
             problems.push(SpecProblem::new(["url"], Problem { message, ..problem }));
         });
         let query = self.query.trim().trim_end_matches(';').trim_end().to_owned();
@@ -77,8 +78,7 @@ impl KindSpec for SqlSpec {
                 "" => "`query` has no statement".to_owned(),
                 other => format!("`query` begins with {other}, and is not one SELECT"),
             };
-            let problem = Problem::new(Code::NotOneSelect, message)
-                .help("a source is read, never changed: write one SELECT");
+            let problem = Problem::new(Code::NotOneSelect, message).help(ONLY_READ);
             problems.push(SpecProblem::new(["query"], problem));
         }
         let (Ok(url), true) = (url, problems.is_empty()) else { return Err(problems) };
@@ -154,6 +154,7 @@ const PIECE: usize = 512 * 1024;
 const WAITING: usize = 4;
 /// How often a database is told to give up, 20 ms apart.
 const CANCELLATIONS: usize = 100;
+const ONLY_READ: &str = "a source is read, never changed: write one SELECT";
 /// How long a reader waits for the database before it looks around.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -173,12 +174,18 @@ impl SqlPlan {
                 }
                 None => error.to_string(),
             };
-            Problem::new(Code::BadQuery, format!("{shown}: {said}"))
-                .help("mend the query or the database, then run again; nothing was stored")
+            let help = match error.code() {
+                Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => ONLY_READ,
+                _ => "mend the query or the database, then run again; nothing was stored",
+            };
+            Problem::new(Code::BadQuery, format!("{shown}: {said}")).help(help)
         };
         let reached = |problem: Problem| Problem {
             message: problem.message.replace("the store's URL", "`url`"),
-            help: problem.help.map(|help| help.replace("the store's URL", "`url`")),
+            help: problem.help.map(|help| match help.starts_with("create the database") {
+                true => "check the name of the database in `url`".to_owned(),
+                false => help.replace("the store's URL", "`url`"),
+            }),
             ..Problem::new(Code::BadQuery, problem.message.clone())
         };
         let connector = Connector::new(url).map_err(reached)?;
@@ -202,6 +209,10 @@ impl SqlPlan {
             .help("write the values into the query"));
         }
         let columns = statement.columns();
+        if columns.is_empty() {
+            let message = "the query gives no columns: it is not one SELECT";
+            return Err(Problem::new(Code::NotOneSelect, message).help(ONLY_READ));
+        }
         let writings = columns
             .iter()
             .map(|column| match *column.type_() {
@@ -249,8 +260,7 @@ impl SqlPlan {
             let problem = match error.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) => {
                     let message = "the query would do more than read";
-                    Problem::new(Code::BadQuery, message)
-                        .help("a source is read, never changed: write one SELECT")
+                    Problem::new(Code::BadQuery, message).help(ONLY_READ)
                 }
                 Some(rusqlite::ErrorCode::CannotOpen) => {
                     Problem::new(Code::SourceUnreadable, "the database can't be opened")
@@ -277,7 +287,9 @@ impl SqlPlan {
             };
             if !statement.readonly() || statement.parameter_count() > 0 {
                 let message = "the query would do more than read, or has parameters";
-                return Err(Problem::new(Code::BadQuery, message).in_file(path));
+                return Err(Problem::new(Code::BadQuery, message)
+                    .in_file(path)
+                    .help("write one SELECT, with the values in it"));
             }
             statement.column_names().into_iter().map(str::to_owned).collect::<Vec<_>>()
         };

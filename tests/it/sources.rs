@@ -266,6 +266,40 @@ fn a_path_that_is_a_file_is_no_glob() {
     assert_eq!(run(&project)["records"]["matched"], 1);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn globs_read_each_file_once_whatever_characters_names_have() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let text = |id: &str| format!("id,value\n{id},x\n");
+    let project = small(
+        "{ csv: { path: [\"in/*.csv\", \"./in/a.csv\", \"in/../in/[ab].csv\", \"deep/**/*.csv\"] } }",
+        SAME,
+        "id,value\n1,x\n2,x\n3,x\n4,x\n",
+    );
+    project.write("in/a.csv", text("1")).write("in/.hidden.csv", text("9")).write("in/b.txt", "?");
+    project.write("deep/c.csv", text("2")).write("deep/x/y/[d] *.csv", text("3"));
+    let odd = project.path("in").join(std::ffi::OsStr::from_bytes(b"\xff\xe9.csv"));
+    std::fs::write(odd, text("4")).unwrap();
+    std::os::unix::fs::symlink("a.csv", project.path("in/link.csv")).unwrap();
+    std::os::unix::fs::symlink("..", project.path("deep/x/up")).unwrap();
+    let summary = run(&project);
+    assert_eq!(
+        (&summary["records"]["a"], &summary["records"]["matched"]),
+        (&json!(4), &json!(4)),
+        "{summary}"
+    );
+    // The folder of the job may have such characters too.
+    let odd = project.path("[job] *");
+    std::fs::create_dir(&odd).unwrap();
+    for name in ["recon.yaml", "b.csv", "in", "deep"] {
+        std::fs::rename(project.path(name), odd.join(name)).unwrap();
+    }
+    let said = project.recon(&["-c", "[job] */recon.yaml", "run", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let summary: Json = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(summary["records"]["matched"], 4);
+}
+
 #[test]
 fn a_file_without_the_columns_is_named() {
     let project = small("{ csv: { path: in/*.csv } }", SAME, "id,value\n1,x\n");
@@ -331,6 +365,15 @@ fn json_is_exact_and_bad_lines_are_rejected_with_their_place() {
 }
 
 #[test]
+fn rows_that_are_all_rejected_lack_no_column() {
+    let project = small("{ json: { path: a.json } }", SAME, "id,value\n1,x\n");
+    project.write("a.json", "{\"id\":1,\"id\":2,\"value\":\"x\"}\n");
+    let (code, said) = refused(&project);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("the name `id` is there twice"), "{said}");
+}
+
+#[test]
 fn json_arrays_are_whole_or_refused() {
     let b = "id,value\n1,x\n2,y\n";
     let project =
@@ -346,7 +389,8 @@ fn json_arrays_are_whole_or_refused() {
         (&whole.replace("\"data\"", "\"date\""), 2, "did you mean `date`"),
         (&whole.replace("sku", "skew"), 2, "did you mean `items.1.skew`"),
         ("{\"data\":{\"a\":[]}}", 2, "`/a`"),
-    ] as [(&str, i32, &str); 7]
+        ("{\"data\":7}", 2, "there is no array of records"),
+    ] as [(&str, i32, &str); 8]
     {
         project.write("a.json", text);
         let (exit, said) = refused(&project);
@@ -392,6 +436,16 @@ fn fixed_width_counts_characters_and_rejects_lines_that_end_within_a_cell() {
 }
 
 #[test]
+fn the_padding_of_a_cell_does_not_decide_which_lines_are_data() {
+    let read = "{ fixed: { path: a.txt, where: { start: 1, width: 3, equals: D }, \
+        columns: [{ name: id, start: 4, width: 1 }, { name: value, start: 5 }] } }";
+    let project = small(read, SAME, "id,value\n1,x\n2,y\n");
+    project.write("a.txt", "H  3z\nD  1x\n D 2y\nDX 4z\n\n");
+    let summary = run(&project);
+    assert_eq!((&summary["records"]["a"], &summary["records"]["matched"]), (&json!(2), &json!(2)));
+}
+
+#[test]
 fn a_workbook_says_what_is_wrong_with_it() {
     let b = "id,value\nsum,0.3\nlong,1234567890.12346\nerror,#N/A\nempty,\n";
     let read = "{ excel: { path: odd.xlsx, sheet: Odd, header_row: 2 } }";
@@ -422,6 +476,69 @@ fn a_workbook_says_what_is_wrong_with_it() {
         assert_eq!(exit, code, "{to}: {said}");
         assert!(said.contains(says), "{to}: {said}");
     }
+}
+
+/// An xlsx workbook with these rows, as XML.
+fn workbook(rows: &str) -> Vec<u8> {
+    let mut from = zip::ZipArchive::new(std::fs::File::open(data("odd.xlsx")).unwrap()).unwrap();
+    let mut to = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for index in 0..from.len() {
+        let member = from.by_index(index).unwrap();
+        let name = member.name().unwrap().into_owned();
+        if name != "xl/worksheets/sheet1.xml" {
+            to.raw_copy_file(member).unwrap();
+            continue;
+        }
+        to.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        let sheet = format!(
+            "<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\">\
+             <sheetData>{rows}</sheetData></worksheet>"
+        );
+        std::io::Write::write_all(&mut to, sheet.as_bytes()).unwrap();
+    }
+    to.finish().unwrap().into_inner()
+}
+
+#[test]
+fn an_error_that_the_reader_does_not_know_is_its_text() {
+    let b = "id,value\n1,#SPILL!\n2,#N/A\n3,\"say t=\"\"e\"\" \"\n4,0.3\n";
+    let project = small("{ excel: { path: a.xlsx } }", SAME, b);
+    let text = |text: &str| format!("<c t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>");
+    let row = |id: &str, value: &str| format!("<row>{}{value}</row>", text(id));
+    let rows = [
+        row("id", &text("value")),
+        row("1", "<c t=\"e\"><f>X1</f><v>#SPILL!</v></c>"),
+        row("2", "<c t=\"e\"><v>#N/A</v></c>"),
+        row("3", &text("say t=\"e\" ")),
+        row("4", "<c><v>0.30000000000000004</v></c>"),
+        row("5", "<c t=\"e\"><f>X1</f></c>"),
+    ];
+    project.write("a.xlsx", workbook(&rows.concat()));
+    let summary = run(&project);
+    assert_eq!(
+        (&summary["records"]["matched"], &summary["rejected"][0]["code"]),
+        (&json!(4), &json!("NO_RESULT")),
+        "{summary}"
+    );
+}
+
+#[test]
+fn formulas_of_an_older_workbook_that_was_never_calculated_are_rejected() {
+    let project = small("{ excel: { path: uncalculated.xls } }", SAME, "id,value\n1,x\n");
+    copied(&project, &["uncalculated.xls"]);
+    let summary = run(&project);
+    assert_eq!(summary["records"]["matched"], 1, "{summary}");
+    assert_eq!(summary["rejected"][0]["place"], "sheet Sums, row 3");
+    assert_eq!(summary["rejected"][0]["code"], "NO_RESULT");
+}
+
+#[test]
+fn a_column_of_a_workbook_is_not_looked_for_by_delimiters() {
+    let project = small("{ excel: { path: a.xlsx } }", SAME, "id,value\n");
+    project.write("a.xlsx", workbook("<row><c t=\"inlineStr\"><is><t>id:value</t></is></c></row>"));
+    let (code, said) = refused(&project);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("its columns are `id:value`"), "{said}");
 }
 
 #[test]
@@ -559,10 +676,14 @@ fn a_query_that_writes_or_fails_is_refused_and_changes_nothing() {
          CREATE FUNCTION writes() RETURNS text LANGUAGE sql AS $$ DELETE FROM t RETURNING value $$",
     );
     let url = postgres.url();
+    let missing = format!("{}_gone", url.split('?').next().unwrap());
     let sqlite = "sqlite:trades.db";
     for (url, query, code, says) in [
         (url.as_str(), "DELETE FROM t RETURNING *", 2, "not one SELECT"),
         (&url, "SELECT id, writes() AS value FROM t", 3, "read-only"),
+        (&url, "SELECT id, writes() AS value FROM t", 3, "never changed: write one SELECT"),
+        (&url, "SELECT id, value INTO other FROM t", 2, "gives no columns"),
+        (&missing, "SELECT 1 AS id", 3, "check the name of the database in `url`"),
         (&url, "SELECT nextval('s')::text AS id, '' AS value", 3, "read-only"),
         (&url, "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", 3, "read-only"),
         (&url, "SELECT 1) TO PROGRAM 'true' --", 3, "syntax error"),

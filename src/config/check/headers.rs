@@ -124,8 +124,12 @@ impl<'l> RowScripts<'l> {
 /// Says once that the delimiter looks wrong, where another one would give the mapped columns that
 /// this one does not.
 fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Problem> {
+    let source = &loaded.resolved.sources[side];
+    if !source.read.is_delimited() {
+        return None;
+    }
     let mapped: Vec<&str> =
-        loaded.resolved.sources[side].columns.iter().flatten().map(String::as_str).collect();
+        source.columns.iter().flatten().map(String::as_str).collect();
     let found = mapped.iter().filter(|column| header.iter().any(|name| name == *column)).count();
     let with = |delimiter: char| {
         let names: Vec<&str> = header

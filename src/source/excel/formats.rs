@@ -2,11 +2,12 @@
 //! xls, xlsb and ods. A damaged workbook gives no formats here; the reader itself reports the damage.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Cursor, Read as _};
+use std::io::{Cursor, Read as _, Write as _};
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use zip::ZipArchive;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::times::Times;
 
@@ -79,6 +80,7 @@ pub fn of_xls(bytes: &[u8], sheet: usize) -> Option<Formats> {
     }
     let styles = times_of(&codes, &texts);
     let mut found = Formats::default();
+    let (mut no_result, mut is_calculated) = (HashSet::new(), false);
     let mut add = |row: u16, column: u16, style: u16| {
         if let Some(times) = styles.get(usize::from(style)).copied().flatten() {
             found.times.insert((row.into(), column.into()), times);
@@ -92,7 +94,13 @@ pub fn of_xls(bytes: &[u8], sheet: usize) -> Option<Formats> {
             EOF if depth <= 1 => break,
             EOF => depth -= 1,
             NUMBER | RK | FORMULA if depth <= 1 => {
-                add(u16_at(data, 0)?, u16_at(data, 2)?, u16_at(data, 4)?);
+                let (row, column) = (u16_at(data, 0)?, u16_at(data, 2)?);
+                add(row, column, u16_at(data, 4)?);
+                if kind == FORMULA && is_blank_result(data) {
+                    no_result.insert((row.into(), column.into()));
+                } else if kind == FORMULA {
+                    is_calculated = true;
+                }
             }
             MUL_RK if depth <= 1 => {
                 let (row, first) = (u16_at(data, 0)?, u16_at(data, 2)?);
@@ -104,7 +112,16 @@ pub fn of_xls(bytes: &[u8], sheet: usize) -> Option<Formats> {
             _ => {}
         }
     }
+    // An empty text and no result look the same; where no formula has a result, none was calculated.
+    if !is_calculated {
+        found.no_result = no_result;
+    }
     Some(found)
+}
+
+/// Whether a formula of an xls workbook has an empty text as its result, or none.
+fn is_blank_result(data: &[u8]) -> bool {
+    data.get(6) == Some(&3) && data.get(12..14) == Some(&[0xff, 0xff])
 }
 
 const FORMULA: u16 = 0x0006;
@@ -148,6 +165,36 @@ fn part(archive: &mut Archive<'_>, name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     archive.by_name(name).ok()?.read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// The xlsx workbook with the errors of its cells (`t="e"`) as texts.
+pub fn errors_as_texts(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).ok()?;
+        let name = member.name().ok()?.into_owned();
+        if !name.starts_with("xl/worksheets/") {
+            writer.raw_copy_file(member).ok()?;
+            continue;
+        }
+        let mut xml = Vec::new();
+        member.read_to_end(&mut xml).ok()?;
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        writer.start_file(name, stored).ok()?;
+        let mut from = 0;
+        for at in memchr::memmem::find_iter(&xml, "t=\"e\"") {
+            // Only within a tag: its `<` is nearer than any `>`.
+            let is_in_tag = memchr::memrchr2(b'<', b'>', &xml[..at]).is_some_and(|it| xml[it] == b'<');
+            if is_in_tag && xml[at - 1] == b' ' {
+                writer.write_all(&xml[from..at]).ok()?;
+                writer.write_all(b"t=\"str\"").ok()?;
+                from = at + 5;
+            }
+        }
+        writer.write_all(&xml[from..]).ok()?;
+    }
+    Some(writer.finish().ok()?.into_inner())
 }
 
 /// Of the sheet at this place of an xlsb workbook.
@@ -421,8 +468,6 @@ impl OdsWalk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn record(kind: u16, data: &[u8], out: &mut Vec<u8>) {

@@ -253,52 +253,73 @@ impl Grid {
                 Err(error) => Err(broken(input, &error.to_string())),
             };
         }
-        match Xlsx::new(content()) {
-            Ok(book) => Self::of_xlsx(book, sheet, input),
-            Err(XlsxError::Password) => Err(password(input)),
-            Err(error) => Err(broken(input, &error.to_string())),
-        }
+        Self::of_xlsx(bytes, sheet, input)
     }
 
-    /// An xlsx has the format of each cell, and its formulas.
     fn of_xlsx(
-        mut book: Xlsx<Content>,
+        bytes: &Bytes,
         sheet: Option<&Sheet>,
         input: &Input,
     ) -> Result<(String, Self), Problem> {
-        let wrong = |error: XlsxError| broken(input, &error.to_string());
+        let wrong = |error: XlsxError| match error {
+            XlsxError::Password => password(input),
+            error => broken(input, &error.to_string()),
+        };
+        let mut book = Xlsx::new(Cursor::new(bytes.clone())).map_err(wrong)?;
         let name = choose(&book.sheet_names(), sheet, input)?;
-        let mut no_result = HashSet::new();
-        let mut cells = book.worksheet_cells_reader(&name).map_err(wrong)?;
-        while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(wrong)? {
-            if cell.formula.is_some() && cell.value == DataRef::Empty {
-                no_result.insert(cell.pos);
+        let grid = match Self::of_cells(&mut book, &name) {
+            // The reader knows the errors of older versions only.
+            Err(XlsxError::CellError(_)) => {
+                let texts = formats::errors_as_texts(bytes)
+                    .ok_or_else(|| broken(input, "a sheet can't be unpacked"))?;
+                let mut book = Xlsx::new(Cursor::new(Bytes::from(texts))).map_err(wrong)?;
+                Self::of_cells(&mut book, &name)
             }
-        }
-        drop(cells);
+            grid => grid,
+        };
+        Ok((name, grid.map_err(wrong)?))
+    }
+
+    /// An xlsx has the format of each cell, and its formulas.
+    fn of_cells(book: &mut Xlsx<Content>, name: &str) -> Result<Self, XlsxError> {
         let mut grid = Self::default();
-        let mut cells = book.worksheet_cells_reader(&name).map_err(wrong)?;
+        let mut empty = HashSet::new();
+        let mut cells = book.worksheet_cells_reader(name)?;
         let formats: Vec<Option<Times>> = cells
             .styles()
             .iter()
             .map(|style| style.number_format.as_ref().map(|format| Times::of(&format.format_code)))
             .collect();
-        while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(wrong)? {
-            let times = formats.get(style).copied().flatten();
-            let value = match cell.get_value() {
-                DataRef::Empty if no_result.contains(&cell.get_position()) => Value::NoResult,
-                DataRef::Empty => continue,
-                DataRef::SharedString(text) => Value::Text((*text).to_owned()),
-                DataRef::DateTime(time) => Value::Text(time_text(time, times)),
-                other => match text_of(&Data::from(other.clone())) {
-                    Some(text) => Value::Text(text),
-                    None => continue,
-                },
-            };
+        while let Some((cell, style)) = cells.next_cell_with_style_id()? {
             let (row, column) = cell.get_position();
-            grid.0.entry(row).or_default().push((column, value));
+            let text = match cell.get_value() {
+                DataRef::SharedString(text) => Some((*text).to_owned()),
+                DataRef::DateTime(time) => {
+                    Some(time_text(time, formats.get(style).copied().flatten()))
+                }
+                other => text_of(&Data::from(other.clone())),
+            };
+            match text {
+                Some(text) => grid.push(row, column, Value::Text(text)),
+                None => _ = empty.insert((row, column)),
+            }
         }
-        Ok((name, grid))
+        drop(cells);
+        if empty.is_empty() {
+            return Ok(grid);
+        }
+        // Reading the formulas takes as long as reading the values.
+        let mut cells = book.worksheet_cells_reader(name)?;
+        while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+            if cell.formula.is_some() && empty.contains(&cell.pos) {
+                grid.push(cell.pos.0, cell.pos.1, Value::NoResult);
+            }
+        }
+        Ok(grid)
+    }
+
+    fn push(&mut self, row: u32, column: u32, value: Value) {
+        self.0.entry(row).or_default().push((column, value));
     }
 
     /// Of other workbooks the reader says only whether a number is a time. `formats` are those of the sheet,
@@ -330,11 +351,11 @@ impl Grid {
                 other => text_of(other),
             };
             if let Some(text) = text {
-                grid.0.entry(row).or_default().push((column, Value::Text(text)));
+                grid.push(row, column, Value::Text(text));
             }
         }
         for (row, column) in formats.no_result {
-            grid.0.entry(row).or_default().push((column, Value::NoResult));
+            grid.push(row, column, Value::NoResult);
         }
         Ok((name, grid))
     }

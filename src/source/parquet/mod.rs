@@ -71,6 +71,12 @@ impl Kind for ParquetPlan {
         let wrong = |error: &ParquetError| broken(input, error);
         let plain = input.plain_file().filter(|_| file.is_plain());
         let stamp = plain.and_then(|path| path.metadata().ok()).as_ref().and_then(Stamp::of);
+        if file.peek(4)?.starts_with(b"PARE") {
+            let message = "the Parquet file is encrypted";
+            return Err(Problem::new(Code::BadParquet, message)
+                .in_file(&input.name)
+                .help("write it without encryption: recon has no keys"));
+        }
         if file.peek(4)? != b"PAR1" {
             let message = "this is no Parquet file: it does not begin with `PAR1`";
             return Err(Problem::new(Code::BadParquet, message)
@@ -142,7 +148,7 @@ fn senseless() -> ParquetError {
 fn broken(input: &Input, error: &ParquetError) -> Problem {
     Problem::new(Code::BadParquet, format!("the Parquet file can't be read: {error}"))
         .in_file(&input.name)
-        .help("it is cut off or damaged; fetch it again")
+        .help("it is cut off, damaged or encrypted; fetch it again")
 }
 
 /// A codec of the file that is not read.

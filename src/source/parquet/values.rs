@@ -25,6 +25,8 @@ pub enum Writing {
     Bytes,
     Uuid,
     Half,
+    /// Months, days and milliseconds.
+    Interval,
 }
 
 impl Writing {
@@ -63,6 +65,7 @@ impl Writing {
                 | ConvertedType::UINT_16
                 | ConvertedType::UINT_32
                 | ConvertedType::UINT_64 => Self::Unsigned,
+                ConvertedType::INTERVAL => Self::Interval,
                 _ => Self::Bytes,
             },
         }
@@ -115,12 +118,25 @@ impl Writing {
                 let bits = <[u8; 2]>::try_from(bytes).map(u16::from_le_bytes).unwrap_or_default();
                 let _ = write!(out, "{:?}", half(bits));
             }
+            Self::Interval if bytes.len() == 12 => write_interval(bytes, out),
             Self::Text => out.extend_from_slice(bytes),
-            // Many writers say nothing about texts.
-            _ if std::str::from_utf8(bytes).is_ok() => out.extend_from_slice(bytes),
+            // Many writers say nothing about texts, none of which has a NUL.
+            _ if !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok() => out.extend_from_slice(bytes),
             _ => out.extend_from_slice(hex(bytes).as_bytes()),
         }
     }
+}
+
+/// Months, days and milliseconds as ISO 8601 writes them.
+fn write_interval(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut parts = bytes.chunks_exact(4).map(|part| {
+        part.iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
+    });
+    let mut part = || parts.next().unwrap_or_default();
+    let (months, days, millis) = (part(), part(), part());
+    let _ = write!(out, "P{months}M{days}DT{}", millis / 1_000);
+    write_fraction((millis % 1_000).into(), 1_000, out);
+    out.push(b'S');
 }
 
 /// A float of 16 bits.
@@ -467,6 +483,9 @@ mod tests {
         assert_eq!(bytes(Writing::Decimal(2), &[0xff, 0x85]), "-1.23");
         assert_eq!(bytes(Writing::Decimal(0), &[1; 17]), "341616807575530379006368233343265341697");
         assert_eq!(bytes(Writing::Bytes, &[0xff, 0]), "ff00");
+        assert_eq!(bytes(Writing::Bytes, b"a\0"), "6100");
         assert_eq!(bytes(Writing::Half, &[0x00, 0x3e]), "1.5");
+        let interval = [1, 0, 0, 0, 2, 0, 0, 0, 0xac, 0x0d, 0, 0];
+        assert_eq!(bytes(Writing::Interval, &interval), "P1M2DT3.5S");
     }
 }

@@ -28,12 +28,14 @@ pub(super) fn undecodable(line: u64) -> Problem {
 pub(super) struct Lines<'r> {
     reader: BufReader<Box<dyn Read + Send + 'r>>,
     buffer: Vec<u8>,
+    /// Where the next line begins in the buffer; behind its end if all of it was given.
+    next: usize,
     number: u64,
 }
 
 impl<'r> Lines<'r> {
     pub fn new(reader: impl Read + Send + 'r) -> Self {
-        Self { reader: BufReader::new(Box::new(reader)), buffer: Vec::new(), number: 0 }
+        Self { reader: BufReader::new(Box::new(reader)), buffer: Vec::new(), next: 1, number: 0 }
     }
 
     /// The number of the line that was given last, from 1.
@@ -43,21 +45,32 @@ impl<'r> Lines<'r> {
 
     /// The next line, without what ends it; none at the end.
     pub fn next(&mut self) -> Result<Option<&str>, Problem> {
-        self.buffer.clear();
         let line = self.number + 1;
-        let taken = (&mut self.reader)
-            .take(LONGEST as u64 + 1)
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| unread(&error, line))?;
-        if taken == 0 {
-            return Ok(None);
+        if self.next > self.buffer.len() {
+            self.buffer.clear();
+            let taken = (&mut self.reader)
+                .take(LONGEST as u64 + 1)
+                .read_until(b'\n', &mut self.buffer)
+                .map_err(|error| unread(&error, line))?;
+            if taken == 0 {
+                self.next = 1;
+                return Ok(None);
+            }
+            if taken > LONGEST {
+                self.number = line;
+                return Err(super::malformed(line, "this line is longer than 1 MiB"));
+            }
+            let is_end = |byte: &u8| matches!(*byte, b'\r' | b'\n' | 0x1a | 0);
+            let ends = self.buffer.iter().rev().take_while(|byte| is_end(byte)).count();
+            self.buffer.truncate(self.buffer.len() - ends);
+            self.next = 0;
         }
         self.number = line;
-        if taken > LONGEST {
-            return Err(super::malformed(line, "this line is longer than 1 MiB"));
-        }
-        let text = std::str::from_utf8(&self.buffer).map_err(|_| undecodable(line))?;
-        Ok(Some(text.trim_end_matches(['\r', '\n', '\u{1a}', '\0'])))
+        // A carriage return alone ends a line too.
+        let rest = &self.buffer[self.next..];
+        let rest = &rest[..memchr::memchr(b'\r', rest).unwrap_or(rest.len())];
+        self.next += rest.len() + 1;
+        Ok(Some(std::str::from_utf8(rest).map_err(|_| undecodable(line))?))
     }
 }
 

@@ -183,7 +183,11 @@ impl<'r> Mt940<'r> {
             }
             "61" => {
                 self.statement.is_open = true;
-                self.movement = Some(movement(&text, line)?);
+                // Some banks break the line before the amount.
+                let read = movement(&text, line).or_else(|problem| {
+                    movement(&text.replacen('\n', "", 1), line).map_err(|_| problem)
+                });
+                self.movement = Some(read?);
             }
             "86" => self.end_movement(&text)?,
             _ => {}

@@ -88,6 +88,9 @@ impl Narrative {
         let account = pieces.next().flatten().filter(|account| !account.is_empty());
         let name = pieces.nth(1).flatten();
         // `/REMI/USTD//text` and `/REMI/STRD/CUR/reference`.
+        // `/ORDP/name/town`, where no `/NAME/` follows.
+        let party = || value("ORDP").or_else(|| value("BENM"));
+        let party = || party()?.split('/').next().map(|name| name.trim().to_owned());
         let remittance = value("REMI").map(|text| {
             let text = text.strip_prefix("USTD//").unwrap_or(&text);
             let text = text.strip_prefix("STRD/").map_or(text, |structured| {
@@ -97,7 +100,7 @@ impl Narrative {
         });
         Self {
             end_to_end_id: value("EREF"),
-            name: value("NAME").or(name),
+            name: value("NAME").or(name).or_else(party),
             account: value("IBAN").or(value("ACCW")).or(account),
             remittance,
             references: ["EREF", "PREF", "KREF", "CREF", "MARF", "IREF"]
@@ -119,6 +122,10 @@ struct Text {
 impl Text {
     /// Adds a piece. One that fills its room was cut within a word, perhaps; a shorter one at a space.
     fn push(&mut self, piece: &str, is_full: bool) {
+        if piece.trim().is_empty() {
+            self.is_open = !self.joined.is_empty();
+            return;
+        }
         if self.is_open && !self.joined.ends_with(' ') && !piece.starts_with(' ') {
             self.joined.push(' ');
         }
@@ -277,12 +284,23 @@ mod tests {
     }
 
     #[test]
+    fn a_party_may_stand_without_a_word_for_its_name() {
+        let read = Narrative::read("/ORDP/ACME TRADING LTD/LONDON/REMI/INV-7 PAYMENT");
+        assert_eq!(read.name.as_deref(), Some("ACME TRADING LTD"));
+        assert_eq!(read.remittance.as_deref(), Some("INV-7 PAYMENT"));
+        let read = Narrative::read("/ORDP//NAME/ACME/REMI/x");
+        assert_eq!(read.name.as_deref(), Some("ACME"));
+    }
+
+    #[test]
     fn plain_text_goes_on_where_a_full_line_ends() {
         let line = "x".repeat(LINE);
         let read = Narrative::read(&format!("{line}y z\nnext"));
         assert_eq!(read.remittance, Some(format!("{line}y z next")));
         let read = Narrative::read(&format!("{line}\nnext"));
         assert_eq!(read.remittance, Some(format!("{line}next")));
+        let read = Narrative::read(&format!("a\n{}\nb  c\n \n", " ".repeat(LINE)));
+        assert_eq!(read.remittance.as_deref(), Some("a b  c"));
         assert_eq!(Narrative::read("01/02 paid").remittance.as_deref(), Some("01/02 paid"));
     }
 }

@@ -624,6 +624,13 @@ fn mt940_odd_but_real() {
         "2025-12-31 | 2026-01-02 | 1.00 | N195 | REF"
     );
     assert_eq!(one(":61:2601150115RD1,00NMSCREF", &["amount", "reversal"]), "1.00 | true");
+    // A line that is broken before the amount, and lines that end with a carriage return.
+    assert_eq!(
+        one(":61:2601150115CR\n1,00N062NONREF\n:\n:86:x", &columns),
+        "2026-01-15 | 2026-01-15 | 1.00 | N062 | -"
+    );
+    let text = around(":61:2601150115C1,00NTRFREF").replace('\n', "\r");
+    assert_eq!(table(&read(MT, &text), &["amount"]), ["1.00"]);
     // A day that months of 30 days have.
     assert_eq!(
         one(":61:2602300302C1.00NINTREF", &columns),

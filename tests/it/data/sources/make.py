@@ -125,6 +125,12 @@ for r, (name, value, style) in enumerate([
     sheet.write(r, 0, name)
     sheet.write(r, 1, value, style)
 old.save("times.xls")
+old = xlwt.Workbook()
+sheet = old.add_sheet("Sums")
+for r, (name, value) in enumerate([("id", "value"), ("1", "x"), ("2", xlwt.Formula("A1"))]):
+    sheet.write(r, 0, name)
+    sheet.write(r, 1, value)
+old.save("uncalculated.xls")
 ods = OpenDocumentSpreadsheet()
 for name, parts in (("day", [Day, Month, Year]), ("moment", [Year, Month, Day, Hours, Minutes])):
     style = DateStyle(name=name)
