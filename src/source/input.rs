@@ -103,9 +103,15 @@ impl Inputs {
             files.sort_unstable_by(|a, b| {
                 a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes())
             });
+            files.dedup();
             // One file may have several names: `in/a.csv`, `./in/a.csv`, a link.
-            let mut seen = HashSet::new();
-            files.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+            let is_one_folder = files.windows(2).all(|two| two[0].parent() == two[1].parent());
+            if !is_one_folder || files.iter().any(|path| path.is_symlink()) {
+                let mut seen = HashSet::new();
+                files.retain(|path| {
+                    seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()))
+                });
+            }
         }
         let mut inputs = Vec::with_capacity(files.len());
         for path in files {

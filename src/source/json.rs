@@ -291,11 +291,13 @@ fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Problem> {
         }
         Some(_) => {
             let help = "`records` is the JSON pointer to the array, such as `/data`";
-            let problem = broken(window, "there is no array of records").help(help);
-            Err(match pointer {
-                [] => problem,
-                _ => Problem { code: Code::NoRecords, ..problem },
-            })
+            if pointer.is_empty() {
+                return Err(broken(window, "there is no array of records").help(help));
+            }
+            let message = format!("`{}` is no array of records", shown(pointer.len()));
+            let place =
+                Place { file: window.path().to_owned(), line: window.line(), ..Place::default() };
+            Err(Problem::new(Code::NoRecords, message).at(place).help(help))
         }
     }
 }
