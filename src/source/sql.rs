@@ -68,7 +68,10 @@ impl KindSpec for SqlSpec {
         let mut problems = Vec::new();
         no_encoding(self.encoding.as_ref(), "a database", &mut problems);
         let url = StoreUrl::parse(&self.url, base).map_err(|problem| {
-            let message = problem.message.replace("the store", "the database").replace("kind of store", "kind of database");
+            let message = problem
+                .message
+                .replace("the store", "the database")
+                .replace("kind of store", "kind of database");
             problems.push(SpecProblem::new(["url"], Problem { message, ..problem }));
         });
         let query = self.query.trim().trim_end_matches(';').trim_end().to_owned();

@@ -503,7 +503,9 @@ fn workbook(rows: &str) -> Vec<u8> {
 fn an_error_that_the_reader_does_not_know_is_its_text() {
     let b = "id,value\n1,#SPILL!\n2,#N/A\n3,\"say t=\"\"e\"\" \"\n4,0.3\n";
     let project = small("{ excel: { path: a.xlsx } }", SAME, b);
-    let text = |text: &str| format!("<c t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>");
+    let text = |text: &str| {
+        format!("<c t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>")
+    };
     let row = |id: &str, value: &str| format!("<row>{}{value}</row>", text(id));
     let rows = [
         row("id", &text("value")),

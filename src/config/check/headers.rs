@@ -128,8 +128,7 @@ fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Pro
     if !source.read.is_delimited() {
         return None;
     }
-    let mapped: Vec<&str> =
-        source.columns.iter().flatten().map(String::as_str).collect();
+    let mapped: Vec<&str> = source.columns.iter().flatten().map(String::as_str).collect();
     let found = mapped.iter().filter(|column| header.iter().any(|name| name == *column)).count();
     let with = |delimiter: char| {
         let names: Vec<&str> = header

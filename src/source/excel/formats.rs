@@ -185,7 +185,8 @@ pub fn errors_as_texts(bytes: &[u8]) -> Option<Vec<u8>> {
         let mut from = 0;
         for at in memchr::memmem::find_iter(&xml, "t=\"e\"") {
             // Only within a tag: its `<` is nearer than any `>`.
-            let is_in_tag = memchr::memrchr2(b'<', b'>', &xml[..at]).is_some_and(|it| xml[it] == b'<');
+            let is_in_tag =
+                memchr::memrchr2(b'<', b'>', &xml[..at]).is_some_and(|it| xml[it] == b'<');
             if is_in_tag && xml[at - 1] == b' ' {
                 writer.write_all(&xml[from..at]).ok()?;
                 writer.write_all(b"t=\"str\"").ok()?;

@@ -121,7 +121,9 @@ impl Writing {
             Self::Interval if bytes.len() == 12 => write_interval(bytes, out),
             Self::Text => out.extend_from_slice(bytes),
             // Many writers say nothing about texts, none of which has a NUL.
-            _ if !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok() => out.extend_from_slice(bytes),
+            _ if !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok() => {
+                out.extend_from_slice(bytes)
+            }
             _ => out.extend_from_slice(hex(bytes).as_bytes()),
         }
     }
@@ -129,9 +131,9 @@ impl Writing {
 
 /// Months, days and milliseconds as ISO 8601 writes them.
 fn write_interval(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut parts = bytes.chunks_exact(4).map(|part| {
-        part.iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
-    });
+    let mut parts = bytes
+        .chunks_exact(4)
+        .map(|part| part.iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte)));
     let mut part = || parts.next().unwrap_or_default();
     let (months, days, millis) = (part(), part(), part());
     let _ = write!(out, "P{months}M{days}DT{}", millis / 1_000);
