@@ -17,6 +17,8 @@ use crate::domain::{Date, Instant, Kind};
 const MAX_DAYS: INT = 1_000_000;
 /// Days that are one unit of work.
 const DAYS: usize = 32;
+/// Bytes of a format to compile that are one unit of work.
+const FORMAT_BYTES: usize = 4;
 /// Maximum number of cached formats.
 const MAX_FORMATS: usize = 64;
 
@@ -112,6 +114,7 @@ fn with_format<T>(
     if let Some(format) = formats.borrow().get(text) {
         return with(format);
     }
+    charge(text.len() / FORMAT_BYTES)?;
     let format = match TimeFormat::parse(text, Kind::Datetime) {
         Ok(format) => format,
         Err(problem) => return failure(problem.message),

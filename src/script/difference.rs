@@ -363,26 +363,33 @@ impl Subject {
         }
     }
 
+    /// Charges for looking at the fields: a unit for this many of them, and for the bytes of both records.
+    fn charge(&self, fields: usize) -> CallResult<()> {
+        let bytes = (self.a.len() + self.b.len()) / BYTES;
+        work::charge(self.names.fields.len() / fields + bytes)
+    }
+
     /// How the record was matched, or could have been.
-    fn matched(&mut self) -> Matched {
+    fn matched(&mut self) -> CallResult<Matched> {
         self.recorded(&Property::Matched);
-        let text = self.matched.as_deref();
-        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        let Some(text) = self.matched.as_deref() else { return Ok(Matched::default()) };
+        work::charge_texts(&[text])?;
+        Ok(serde_json::from_str(text).unwrap_or_default())
     }
 
     /// The pass that matched the record; nothing for an open row.
-    fn match_pass(&mut self) -> Option<String> {
+    fn match_pass(&mut self) -> CallResult<Option<String>> {
         self.recorded(&Property::Record(Side::A));
         self.recorded(&Property::Record(Side::B));
         // A pair that no pass says it has made was made by the key.
-        self.matched().pass.or_else(|| (self.has == [true; 2]).then(|| "key".to_owned()))
+        Ok(self.matched()?.pass.or_else(|| (self.has == [true; 2]).then(|| "key".to_owned())))
     }
 
     /// How many rows a side has.
-    fn members(&mut self, side: Side) -> usize {
+    fn members(&mut self, side: Side) -> CallResult<usize> {
         self.recorded(&Property::Record(side));
-        let members = self.matched().members()[side];
-        members.max(usize::from(self.has[side as usize]))
+        let members = self.matched()?.members()[side];
+        Ok(members.max(usize::from(self.has[side as usize])))
     }
 
     fn get(&mut self, property: &Property) -> CallResult<Dynamic> {
@@ -404,12 +411,14 @@ impl Subject {
                 Ok(name(&self.names.severities, at))
             }
             Property::Fields(comparison) => {
+                self.charge(COMPARED)?;
                 let d = self.context();
                 let fields = comparison.positions(&d);
                 let names = fields.map(|at| name(&self.names.fields, Some(at)));
                 Ok(Dynamic::from_array(names.collect()))
             }
             _ => {
+                self.charge(PASSED)?;
                 let mut buffers = [[0; 36]; 2];
                 match property.read(&self.context(), &mut buffers) {
                     Ok(cell) if matches!(property, Property::TextA | Property::TextB) => {
@@ -427,6 +436,7 @@ impl Subject {
 
     fn no_such_field(&self, property: &Property) -> CallResult<Dynamic> {
         let Property::RecordField(_, name) = property else { return Ok(Dynamic::UNIT) };
+        work::charge(self.names.fields.len() / 2 * (1 + name.len() / BYTES))?;
         failure(match nearest(name, self.layout.names()) {
             Some(meant) => format!("the record has no field `{name}`; did you mean `{meant}`?"),
             None => format!("the record has no field `{name}`"),
@@ -471,10 +481,11 @@ impl ScriptRecord {
     }
 
     /// Every field's name. Which fields a job has is no single value, so this read is opaque.
-    fn names(&mut self) -> Array {
+    fn names(&mut self) -> CallResult<Array> {
         let mut subject = self.0.borrow_mut();
+        subject.charge(PASSED)?;
         subject.reads.opaque = true;
-        subject.names.fields.iter().cloned().map(Dynamic::from).collect()
+        Ok(subject.names.fields.iter().cloned().map(Dynamic::from).collect())
     }
 }
 
@@ -508,6 +519,13 @@ fn candidate(row: CandidateRow) -> CallResult<Dynamic> {
     }
     Ok(object.into())
 }
+
+/// Fields of a record to compare that are one unit of work.
+const COMPARED: usize = 8;
+/// Fields to pass on the way to one that are one unit of work.
+const PASSED: usize = 32;
+/// Bytes of the records that are one unit of work.
+const BYTES: usize = 256;
 
 /// The properties whose value is that of the difference alone.
 const PROPERTIES: [(&str, Property); 15] = [
@@ -545,15 +563,15 @@ pub(super) fn register(engine: &mut Engine) {
         });
     }
     engine.register_get("match_pass", |d: &mut ScriptDifference| {
-        charged(d.0.borrow_mut().match_pass().map_or(Dynamic::UNIT, Dynamic::from))
+        charged(d.0.borrow_mut().match_pass()?.map_or(Dynamic::UNIT, Dynamic::from))
     });
     engine.register_get("candidates", |d: &mut ScriptDifference| -> CallResult<Array> {
-        let matched = d.0.borrow_mut().matched();
+        let matched = d.0.borrow_mut().matched()?;
         matched.candidates.into_iter().map(candidate).collect()
     });
     for (name, side) in [("members_a", Side::A), ("members_b", Side::B)] {
-        engine.register_get(name, move |d: &mut ScriptDifference| -> INT {
-            INT::try_from(d.0.borrow_mut().members(side)).unwrap_or(INT::MAX)
+        engine.register_get(name, move |d: &mut ScriptDifference| -> CallResult<INT> {
+            Ok(INT::try_from(d.0.borrow_mut().members(side)?).unwrap_or(INT::MAX))
         });
     }
     for (name, side) in [("record_a", Side::A), ("record_b", Side::B)] {
@@ -569,10 +587,10 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_indexer_get(|record: &mut ScriptRecord, name: &str| record.get(name))
         .register_fn("keys", ScriptRecord::names)
-        .register_fn("contains", |record: &mut ScriptRecord, name: &str| {
-            record.names().into_iter().any(|field| {
+        .register_fn("contains", |record: &mut ScriptRecord, name: &str| -> CallResult<bool> {
+            Ok(record.names()?.into_iter().any(|field| {
                 field.into_immutable_string().is_ok_and(|field| field.as_str() == name)
-            })
+            }))
         });
 }
 

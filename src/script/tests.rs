@@ -132,6 +132,20 @@ fn replaced_functions_do_what_those_of_rhai_do() {
         r#"[5, 6, 5].index_of(5) == 0 && [5, 6, 5].index_of(5, 1) == 2 && [5].index_of(7) == -1"#,
         "[5, 6, 5].index_of(5, -1) == 2",
         "[1, 2, 3].index_of(|x| x == 2) == 1 && [1, 2].contains(2.0)",
+        r#"let a = [3, 1, 2]; a.sort(); let t = ["b", "a"]; t.sort_desc(); a == [1, 2, 3] && t == ["b", "a"]"#,
+        "[2.5, 0.5].order() == [0.5, 2.5] && [1, 2].order_desc() == [2, 1] && [(), ()].order() == [(), ()]",
+        "[].order() == [] && ['b', 'a'].order() == ['a', 'b'] && [true, false].order() == [false, true]",
+        r#"try { [1, "a"].order(); false } catch { true }"#,
+        r#"try { [[1], [2]].order(); false } catch { true }"#,
+        r#""a b  c".split() == ["a", "b", "c"] && "a-b-c".split("-") == ["a", "b", "c"]"#,
+        r#""a-b-c".split('-', 2) == ["a", "b-c"] && "a-b-c".split("-", 0) == ["a-b-c"]"#,
+        r#""a-b-c".split_rev("-") == ["c", "b", "a"] && "a-b-c".split_rev('-', 2) == ["c", "a-b"]"#,
+        r#""".split("-") == [""] && "".split() == [""] && "ab".split("-") == ["ab"]"#,
+        r#""aé".to_chars() == ['a', 'é'] && "a-b".split(1) == ["a", "-b"]"#,
+        "let m = #{a: 1, b: 2}; m.mixin(#{b: 3, c: 4}); m == #{a: 1, b: 3, c: 4}",
+        "let m = #{a: 1}; m.fill_with(#{a: 2, b: 3}); m += #{d: 5}; m == #{a: 1, b: 3, d: 5}",
+        "#{a: 1} + #{a: 2, b: 3} == #{a: 2, b: 3}",
+        r#"#{a: 1, b: [2.50, "x"]}.to_json() == "{\"a\":1,\"b\":[2.50,\"x\"]}""#,
     ] {
         is_true(expression);
     }
@@ -430,6 +444,46 @@ fn holds(expression: &str, d: &DifferenceContext<'_>) {
         rule(&format!("if {expression} {{ reason(\"TIMING_LAG\", 1) }}")).call_once(d, None);
     let verdict = verdict.unwrap_or_else(|error| panic!("{expression}: {error}"));
     assert!(verdict.reason.is_some(), "{expression} is not true");
+}
+
+#[test]
+fn looking_at_wide_records_and_long_texts_counts() {
+    let fields = |count: usize| {
+        let names = (0..count).map(|at| Field::new(format!("field_{at}"), Kind::Text));
+        Layout::new(names.collect(), 1)
+    };
+    let long = "x".repeat(60_000);
+    for body in [
+        "for i in 0..5000 { d.differing; }",
+        "for i in 0..5000 { d.agreeing; }",
+        "for i in 0..5000 { try { d.record_b.no_such_field; } catch {} }",
+        "for i in 0..9000 { d.record_b.keys(); }",
+        "for i in 0..9000 { d.record_b.field_1; }",
+        "for i in 0..9000 { d.delta; }",
+        "for i in 0..5000 { d.match_pass; }",
+    ] {
+        let call = |layout: &Layout, cells: &[u8], matched: &str| {
+            let d = DifferenceContext {
+                layout,
+                field: FieldRef::EntireRecord,
+                diff_type: DiffType::MissingInSourceA,
+                severity: Severity::Medium,
+                a: None,
+                b: Some(Cells::new(cells)),
+                partner_rejected: false,
+                matched: Some(matched),
+            };
+            rule(body).call_once(&d, None).map(drop)
+        };
+        let cells = |count: usize| {
+            let mut bytes = Vec::new();
+            (0..count).for_each(|_| push_cell(&mut bytes, Cell::Text("x")));
+            bytes
+        };
+        assert_eq!(call(&fields(3), &cells(3), "{}"), Ok(()), "{body}");
+        let wide = call(&fields(1_000), &cells(1_000), &format!("{{\"pass\": \"{long}\"}}"));
+        assert!(wide.unwrap_err().ran_out, "{body}");
+    }
 }
 
 #[test]

@@ -8,10 +8,12 @@
 //! time catches the rest.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext, Position,
+    Array, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
+    Position,
 };
 use rust_decimal::Decimal;
 
@@ -21,14 +23,22 @@ use super::engine::{CallResult, MAX_OPERATIONS, MAX_TEXT_BYTES};
 pub(super) const MAX_WORK: u64 = 200_000;
 /// How deep arrays, maps and closures may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
-/// Bytes of text that are one unit.
-const TEXT: usize = 64;
-/// Elements of arrays that are one unit.
-const ELEMENTS: usize = 64;
+/// Bytes of a text that are one unit: some functions take it apart into characters.
+const TEXT: usize = 16;
+/// Bytes of texts in arrays and maps that are one unit: copies share them.
+const INNER_TEXT: usize = 64;
+/// Pairs of letters to compare that are one unit.
+const PAIRS: usize = 64;
+/// Elements of arrays that are one unit: the value of a variable may be copied.
+const ELEMENTS: usize = 6;
+/// Elements that an array or a map within another counts for itself.
+const CONTAINER: usize = 4;
 /// Elements or entries to compare that are one unit.
 const COMPARED: usize = 12;
 /// Entries of maps that are one unit.
-const ENTRIES: usize = 32;
+const ENTRIES: usize = 8;
+/// Parts of a text, or entries of maps to find and compare, that are one unit.
+const PIECES: usize = 2;
 /// Units for an element or an entry that is written as text.
 const WRITTEN: usize = 8;
 /// Operations that calling a closure from an array's function counts for.
@@ -71,13 +81,14 @@ pub(super) fn charge_texts(texts: &[&str]) -> CallResult<()> {
 
 /// Charges for comparing each letter of one text with each of another.
 pub(super) fn charge_product(a: &str, b: &str) -> CallResult<()> {
-    charge(a.len().saturating_mul(b.len()) / TEXT)
+    charge(a.len().saturating_mul(b.len()) / PAIRS)
 }
 
 /// The size of a value.
 #[derive(Default)]
 struct Size {
     text: usize,
+    inner_text: usize,
     elements: usize,
     entries: usize,
 }
@@ -90,14 +101,15 @@ impl Size {
             return Err(EvalAltResult::ErrorDataTooLarge(what, Position::NONE).into());
         }
         if let Some(text) = value.read_lock::<ImmutableString>() {
-            self.text += text.len();
+            *(if depth == 0 { &mut self.text } else { &mut self.inner_text }) += text.len();
         } else if let Some(array) = value.read_lock::<Array>() {
-            self.elements += array.len();
+            self.elements += array.len() + CONTAINER;
             // Beyond the budget, the value need not be measured.
             charge(self.units().saturating_sub(usize::try_from(MAX_WORK).unwrap_or(usize::MAX)))?;
             array.iter().try_for_each(|value| self.add_nested(value, depth))?;
         } else if let Some(map) = value.read_lock::<Map>() {
             self.entries += map.len();
+            self.elements += CONTAINER;
             charge(self.units().saturating_sub(usize::try_from(MAX_WORK).unwrap_or(usize::MAX)))?;
             map.values().try_for_each(|value| self.add_nested(value, depth))?;
         } else if let Some(closure) = value.read_lock::<FnPtr>() {
@@ -107,7 +119,8 @@ impl Size {
     }
 
     fn add_nested(&mut self, value: &Dynamic, depth: usize) -> CallResult<()> {
-        // Most are numbers and short texts.
+        // A decimal has memory of its own.
+        self.elements += usize::from(value.is_decimal());
         if value.is_int() || value.is_decimal() || value.is_unit() || value.is_bool() {
             return Ok(());
         }
@@ -115,7 +128,10 @@ impl Size {
     }
 
     const fn units(&self) -> usize {
-        self.text / TEXT + self.elements / ELEMENTS + self.entries / ENTRIES
+        self.text / TEXT
+            + self.inner_text / INNER_TEXT
+            + self.elements / ELEMENTS
+            + self.entries / ENTRIES
     }
 }
 
@@ -191,7 +207,7 @@ pub(super) fn register(engine: &mut Engine) {
             Ok::<_, Box<EvalAltResult>>(position(array, &wanted, 0)?.is_some())
         })
         .register_fn("index_of", |array: &mut Array, wanted: Dynamic| index_of(array, &wanted, 0))
-        .register_fn("index_of", |array: &mut Array, wanted: Dynamic, start: rhai::INT| {
+        .register_fn("index_of", |array: &mut Array, wanted: Dynamic, start: INT| {
             index_of(array, &wanted, start)
         })
         .register_fn("dedup", dedup)
@@ -200,10 +216,125 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("sort_by", sort)
         .register_fn("order", order)
         .register_fn("order_by", order)
+        .register_fn("sort", |array: &mut Array| sort_values(array, false))
+        .register_fn("sort_desc", |array: &mut Array| sort_values(array, true))
+        .register_fn("order", |array: &mut Array| ordered(array, false))
+        .register_fn("order_desc", |array: &mut Array| ordered(array, true))
         .register_fn("to_string", array_text)
         .register_fn("to_debug", array_text)
         .register_fn("to_string", map_text)
-        .register_fn("to_debug", map_text);
+        .register_fn("to_debug", map_text)
+        .register_fn("to_json", |map: &mut Map| -> CallResult<String> {
+            let mut size = Size::default();
+            map.values().try_for_each(|value| size.add_nested(value, 0))?;
+            charge((map.len() + size.elements + size.entries) * WRITTEN)?;
+            charge(size.inner_text / TEXT)?;
+            Ok(rhai::format_map_as_json(map))
+        })
+        .register_fn("mixin", mix)
+        .register_fn("+=", mix)
+        .register_fn("+", |mut map: Map, other: Map| -> CallResult<Map> {
+            mix(&mut map, other)?;
+            Ok(map)
+        })
+        .register_fn("fill_with", |map: &mut Map, other: Map| -> CallResult<()> {
+            charge(other.len())?;
+            for (key, value) in other {
+                map.entry(key).or_insert(value);
+            }
+            Ok(())
+        })
+        .register_fn("to_chars", |text: &str| -> CallResult<Array> {
+            charge(text.len() / PIECES)?;
+            Ok(text.chars().map(Dynamic::from).collect())
+        })
+        .register_fn("split", |text: &mut ImmutableString| pieces(text, text.split_whitespace()));
+    macro_rules! splits {
+        ($($delimiter:ty),+) => {$(
+            engine
+                .register_fn("split", |text: &mut ImmutableString, by: $delimiter| {
+                    pieces(text, text.split(by))
+                })
+                .register_fn("split_rev", |text: &mut ImmutableString, by: $delimiter| {
+                    pieces(text, text.rsplit(by))
+                })
+                .register_fn("split", |text: &mut ImmutableString, by: $delimiter, most: INT| {
+                    pieces(text, text.splitn(at_least_one(most), by))
+                })
+                .register_fn("split_rev", |text: &mut ImmutableString, by: $delimiter, most: INT| {
+                    pieces(text, text.rsplitn(at_least_one(most), by))
+                });
+        )+};
+    }
+    splits! { &str, char }
+}
+
+/// The parts of a text; one that is empty is its own part.
+fn pieces<'t>(text: &ImmutableString, parts: impl Iterator<Item = &'t str>) -> CallResult<Array> {
+    if text.is_empty() {
+        return Ok(vec![text.clone().into()]);
+    }
+    let parts: Array = parts.map(Into::into).collect();
+    charge(parts.len() / PIECES)?;
+    Ok(parts)
+}
+
+fn at_least_one(most: INT) -> usize {
+    usize::try_from(most.max(1)).unwrap_or(usize::MAX)
+}
+
+/// Takes over the entries of another map.
+fn mix(map: &mut Map, other: Map) -> CallResult<()> {
+    charge(other.len())?;
+    map.extend(other);
+    Ok(())
+}
+
+/// Sorts values of one type.
+fn sort_values(array: &mut Array, descends: bool) -> CallResult<()> {
+    let Some(first) = array.first() else { return Ok(()) };
+    let steps = array.len().ilog2() as usize;
+    charge(array.len() * steps / COMPARED)?;
+    let wrong = |what: String| EvalAltResult::ErrorFunctionNotFound(what, Position::NONE);
+    if array.iter().any(|value| value.type_id() != first.type_id()) {
+        let what = "elements of different types cannot be sorted".to_owned();
+        return Err(wrong(what).into());
+    }
+    if array.len() > 1 && compared(first, first).is_none() {
+        return Err(wrong(format!("elements of {} cannot be sorted", first.type_name())).into());
+    }
+    array.sort_by(|a, b| {
+        let order = compared(a, b).unwrap_or(Ordering::Equal);
+        if descends { order.reverse() } else { order }
+    });
+    Ok(())
+}
+
+fn ordered(array: &mut Array, descends: bool) -> CallResult<Array> {
+    let mut sorted = array.clone();
+    sort_values(&mut sorted, descends)?;
+    Ok(sorted)
+}
+
+/// The order of two values of one type that has one.
+fn compared(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
+    if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
+        return Some(a.cmp(&b));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_decimal(), b.as_decimal()) {
+        return Some(a.cmp(&b));
+    }
+    if let (Some(a), Some(b)) = (a.read_lock::<ImmutableString>(), b.read_lock::<ImmutableString>())
+    {
+        return Some(a.as_str().cmp(b.as_str()));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_char(), b.as_char()) {
+        return Some(a.cmp(&b));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_bool(), b.as_bool()) {
+        return Some(a.cmp(&b));
+    }
+    (a.is_unit() && b.is_unit()).then_some(Ordering::Equal)
 }
 
 /// Removes elements that equal the one before.
@@ -288,12 +419,12 @@ fn replace(text: &mut ImmutableString, from: &str, to: &str) -> CallResult<()> {
     Ok(())
 }
 
-fn index_of(array: &Array, wanted: &Dynamic, start: rhai::INT) -> CallResult<rhai::INT> {
-    let length = rhai::INT::try_from(array.len()).unwrap_or(rhai::INT::MAX);
+fn index_of(array: &Array, wanted: &Dynamic, start: INT) -> CallResult<INT> {
+    let length = INT::try_from(array.len()).unwrap_or(INT::MAX);
     // Negative numbers count from the end.
     let start = if start < 0 { (length + start).max(0) } else { start };
     let found = position(array, wanted, usize::try_from(start).unwrap_or(usize::MAX))?;
-    Ok(found.and_then(|at| rhai::INT::try_from(at).ok()).unwrap_or(-1))
+    Ok(found.and_then(|at| INT::try_from(at).ok()).unwrap_or(-1))
 }
 
 /// Where the first element from `start` on is that equals `wanted`.
@@ -324,7 +455,7 @@ fn maps_equal(a: &Map, b: &Map) -> CallResult<bool> {
     if a.len() != b.len() {
         return Ok(false);
     }
-    charge(a.len() / COMPARED)?;
+    charge(a.len() / PIECES)?;
     for (key, value) in a {
         match b.get(key) {
             Some(other) if equal(value, other)? => {}
