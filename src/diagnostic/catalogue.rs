@@ -491,8 +491,8 @@ codes! {
             "A glob in `path` matches no file."
             => "Check the folder and the pattern.";
         TooManyFiles "too-many-files" [Exit(Class::Source)]
-            "A source has more files than recon numbers."
-            => "Name fewer files.";
+            "A source has more than 20,000 files."
+            => "Put several into one, or name fewer.";
         TrailerMissing "trailer-missing" [Exit(Class::Source)]
             "A file has no trailer, several, or lines after it."
             => "The file is incomplete or not the expected one; fetch it again, or mend `trailer`.";
@@ -1252,7 +1252,7 @@ codes! {
             "A filter would reveal a hidden suggestion."
             => "Leave the filter out.";
         TokenByToken "token-by-token" [Http(403)]
-            "Tokens neither make nor revoke tokens."
+            "Tokens neither make nor revoke tokens, and make no administrator."
             => "Log in.";
         Superseded "superseded" [Http(409)]
             "A newer run has taken the place of the item's run, or its break goes on at a later date."

@@ -6,13 +6,19 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::DeflateDecoder;
 
 use super::file::{Stamp, not_opened, unreadable};
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::OneOrMany;
-use crate::domain::place::MAX_INPUTS;
+
+/// The most files of a source. Each takes a tenth of a millisecond and a few kilobytes.
+const MAX_FILES: usize = 20_000;
+/// The largest list of members of an archive, in bytes.
+const MAX_DIRECTORY: u64 = 16 << 20;
 
 /// Where a source's rows come from, with everything decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,12 +126,23 @@ impl Inputs {
                 None => inputs.push(Input { name: path, origin: Origin::File }),
             }
         }
-        if inputs.len() > MAX_INPUTS {
-            let message = format!("the source has {} files, more than {MAX_INPUTS}", inputs.len());
-            return Err(Problem::new(Code::TooManyFiles, message).in_file(self.name()));
-        }
+        at_most(inputs.len(), "the source", &self.name())?;
         Ok(inputs)
     }
+}
+
+/// Refuses more files than a source may have.
+fn at_most(files: usize, whose: &str, path: &Path) -> Result<(), Problem> {
+    if files > MAX_FILES {
+        let message = format!("{whose} has {files} files, more than {MAX_FILES}");
+        return Err(too_many(message, path));
+    }
+    Ok(())
+}
+
+fn too_many(message: String, path: &Path) -> Problem {
+    let help = "put several into one, or name fewer";
+    Problem::new(Code::TooManyFiles, message).in_file(path).help(help)
 }
 
 /// The files that a path means: the file of this name, else those that the glob matches.
@@ -345,8 +362,29 @@ impl Read for Checked {
     }
 }
 
+/// A file of which only so many bytes may be read.
+struct Metered {
+    file: File,
+    left: Arc<AtomicU64>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(out)?;
+        let left = self.left.load(Ordering::Relaxed).saturating_sub(length as u64);
+        self.left.store(left, Ordering::Relaxed);
+        if left == 0 { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(length) }
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 /// A zip archive that is not a workbook.
-struct Archive(zip::ZipArchive<BufReader<File>>);
+struct Archive(zip::ZipArchive<BufReader<Metered>>);
 
 impl Archive {
     /// The archive at `path`, if it is one.
@@ -363,11 +401,19 @@ impl Archive {
         if !is_zip {
             return Ok(None);
         }
-        let archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| {
+        let left = Arc::new(AtomicU64::new(MAX_DIRECTORY));
+        let metered = Metered { file, left: Arc::clone(&left) };
+        let archive = zip::ZipArchive::new(BufReader::new(metered)).map_err(|error| {
+            if left.load(Ordering::Relaxed) == 0 {
+                let limit = MAX_DIRECTORY >> 20;
+                let message = format!("the list of this archive's files has more than {limit} MiB");
+                return too_many(message, path);
+            }
             Problem::new(Code::BadArchive, format!("this zip archive can't be read: {error}"))
                 .in_file(path)
                 .help("it is cut off or damaged; fetch the file again")
         })?;
+        left.store(u64::MAX, Ordering::Relaxed);
         // Workbooks are zip archives too; they are files of their own kind.
         let is_workbook = ["[Content_Types].xml", "mimetype"]
             .iter()
@@ -380,6 +426,7 @@ impl Archive {
         let wrong = |message: String, help: &str| {
             Problem::new(Code::BadArchive, message).in_file(path).help(help)
         };
+        at_most(self.0.len(), "this zip archive", path)?;
         let mut members = Vec::new();
         for index in 0..self.0.len() {
             let member = self.0.by_index_raw(index).map_err(|error| {

@@ -405,6 +405,27 @@ fn sum(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn an_archive_has_a_bounded_number_of_files() {
+    let folder = Folder::new();
+    let archive = |members: usize, width: usize| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
+        for number in 0..members {
+            writer.start_file(format!("{number:0width$}.csv"), options).unwrap();
+            writer.write_all(b"x,y\n1,2\n").unwrap();
+        }
+        folder.file(writer.finish().unwrap().into_inner())
+    };
+    assert_eq!(rows_with(&plan(&archive(30, 60_000)), Limits::default()).len(), 30);
+    let few = refused(&plan(&archive(20_001, 8)));
+    assert_eq!(few.code, Code::TooManyFiles);
+    assert!(few.message.contains("20001 files, more than 20000"), "{}", few.message);
+    let long = refused(&plan(&archive(300, 60_000)));
+    assert_eq!((long.code, long.message.contains("16 MiB")), (Code::TooManyFiles, true));
+}
+
+#[test]
 fn compressed_files_are_read_as_they_are() {
     let folder = Folder::new();
     let text = format!("\u{feff}x,y\n{}", "1,\"2\n\"\n".repeat(1000));
