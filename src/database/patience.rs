@@ -2,13 +2,50 @@
 //!
 //! A request of the review server has one deadline for everything that it waits for: its turn to
 //! write, a connection, a lock. Without one (the command line) each wait has its own limit.
+//!
+//! A session that has stopped never ends a wait. So whoever answers for a request may ask, from another thread,
+//! whether what the request waits for is still there ([`Watch`]).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 thread_local! {
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
     static STRICT: Cell<bool> = const { Cell::new(false) };
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+}
+
+/// Whether a session is there and may answer.
+type IsThere = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What the work of another thread waits for.
+#[derive(Clone, Default)]
+pub struct Watch(Arc<Mutex<Option<IsThere>>>);
+
+impl Watch {
+    /// Runs `work`, whose sessions this watch sees.
+    pub fn over<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = WATCH.replace(Some(self.clone()));
+        let done = work();
+        WATCH.set(before);
+        done
+    }
+
+    /// Whether the work waits for a session that will not answer.
+    pub fn is_hopeless(&self) -> bool {
+        let is_there = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        is_there.is_some_and(|is_there| !is_there())
+    }
+}
+
+/// This thread's work waits for a session from now on, which `is_there` asks about.
+pub fn waits_for(is_there: impl Fn() -> bool + Send + Sync + 'static) {
+    WATCH.with_borrow(|watch| {
+        if let Some(Watch(seen)) = watch {
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(is_there));
+        }
+    });
 }
 
 /// Restores the deadline that was there before, also after a panic.
@@ -74,5 +111,17 @@ mod tests {
         assert!(!is_limited());
         strictly(HOUR, || assert!(is_strict() && is_limited()));
         assert!(!is_strict());
+    }
+
+    #[test]
+    fn a_watch_sees_the_sessions_of_its_own_work() {
+        let watch = Watch::default();
+        assert!(!watch.is_hopeless());
+        watch.over(|| waits_for(|| true));
+        assert!(!watch.is_hopeless());
+        watch.over(|| waits_for(|| false));
+        assert!(watch.is_hopeless());
+        waits_for(|| true);
+        assert!(watch.is_hopeless());
     }
 }

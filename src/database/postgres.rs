@@ -109,7 +109,7 @@ impl Connector {
     /// # Errors
     /// A server that is away or refuses.
     pub fn connect(&self) -> Result<Client, Problem> {
-        self.client().map_err(|error| self.problem(&error))
+        self.client().map(|(client, _)| client).map_err(|error| self.problem(&error))
     }
 
     /// What makes the server give up the statement that runs on this connection.
@@ -147,10 +147,17 @@ impl Connector {
 /// A connection of the pool.
 pub struct Connection {
     client: Client,
+    wiring: Wiring,
     plans: Plans,
 }
 
 impl Connection {
+    /// Lets whoever watches this thread's work ask about this connection's session.
+    pub fn show(&self) {
+        let wiring = self.wiring.clone();
+        patience::waits_for(move || wiring.is_there());
+    }
+
     /// The connection and the plans of its statements.
     pub const fn parts(&mut self) -> (&mut Client, &mut Plans) {
         (&mut self.client, &mut self.plans)
@@ -212,12 +219,21 @@ impl ManageConnection for Connector {
     type Error = Error;
 
     fn connect(&self) -> Result<Connection, Error> {
-        Ok(Connection { client: self.client()?, plans: Plans::default() })
+        let (client, wiring) = self.client()?;
+        Ok(Connection { client, wiring, plans: Plans::default() })
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<(), Error> {
         if patience::is_limited() {
-            // A session that is stopped, or cut off, must not cost the request its time.
+            connection.show();
+            // Closing a connection waits for an answer that is due, so a stopped session is asked nothing.
+            if connection.wiring.is_stopped() {
+                return Err(Error::__private_api_timeout());
+            }
+            if self.is_socket {
+                return connection.client.is_valid(ALIVE);
+            }
+            // A session that is cut off must not cost the request its time.
             return patience::strictly(ALIVE, || connection.simple_query("").map(drop));
         }
         connection.simple_query("").map(drop)
@@ -229,7 +245,7 @@ impl ManageConnection for Connector {
 }
 
 impl Connector {
-    fn client(&self) -> Result<Client, Error> {
+    fn client(&self) -> Result<(Client, Wiring), Error> {
         // The library bounds only the first step, and a frozen server still accepts connections.
         patience::within(self.time, || {
             let wiring = self.wiring.of_one();
@@ -240,7 +256,7 @@ impl Connector {
                     _ => None,
                 });
             wiring.set_session(session.unwrap_or_default());
-            Ok(client)
+            Ok((client, wiring))
         })
     }
 }

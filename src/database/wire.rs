@@ -4,17 +4,17 @@
 //! a single session that is stopped or whose packets get lost. So where a thread has a deadline
 //! ([`super::patience`]), a read that waits for long asks on a second connection whether the server is
 //! there and at work for this session, and fails if not. A session that is busy with a long statement
-//! is waited for longer.
+//! is waited for longer. A session on this machine whose process is stopped is known by the operating system.
 //!
 //! The client library offers no place for that but its TLS connector, so this is one. It also
 //! negotiates TLS, because the library would not call it for an unencrypted connection. Unix
 //! sockets never come here: the library allows no TLS on them. There a request asks before it takes a
-//! connection.
+//! connection, and whoever answers for the request asks while it waits ([`Wiring::is_there`]).
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::ToSocketAddrs as _;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::channel;
@@ -143,6 +143,16 @@ impl Probe {
         receiver.recv_timeout(LOOK_TIME).ok().flatten()
     }
 
+    /// Whether the process of a session is stopped, where it runs on this machine and the system says so.
+    fn is_stopped(&self, session: i32) -> bool {
+        let is_local = self.host.starts_with('/')
+            || self.host == "localhost"
+            || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        is_local
+            && std::fs::read_to_string(format!("/proc/{session}/stat"))
+                .is_ok_and(|stat| stat.contains("(postgres) T") || stat.contains("(postgres) t"))
+    }
+
     fn ask(&self) -> io::Result<()> {
         #[cfg(unix)]
         if self.host.starts_with('/') {
@@ -234,6 +244,16 @@ impl Wiring {
     /// The server's number of the session.
     pub fn set_session(&self, session: i32) {
         self.session.store(session, Ordering::Relaxed);
+    }
+
+    /// Whether the session's process is stopped, as far as this machine can tell.
+    pub fn is_stopped(&self) -> bool {
+        self.probe.is_stopped(self.session.load(Ordering::Relaxed))
+    }
+
+    /// Whether the server answers, and the session is not stopped.
+    pub fn is_there(&self) -> bool {
+        !self.is_stopped() && self.probe.answers()
     }
 
     /// Whether the server answers now, on another connection.
@@ -361,7 +381,7 @@ impl Wire {
     fn is_served(&self, since: Instant) -> bool {
         let Wiring { probe, session } = &self.wiring;
         let session = session.load(Ordering::Relaxed);
-        probe.answers()
+        self.wiring.is_there()
             && (session == 0 || since.elapsed() < IDLE || !probe.is_idle(session, since))
     }
 }

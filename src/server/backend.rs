@@ -225,7 +225,8 @@ impl Worker {
         let request = &handed.request;
         let head_only = request.method == Method::Head;
         let left = PATIENCE.saturating_sub(handed.came.elapsed());
-        let response = patience::within(left, || handle(&self.app, request));
+        let answer = || patience::within(left, || handle(&self.app, request));
+        let response = handed.watch.over(answer);
         handed.known.store(response.known, Ordering::SeqCst);
         let is_stream = matches!(response.body, Body::Stream(_));
         // The guard reads long answers as fast as its client does: they must not hold a lane's thread.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::http::Request;
 use super::lane::Lane;
+use crate::database::patience::Watch;
 
 pub struct Handed {
     pub request: Request,
@@ -15,6 +16,8 @@ pub struct Handed {
     pub came: Instant,
     /// Set with the answer: the client is logged in.
     pub known: Arc<AtomicBool>,
+    /// Sees what the request waits for.
+    pub watch: Watch,
 }
 
 #[derive(Default)]
@@ -65,6 +68,7 @@ mod tests {
             lane: Lane::Work,
             came: Instant::now(),
             known: Arc::default(),
+            watch: Watch::default(),
         };
         let (first, second) = (handover.put(handed("/a")), handover.put(handed("/b")));
         assert_eq!(handover.take(second.number).unwrap().request.path(), "/b");

@@ -1,5 +1,6 @@
 //! One connection: requests one after another.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::time::Instant;
 use uuid::Uuid;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::database::patience::Watch;
 use crate::server::handover::Handed;
 use crate::server::http::Method;
 
@@ -15,9 +17,12 @@ use super::Shared;
 use super::head::{self, Head, Refused, Scan};
 use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, REQUESTS};
 use super::places::NoPlace;
-use super::relay::{self, Framing};
+use super::relay::{self, Asking, Framing};
 use super::slots::Phase;
 use super::wire::{self, Received, Sending};
+
+const UNCONFIRMED: &str =
+    "the store does not answer; the change may be stored or not: look before you repeat it";
 
 /// What becomes of a connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,13 +190,24 @@ fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, 
         }
     };
     shared.setup.counts.passed.fetch_add(1, Ordering::Relaxed);
-    let bodyless = head.request.method == Method::Head;
+    let (bodyless, is_safe) =
+        (head.request.method == Method::Head, head.request.method.is_safe());
+    let watch = Watch::default();
     let logged_in = Arc::new(AtomicBool::new(false));
-    let handed = Handed { request: head.request, lane, came, known: Arc::clone(&logged_in) };
+    let known_by = Arc::clone(&logged_in);
+    let handed =
+        Handed { request: head.request, lane, came, known: known_by, watch: watch.clone() };
     let time = places.limits().answer_time.saturating_sub(came.elapsed());
     let ticket = shared.setup.handover.put(handed);
-    let mut answer = relay::ask(&shared.setup.backend, at_work, ticket, bodyless, time)
-        .map_err(|_| Refused::new(503, "no answer could be made"))?;
+    let asking = Asking { bodyless, answer_time: time, is_hopeless: &|| watch.is_hopeless() };
+    let answer = relay::ask(&shared.setup.backend, at_work, ticket, asking);
+    let mut answer = answer.map_err(|error| match (error.kind(), is_safe) {
+        (ErrorKind::HostUnreachable, true) => {
+            Refused::new(503, "the store does not answer; try again in a moment")
+        }
+        (ErrorKind::HostUnreachable, false) => Refused::new(503, UNCONFIRMED),
+        _ => Refused::new(503, "no answer could be made"),
+    })?;
     if logged_in.load(Ordering::SeqCst) && !*known {
         *known = true;
         shared.slots(|slots| slots.mark_known(place, Instant::now()));

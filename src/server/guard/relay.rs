@@ -40,20 +40,36 @@ pub struct Answer<'a> {
     rest: Option<(UnixStream, Option<Place<'a>>)>,
 }
 
+/// How long an answer may take before it is asked whether one can come, and how often then.
+const PATIENT: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How an answer is asked for.
+pub struct Asking<'a> {
+    pub bodyless: bool,
+    pub answer_time: Duration,
+    /// Whether the request waits for a store that will not answer.
+    pub is_hopeless: &'a dyn Fn() -> bool,
+}
+
 /// Asks for the answer to the request with this ticket. Each connection carries one request.
+///
+/// # Errors
+/// No answer in time, or (`HostUnreachable`) none that could come.
 pub fn ask<'a>(
     backend: &Path,
     place: Place<'a>,
     ticket: Ticket<'_>,
-    bodyless: bool,
-    answer_time: Duration,
+    asking: Asking<'_>,
 ) -> io::Result<Answer<'a>> {
+    let Asking { bodyless, answer_time, is_hopeless } = asking;
     let mut socket = UnixStream::connect(backend)?;
     socket.set_write_timeout(Some(answer_time))?;
     let number = ticket.number;
     socket.write_all(format!("GET /{number} HTTP/1.1\r\nconnection: close\r\n\r\n").as_bytes())?;
     socket.shutdown(Shutdown::Write)?;
-    let deadline = Instant::now() + answer_time;
+    let began = Instant::now();
+    let deadline = began + answer_time;
     let mut bytes = Vec::with_capacity(4 * 1024);
     let mut buffer = [0; 16 * 1024];
     let end = loop {
@@ -61,11 +77,18 @@ pub fn ask<'a>(
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
-        socket.set_read_timeout(Some(left))?;
+        let next = PATIENT.saturating_sub(began.elapsed()).max(LOOK_EVERY);
+        socket.set_read_timeout(Some(left.min(next)))?;
         let read = match socket.read(&mut buffer) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                if began.elapsed() >= PATIENT && is_hopeless() {
+                    return Err(ErrorKind::HostUnreachable.into());
+                }
+                continue;
+            }
             Err(error) => return Err(error),
         };
         let looked = bytes.len().saturating_sub(3);

@@ -102,6 +102,9 @@ impl PostgresStore {
         }
         let got = self.pool.get_timeout(time);
         *failed() = got.is_err().then(Moment::now);
+        if let Ok(connection) = &got {
+            connection.show();
+        }
         got.map_err(|error| {
             Problem::new(
                 Code::StoreUnreachable,
