@@ -55,14 +55,15 @@ impl<W: Write> CellWriter<W> {
 }
 
 /// Whether a spreadsheet might run this text as a formula: it starts with a tab or a carriage return, or
-/// with `=`, `+`, `-` or `@` (full-width forms included) after characters that a spreadsheet strips,
+/// with `=`, `+`, `-` or `@` (full-width and small forms included) after characters that a spreadsheet strips,
 /// and is not a plain number.
 pub fn is_formula(text: &str) -> bool {
     if text.starts_with(['\t', '\r']) {
         return true;
     }
     let stripped = text.trim_start_matches(is_invisible);
-    stripped.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_number(text)
+    stripped.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫'])
+        && !is_number(text)
 }
 
 /// Spaces, controls, format characters, combining marks (variation selectors included), and the few
@@ -146,6 +147,7 @@ mod tests {
             "\u{a0}=1",
             "\u{feff}=1",
             "＝1",
+            "\u{fe66}1",
             "\n=1",
             "+.",
             "-1e",
