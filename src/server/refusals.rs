@@ -77,9 +77,12 @@ pub fn of(operation: &str) -> Vec<Code> {
         "user_create" => &[
             PASSWORD,
             &[BadLogin, BadPersonName, LoginTaken, NoSuchLogin, SeparationOfDuties, ServiceRoles],
+            &[TokenByToken],
         ],
-        "user_change" => &[&[LastAdmin, NoSuchLogin, OwnRoles, SeparationOfDuties, ServiceRoles]],
-        "user_invite" => &[&[AwaitsConsent, NoSuchLogin, ServiceRoles]],
+        "user_change" => {
+            &[&[LastAdmin, NoSuchLogin, OwnRoles, SeparationOfDuties, ServiceRoles, TokenByToken]]
+        }
+        "user_invite" => &[&[AwaitsConsent, NoSuchLogin, ServiceRoles, TokenByToken]],
         "policy_propose" => &[KEY, WORDS, &[Exists, SamePolicy]],
         _ => &[],
     };

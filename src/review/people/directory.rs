@@ -16,6 +16,7 @@ use super::login::{Attempt, Proved};
 use super::principal::key_of;
 use super::record::{Change, audit};
 use super::secret::Random;
+use super::token::refuse_token;
 use super::{AuthMethod, Hashing, Principal, login, name, password};
 
 pub use crate::store::people::Person;
@@ -203,6 +204,9 @@ pub(super) fn add_with(
         let before =
             if new.same_person_as.is_some() { person(tx, &key)?.roles } else { Roles::NONE };
         let all = new.roles.iter().fold(before, Roles::with);
+        if all.contains(Role::Admin) {
+            refuse_token(by)?;
+        }
         if all != before {
             not_oneself(by, &person_id)?;
             replace_roles(tx, by, &person_id, before, all, now)?;
@@ -236,6 +240,9 @@ pub fn set_roles(
         people::lock_admins(tx)?;
         let Known { key, principal } = known(tx, login)?;
         check_roles(roles, principal.is_service)?;
+        if roles.contains(Role::Admin) && !principal.roles.contains(Role::Admin) {
+            refuse_token(by)?;
+        }
         if roles != principal.roles {
             not_oneself(by, &principal.person_id)?;
             replace_roles(tx, by, &principal.person_id, principal.roles, roles, now)?;

@@ -11,6 +11,7 @@ use crate::store::transact::{self, Transact, Transaction};
 use super::directory::{self, Known, NewPerson, Person};
 use super::record::{Change, audit};
 use super::secret::{Pair, Random, digest, is_secret};
+use super::token::refuse_token;
 use super::{Hashing, password};
 
 /// Lifetime of the first administrator's link in seconds; each start of the server makes a new one.
@@ -66,6 +67,9 @@ pub fn invite(
         if principal.is_service {
             let message = "a program has tokens, no password";
             return Err(Refusal::new(Code::ServiceRoles, message));
+        }
+        if principal.roles.contains(Role::Admin) {
+            refuse_token(by)?;
         }
         directory::refuse_waiting(tx, &Known { key: key.clone(), principal: principal.clone() })?;
         people::Invitation::delete(tx, Some(&key))?;

@@ -117,10 +117,11 @@ pub fn create(
     Ok((token, text(&id, &secret)))
 }
 
-/// Tokens can't manage tokens: a leaked one could outlive its expiry.
-fn refuse_token(by: &Actor) -> Result<(), Refusal> {
+/// Tokens can't manage tokens: a leaked one could outlive its expiry. Nor can they make an admin, whose login
+/// makes tokens.
+pub(super) fn refuse_token(by: &Actor) -> Result<(), Refusal> {
     if by.auth_method.starts_with("token:") {
-        let message = "a token neither makes nor revokes tokens: log in for that";
+        let message = "a token neither makes nor revokes tokens, and makes no admin: log in for that";
         return Err(Refusal::new(Code::TokenByToken, message));
     }
     Ok(())

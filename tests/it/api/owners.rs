@@ -246,6 +246,21 @@ fn tokens_cannot_create_extend_or_revoke_tokens() {
     let revoked = sue.ask("DELETE", &format!("/auth/tokens/{id}"), &[], "");
     assert_eq!(verdict(&revoked), (403, "token-by-token".into()));
     assert_eq!(house.bearer(&other).get("/auth/me").status, 200);
+    // An administrator's login would make tokens.
+    let adm = house.person("adm");
+    let admin = json!({ "login": "eve", "roles": ["admin"] });
+    assert_eq!(verdict(&adm.post("/admin/users", &admin)), (403, "token-by-token".into()));
+    let link = adm.post("/admin/users/adm/invitation", &json!({}));
+    assert_eq!(verdict(&link), (403, "token-by-token".into()));
+    let promoted = adm.ask(
+        "PATCH",
+        "/admin/users/ann",
+        &[("Content-Type", "application/json")],
+        r#"{"roles": ["admin"]}"#,
+    );
+    assert_eq!(verdict(&promoted), (403, "token-by-token".into()));
+    let analyst = json!({ "login": "eve", "roles": ["analyst"] });
+    assert_eq!(adm.post("/admin/users", &analyst).status, 201);
     // A session may.
     let mine = added(&house, "zoe", "supervisor");
     let made = with_cookie(
