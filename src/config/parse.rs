@@ -23,6 +23,8 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// How many keys one map may have.
 const MAX_KEYS: usize = 5_000;
+/// After so many mistakes nothing more is looked at.
+const MAX_PROBLEMS: usize = 500;
 
 /// How many characters are counted to find the places of parts in lines that are not ASCII.
 const MAX_COUNTED: usize = 500_000_000;
@@ -241,6 +243,10 @@ impl<'a> Builder<'a> {
     fn bounded(&self, span: Span) -> Result<(), Problem> {
         if self.nodes > MAX_NODES || self.bytes > MAX_BYTES || self.counted.get() > MAX_COUNTED {
             return Err(self.problem(Code::YamlSyntax, TOO_LARGE, span));
+        }
+        if self.problems.len() > MAX_PROBLEMS {
+            let message = format!("more than {MAX_PROBLEMS} mistakes; the rest is not looked at");
+            return Err(self.problem(Code::YamlSyntax, message, span));
         }
         Ok(())
     }
@@ -499,6 +505,17 @@ mod tests {
         let null: Vec<bool> =
             document.root.entries().iter().map(|entry| entry.value.is_null()).collect();
         assert_eq!(null, [true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_file_of_mistakes_is_not_read_to_its_end() {
+        for mistake in ["job: x\n", "<<: x\n", "[1]: x\n"] {
+            let text = mistake.repeat(50_000);
+            let (tree, problems) = parse(&text, Path::new("recon.yaml"));
+            assert!(tree.is_none() && problems.len() < 510, "{mistake}: {}", problems.len());
+            let last = problems.last().unwrap();
+            assert!(last.message.contains("more than 500 mistakes"), "{last}");
+        }
     }
 
     #[test]

@@ -20,10 +20,20 @@ pub fn without_passwords(text: &str) -> String {
 }
 
 /// The same text, as long, with stars for the passwords of the URLs in it: for a line that is shown
-/// with a mark below it.
+/// with a mark below it. It rather hides too much: what might be a password in a URL without a scheme or a host, too.
 pub fn masked(text: &str) -> String {
     each_word(text, |word, clean| {
-        let Parted { before, password, after, query } = parted(word);
+        let mut parts = parted(word);
+        if parts.password.is_none() {
+            parts = half_a_url(word).unwrap_or(parts);
+        }
+        let Parted { before, password, after, query } = parts;
+        if let Some((name, value)) = before.split_once('=')
+            && is_secret(name)
+        {
+            clean.extend([name, "=", &stars(value), query]);
+            return;
+        }
         clean.push_str(before);
         if let Some(password) = password {
             clean.push_str(&stars(password));
@@ -93,6 +103,25 @@ fn parted(word: &str) -> Parted<'_> {
     }
     let (before, query) = word.split_at(scheme.len() + parameters);
     Parted { before, password: None, after: "", query }
+}
+
+/// A word such as `user:password@host`, or `postgres://user:password`.
+fn half_a_url(word: &str) -> Option<Parted<'_>> {
+    let scheme = scheme_end(word);
+    let from = scheme + word.get(scheme..)?.find(':')? + 1;
+    let rest = word.get(from..)?;
+    let until = match rest.rfind('@') {
+        Some(at) => at,
+        None if scheme > 0 => rest.find(['/', '?']).unwrap_or(rest.len()),
+        None => return None,
+    };
+    let password = rest.get(..until).filter(|text| !text.bytes().all(|b| b.is_ascii_digit()))?;
+    Some(Parted {
+        before: word.get(..from)?,
+        password: Some(password),
+        after: rest.get(until..)?,
+        query: "",
+    })
 }
 
 /// Where the address begins behind what looks like the scheme of a URL; 0 for a word without one.
@@ -185,6 +214,11 @@ mod tests {
             ("store: postgres//me:pw@db/r", "store: postgres//me:**@db/r"),
             ("store: postgres:/me:p?w@db/r", "store: postgres:/me:***@db/r"),
             ("https://a.b/c?d no secret", "https://a.b/c?d no secret"),
+            ("store: me:pw@db/r", "store: me:**@db/r"),
+            ("store: postgres://me:pw", "store: postgres://me:**"),
+            ("store: postgres://db:5432/r", "store: postgres://db:5432/r"),
+            ("host=db password=pw user=me", "host=db password=** user=me"),
+            ("at 10:30 a@b.com, x:y", "at 10:30 a@b.com, x:y"),
         ] {
             assert_eq!(masked(text), shown);
         }

@@ -9,6 +9,12 @@ use super::tree::{Content, Node};
 use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::Date;
 
+/// How deep variables may stand in the defaults of others.
+const MAX_DEPTH: usize = 32;
+/// The longest value, and the most bytes of all values together.
+const MAX_VALUE: usize = 1 << 20;
+const MAX_TOTAL: usize = 16 << 20;
+
 /// The variable that is always the business date.
 pub const BATCH_DATE: &str = "BATCH_DATE";
 
@@ -23,9 +29,17 @@ pub fn substitute(
     let lookup =
         |name: &str| if name == BATCH_DATE { Some(date.clone()) } else { environment(name) };
     let mut problems = Vec::new();
+    let mut total = 0;
     walk(root, &mut |node| {
         let Content::Scalar(scalar) = &mut node.content else { return };
-        match replace(&scalar.written, &lookup) {
+        if total > MAX_TOTAL {
+            return;
+        }
+        let replaced = replace(&scalar.written, &lookup, 0).and_then(|value| {
+            total += value.len();
+            if total > MAX_TOTAL { Err(too_long(MAX_TOTAL)) } else { Ok(value) }
+        });
+        match replaced {
             Ok(value) => scalar.value = value,
             Err(problem) => problems.push(problem.at(node.spot.place(file))),
         }
@@ -42,7 +56,21 @@ fn walk(node: &mut Node, visit: &mut dyn FnMut(&mut Node)) {
     }
 }
 
-fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+fn too_long(limit: usize) -> Problem {
+    let message = format!("with its variables replaced, it has more than {} MiB", limit >> 20);
+    Problem::new(Code::BadVariable, message).help("name fewer or shorter variables")
+}
+
+fn replace(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    depth: usize,
+) -> Result<String, Problem> {
+    if depth > MAX_DEPTH {
+        let message = format!("variables are nested more than {MAX_DEPTH} levels deep");
+        let help = "give the innermost default alone";
+        return Err(Problem::new(Code::BadVariable, message).help(help));
+    }
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -56,7 +84,10 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String
                 let problem = Problem::new(Code::BadVariable, "a `${` is not closed");
                 return Err(problem.help("write `$${` for the two characters"));
             };
-            replaced.push_str(&value_of(variable, lookup)?);
+            replaced.push_str(&value_of(variable, lookup, depth)?);
+            if replaced.len() > MAX_VALUE {
+                return Err(too_long(MAX_VALUE));
+            }
             rest = tail;
         } else {
             // A lone dollar stays.
@@ -84,7 +115,11 @@ fn split_at_end(inner: &str) -> Option<(&str, &str)> {
     None
 }
 
-fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+fn value_of(
+    variable: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    depth: usize,
+) -> Result<String, Problem> {
     let (name, default) = match variable.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (variable, None),
@@ -99,9 +134,9 @@ fn value_of(variable: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S
     }
     match (lookup(name), default) {
         // As in a shell, an empty variable is as good as none.
-        (Some(value), Some(default)) if value.is_empty() => replace(default, lookup),
+        (Some(value), Some(default)) if value.is_empty() => replace(default, lookup, depth + 1),
         (Some(value), _) => Ok(value),
-        (None, Some(default)) => replace(default, lookup),
+        (None, Some(default)) => replace(default, lookup, depth + 1),
         (None, None) => {
             let message = format!("the environment variable `{name}` is not set");
             let help = match nearest(name, [BATCH_DATE]) {
@@ -139,10 +174,22 @@ mod tests {
             // What a variable holds is text: neither YAML nor another variable.
             ("${TRICK}", "${DIR}: {a: b}"),
         ] {
-            assert_eq!(replace(text, &lookup).as_deref(), Ok(expected));
+            assert_eq!(replace(text, &lookup, 0).as_deref(), Ok(expected));
         }
         for text in ["${NONE}", "${", "${A:-${B}", "${1X}", "${}", "${A B}"] {
-            assert!(replace(text, &lookup).is_err(), "{text}");
+            assert!(replace(text, &lookup, 0).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn nesting_and_growth_are_bounded() {
+        let nested = |levels| ["${NONE:-".repeat(levels), "x".into(), "}".repeat(levels)].concat();
+        assert_eq!(replace(&nested(20), &lookup, 0).as_deref(), Ok("x"));
+        let refused = replace(&nested(20_000), &lookup, 0).unwrap_err();
+        assert!(refused.message.contains("32 levels"), "{refused}");
+        let long = |_: &str| Some("x".repeat(100_000));
+        assert!(replace(&"${A}".repeat(10), &long, 0).is_ok());
+        let refused = replace(&"${A}".repeat(11), &long, 0).unwrap_err();
+        assert!(refused.message.contains("1 MiB"), "{refused}");
     }
 }

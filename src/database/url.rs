@@ -78,6 +78,8 @@ impl StoreUrl {
         let Some((scheme, rest)) = text.split_once(':') else {
             return Err(if text.is_empty() {
                 wrong("the store's URL is empty")
+            } else if may_have_password(text) {
+                wrong("this is not the URL of a store")
             } else {
                 wrong(format!("`{text}` is not the URL of a store"))
                     .help(format!("did you mean `sqlite:{text}`?"))
@@ -102,8 +104,11 @@ impl StoreUrl {
 
     fn parse_sqlite(rest: &str, base: &Path) -> Result<Self, Problem> {
         if let Some(path) = rest.strip_prefix("//") {
-            return Err(wrong("`sqlite://` is ambiguous: some read a path behind it as absolute")
-                .help(format!("write `sqlite:{}`", path.strip_prefix('/').unwrap_or(path))));
+            let problem = wrong("`sqlite://` is ambiguous: some read a path behind it as absolute");
+            return Err(match path.strip_prefix('/').unwrap_or(path) {
+                path if may_have_password(path) => problem,
+                path => problem.help(format!("write `sqlite:{path}`")),
+            });
         }
         if rest.is_empty() || rest == ":memory:" {
             return Err(wrong("the store must be a file: a run is read again by later commands")
@@ -126,6 +131,9 @@ impl PostgresUrl {
             Some((user, password)) => (user, Some(password)),
             None => (credentials, None),
         };
+        if database.split_once(':').is_some_and(|(_, rest)| rest.contains('@')) {
+            return Err(wrong("a user and a password stand where the name of the database should"));
+        }
         let (host, port) = Self::split_address(address)?;
         let mut url = Self {
             user: some_text(decode(user, "user")?),
@@ -205,6 +213,11 @@ impl PostgresUrl {
         }
         Ok(())
     }
+}
+
+/// Whether a text that is no URL may be one with a password, or settings with one, mistyped.
+fn may_have_password(text: &str) -> bool {
+    text.contains(['@', '=', '?'])
 }
 
 fn some_text(text: String) -> Option<String> {
@@ -330,6 +343,11 @@ mod tests {
             ("postgres://h/d?connect_timeout=soon", "1 to 3600"),
             ("postgres://a,b/d", "several hosts"),
             ("postgres://[::1/d", "`]` is missing"),
+            ("postgres:///u:secret@h/d", "a user and a password stand"),
+            ("sqlite://u:secret@h/d", "ambiguous"),
+            ("postgres//h?password=secret", "not the URL of a store"),
+            ("host=h user=u password=secret", "not the URL of a store"),
+            ("u:secret@h/d", "no kind of store"),
         ] {
             let problem = parse(text).unwrap_err().to_string();
             assert!(problem.contains(expected), "{text}: {problem}");
