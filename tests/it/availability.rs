@@ -253,8 +253,10 @@ fn sessions(client: &mut postgres::Client) -> Vec<i32> {
 fn stopped_sessions_are_replaced_while_the_server_answers() {
     let cluster = Cluster::new("sessions");
     cluster.start();
-    for mode in ["prefer", "disable"] {
-        let store = format!("{}/postgres?sslmode={mode}", cluster.url());
+    for (url, mode) in
+        [(cluster.url(), "prefer"), (cluster.url(), "disable"), (cluster.socket_url(), "disable")]
+    {
+        let store = format!("{url}/postgres?sslmode={mode}");
         let project = Project::of(".");
         project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
         project.json(&["run", "--json"]);
@@ -305,6 +307,84 @@ fn a_session_that_stops_at_work_is_given_up() {
         });
         assert!(began.elapsed() < SOON + SOON, "{:?}", began.elapsed());
         Cluster::continue_sessions(&[session]);
+    }
+}
+
+#[test]
+fn a_store_whose_log_is_gone_is_not_read_on() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let Ok(url) = StoreUrl::parse("sqlite:recon.db", &project.path("")) else { panic!() };
+    let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
+    let mark = |mark: &str| {
+        recon::store::transact::write(&*store, |tx| {
+            let add = "INSERT INTO recon.idempotency VALUES ($1, 'r', 'k', 'h', 'x', '2026-01-15T10:00:00Z')";
+            tx.execute(add, &[mark.into()]).map(drop)
+        })
+    };
+    let read = || {
+        recon::store::transact::read(&*store, |tx| {
+            tx.query("SELECT count(*) FROM recon.runs", &[]).map(drop)
+        })
+    };
+    mark("one").unwrap();
+    read().unwrap();
+    store.is_same().unwrap();
+    std::fs::remove_file(project.path("recon.db-wal")).unwrap();
+    for refused in [read(), store.is_same(), mark("two"), read()] {
+        assert_eq!(refused.unwrap_err().code.name(), "store-replaced");
+    }
+}
+
+#[test]
+fn a_request_whose_session_stops_in_a_statement_is_answered() {
+    let cluster = Cluster::new("statement");
+    cluster.start();
+    for url in [cluster.url(), cluster.socket_url()] {
+        let store = format!("{url}/postgres?sslmode=disable");
+        let project = Project::of(".");
+        project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
+        project.json(&["run", "--json"]);
+        let house = House::of_store(&store, project, &[]);
+        let (token, body) = (house.person("ann").token, resolve(&first_item(&house)));
+        let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
+        for (method, path, body, stops_all) in [
+            ("GET", "/workflow/queue", "", false),
+            ("POST", "/workflow/resolve", body.as_str(), false),
+            ("GET", "/workflow/queue", "", true),
+        ] {
+            // The session waits for this lock, in a statement, when it is stopped.
+            other.batch_execute("BEGIN; LOCK TABLE recon.tokens IN ACCESS EXCLUSIVE MODE").unwrap();
+            let began = Instant::now();
+            let (answer, stopped) = std::thread::scope(|scope| {
+                let asked = scope.spawn(|| ask(&house.server, &token, method, path, body));
+                let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+                let session: i32 = loop {
+                    if let Some(row) = other.query_opt(waiting, &[]).unwrap() {
+                        break row.get(0);
+                    }
+                    assert!(began.elapsed() < SOON && !asked.is_finished(), "{path}");
+                };
+                match stops_all {
+                    true => cluster.freeze(),
+                    false => Cluster::stop_sessions(&[session]),
+                }
+                (asked.join().unwrap(), session)
+            });
+            // Else it would be given up after a minute.
+            assert!(began.elapsed() < SOON, "{path}: {:?}", began.elapsed());
+            assert_eq!(answer.status, 503, "{path}: {}", answer.text());
+            assert!(answer.header("retry-after").is_some());
+            assert_eq!(Client::to(&house.server).get("/health").status, 200);
+            match stops_all {
+                true => cluster.thaw(),
+                false => Cluster::continue_sessions(&[stopped]),
+            }
+            other.batch_execute("ROLLBACK").unwrap();
+            becomes(200, || ask(&house.server, &token, "GET", "/workflow/queue", ""));
+        }
+        house.server.assert_well();
+        other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
     }
 }
 
@@ -515,9 +595,9 @@ fn a_deleted_or_replaced_store_accepts_no_decisions() {
 
     let wal = path("recon.db-wal");
     std::fs::rename(&wal, path("aside-wal")).unwrap();
-    assert_eq!(decide(&items[2]), 503, "the log moved away");
+    assert_eq!((decide(&items[2]), ready()), (503, 503), "the log moved away");
     std::fs::rename(path("aside-wal"), &wal).unwrap();
-    assert_eq!(decide(&items[2]), 200, "the log put back");
+    assert_eq!((decide(&items[2]), ready()), (200, 200), "the log put back");
 
     for name in ["recon.db", "recon.db-wal", "recon.db-shm"] {
         std::fs::remove_file(path(name)).unwrap();

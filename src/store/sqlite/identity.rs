@@ -63,6 +63,14 @@ impl Identity {
         Err(replaced("another file is where the store was").in_file(&self.path))
     }
 
+    /// Makes sure that the same file is still there, and the log of the newest transaction: connections that have
+    /// both open go on reading what is there no more.
+    pub(super) fn check_all(&self) -> Result<(), Problem> {
+        self.check()?;
+        let known = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_some() { Log(known).check(&self.path) } else { Ok(()) }
+    }
+
     /// Remembers the log of a transaction that has ended.
     pub(super) fn remember(&self, log: &Log) {
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log.0;

@@ -160,7 +160,7 @@ impl Store for SqliteStore {
             self.seen.remember(Seen::end(tx)?);
             Ok(())
         })?;
-        self.identity.check()
+        self.identity.check_all()
     }
 
     fn migrate(&self) -> Result<Vec<String>, Problem> {

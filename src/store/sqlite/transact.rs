@@ -16,7 +16,7 @@ use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 
 impl Transact for SqliteStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
-        self.identity.check()?;
+        self.identity.check_all()?;
         let mut read = || {
             let connection = self.reader()?;
             let undo = self.begin(&connection, "BEGIN")?;
