@@ -196,7 +196,7 @@ pub fn show_policy(call: &Call<'_>) -> Result<Response, Denied> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "policy": { "thresholds": { "USD": 1000000 } },
+    "policy": { "thresholds": { "USD": "1000000" } },
     "comments": "as agreed with internal audit",
 }))]
 struct PolicyWanted {
