@@ -121,7 +121,8 @@ pub fn create(
 /// makes tokens.
 pub(super) fn refuse_token(by: &Actor) -> Result<(), Refusal> {
     if by.auth_method.starts_with("token:") {
-        let message = "a token neither makes nor revokes tokens, and makes no admin: log in for that";
+        let message =
+            "a token neither makes nor revokes tokens, and makes no admin: log in for that";
         return Err(Refusal::new(Code::TokenByToken, message));
     }
     Ok(())

@@ -190,8 +190,7 @@ fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, 
         }
     };
     shared.setup.counts.passed.fetch_add(1, Ordering::Relaxed);
-    let (bodyless, is_safe) =
-        (head.request.method == Method::Head, head.request.method.is_safe());
+    let (bodyless, is_safe) = (head.request.method == Method::Head, head.request.method.is_safe());
     let watch = Watch::default();
     let logged_in = Arc::new(AtomicBool::new(false));
     let known_by = Arc::clone(&logged_in);
