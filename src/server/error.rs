@@ -136,11 +136,16 @@ pub const SECURITY_HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the guard says to a change whose store has fallen silent.
+pub const UNCONFIRMED: &str =
+    "the store did not confirm the change: look whether it was made before you repeat it";
+
 /// The bytes of a whole answer, for requests that the guard refuses.
 pub fn plain(status: u16, detail: &str, id: &str) -> Vec<u8> {
     let code = match status {
         408 => Code::Timeout,
         413 => Code::TooLarge,
+        503 if detail == UNCONFIRMED => Code::StoreUnconfirmed,
         503 => Code::Unavailable,
         _ => Code::Malformed,
     };

@@ -375,6 +375,8 @@ fn a_request_whose_session_stops_in_a_statement_is_answered() {
             assert!(began.elapsed() < SOON, "{path}: {:?}", began.elapsed());
             assert_eq!(answer.status, 503, "{path}: {}", answer.text());
             assert!(answer.header("retry-after").is_some());
+            let (_, code) = crate::api::verdict(&answer);
+            assert!(method == "GET" || code.starts_with("store-"), "{path}: {code}");
             assert_eq!(Client::to(&house.server).get("/health").status, 200);
             match stops_all {
                 true => cluster.thaw(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::database::patience::Watch;
+use crate::server::error::UNCONFIRMED;
 use crate::server::handover::Handed;
 use crate::server::http::Method;
 
@@ -20,9 +21,6 @@ use super::places::NoPlace;
 use super::relay::{self, Asking, Framing};
 use super::slots::Phase;
 use super::wire::{self, Received, Sending};
-
-const UNCONFIRMED: &str =
-    "the store does not answer; the change may be stored or not: look before you repeat it";
 
 /// What becomes of a connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
