@@ -71,8 +71,8 @@ struct StatementPart {
     title: String,
     chart: Waterfall,
     from: (String, String),
-    /// Name, amount, count, nature.
-    lines: Vec<(String, String, String, &'static str)>,
+    /// Name, amount, count, nature, and the reason whose differences it is made of.
+    lines: Vec<(String, String, String, &'static str, Option<String>)>,
     to: (String, String),
 }
 
@@ -127,6 +127,7 @@ struct ReasonGroup {
 }
 
 struct Bar {
+    code: String,
     name: String,
     count: String,
     share: String,
@@ -293,8 +294,12 @@ fn page(data: &ReportData, awaiting: Vec<Item>) -> Page {
 
 fn part(one: &Statement, summary: &Summary) -> StatementPart {
     let (a, b) = (&summary.sources.a.system, &summary.sources.b.system);
-    let line =
-        |line: &Line| (line.name(), one.shown(&line.amount), count(line.count), line.nature());
+    let reasons = &summary.attributions.reasons;
+    let attributed = |reason: &&String| reasons.iter().any(|known| known.code == **reason);
+    let line = |line: &Line| {
+        let reason = Some(&line.reason).filter(attributed).cloned();
+        (line.name(), one.shown(&line.amount), count(line.count), line.nature(), reason)
+    };
     StatementPart {
         title: one.title(),
         chart: Waterfall::new(one, (a, b)),
@@ -421,6 +426,7 @@ fn reasons(summary: &Summary) -> Vec<ReasonGroup> {
         let sum: u64 = reasons.iter().map(|reason| reason.count).sum();
         let settled = reasons.iter().map(|reason| reason.accepted).sum();
         let bars = reasons.iter().map(|reason| Bar {
+            code: reason.code.clone(),
             name: visible(&reason.code).into_owned(),
             count: count(reason.count),
             share: share(reason.count, total),

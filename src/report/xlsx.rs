@@ -118,6 +118,8 @@ struct Book<'r> {
     workbook: Workbook,
     run: &'r RunRow,
     functional: BTreeMap<String, bool>,
+    /// For each reason the row of its first difference.
+    first_of: BTreeMap<String, u32>,
     deciders: Deciders,
     references: References,
     present: Break,
@@ -136,6 +138,7 @@ impl<'r> Book<'r> {
             workbook: Workbook::new(),
             run,
             functional: BTreeMap::new(),
+            first_of: BTreeMap::new(),
             deciders: Deciders::default(),
             references: References::of_run(run),
             present: Break::default(),
@@ -206,6 +209,9 @@ impl<'r> Book<'r> {
         }
         self.differences += 1;
         let row = self.differences;
+        if !self.first_of.contains_key(reason) {
+            self.first_of.insert(reason.to_owned(), row);
+        }
         let functional = match self.functional.get(reason) {
             Some(true) => "functional",
             Some(false) => "non-functional",
@@ -330,11 +336,21 @@ impl<'r> Book<'r> {
                 let counted = Some((counted(line.count), Shape::Decimals(0)));
                 ((line.name(), one.plain(&line.amount)), line.nature(), counted)
             });
-            for ((name, amount), nature, number) in std::iter::once((from, "", None)).chain(lines) {
+            let links: Vec<Option<u32>> = std::iter::once(None)
+                .chain(one.lines.iter().map(|line| self.first_of.get(&line.reason).copied()))
+                .collect();
+            let written = std::iter::once((from, "", None)).chain(lines).zip(links);
+            for (((name, amount), nature, number), link) in written {
                 row += 1;
                 self.cell(STATEMENT, row, 0, &one.field, None)?;
                 self.cell(STATEMENT, row, 1, one.currency.as_deref().unwrap_or_default(), None)?;
-                self.cell(STATEMENT, row, 2, &name, None)?;
+                match link {
+                    Some(first) => {
+                        let place = format!("internal:differences!H{}", first + 1);
+                        self.sheet(STATEMENT)?.write_url_with_text(row, 2, place.as_str(), &name)?;
+                    }
+                    None => self.cell(STATEMENT, row, 2, &name, None)?,
+                }
                 self.cell(STATEMENT, row, 3, nature, None)?;
                 self.cell(STATEMENT, row, 4, &amount, exact(&amount).filter(|_| adds_up))?;
                 self.cell(STATEMENT, row, 5, "", number)?;

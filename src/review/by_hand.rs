@@ -328,9 +328,13 @@ impl Work<'_> {
     pub fn match_view(&mut self, actor: &Actor, item: &Item) -> Result<Option<MatchView>, Problem> {
         let Some(match_id) = self.tables.match_of(item.key)? else { return Ok(None) };
         let keys = self.rows_of_match(&match_id, false)?;
-        let mut items = self.tables.items(&keys, false)?;
-        // A row that is still there on a later date is shown once.
-        items.retain(|one| !one.goes_on || one.key.run_no == item.key.run_no);
+        let mut items = Vec::new();
+        for one in self.tables.items(&keys, false)? {
+            // A row that is still there on a later date is shown once.
+            if one.key.run_no == item.key.run_no || self.tables.goes_on_at(&one)?.is_none() {
+                items.push(one);
+            }
+        }
         Ok(Some(MatchView {
             sums: self.match_sums(actor, &items)?,
             rows: self.views(actor, items)?,

@@ -354,7 +354,12 @@ impl Work<'_> {
                 invalid("status", "is UNKNOWN, PENDING, ACCEPTED, REJECTED or ALL")
             })?),
         };
-        let (runs, some_runs) = self.runs_of(filter)?;
+        let (mut runs, some_runs) = self.runs_of(filter)?;
+        if status == Some(Status::Unknown) && filter.run_id.is_none() {
+            // Most dates of a long history have nothing to decide any more.
+            let undecided = self.tables.undecided_runs()?;
+            runs.retain(|run| undecided.contains(&run.run_no));
+        }
         let by_suggestion = is_by_suggestion(filter);
         let blind = self.policy.blind_suggestions;
         let mut wanted = Wanted {

@@ -1,6 +1,6 @@
 //! The counts at the head of every page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::diagnostic::Problem;
@@ -89,11 +89,16 @@ impl Work<'_> {
         let me = &actor.person_id;
         let mut by_status: BTreeMap<String, u64> =
             Status::ALL.iter().map(|status| (status.name().to_owned(), 0)).collect();
-        let runs = self.tables.current_runs()?;
+        let mut runs = self.tables.current_runs()?;
+        let mut undecided = HashSet::new();
         for count in self.tables.current_counts()? {
             let Some(status) = count.status else { continue };
+            if status == Status::Unknown && count.items > 0 {
+                undecided.insert(count.run_no);
+            }
             *by_status.entry(status.name().to_owned()).or_default() += count.items;
         }
+        runs.retain(|run| undecided.contains(&run.run_no));
         let query =
             ItemQuery { runs: runs.iter().map(|run| run.run_no).collect(), ..ItemQuery::default() };
         let waits = self.waits(&query, &runs, false)?;

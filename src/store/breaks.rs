@@ -21,6 +21,9 @@ use crate::domain::{Date, DiffType, FieldRef, Layout, Status};
 const PART: usize = 60_000;
 /// Items that are changed by one statement.
 const ITEMS: usize = 5_000;
+/// Episodes that have ended are kept by periods of 2^4 days: keys of breaks are hashes, and where all were in one
+/// order, each date would write all over a table that grows.
+const PERIOD: u32 = 4;
 /// The bytes of an entry.
 const ENTRY: usize = 28;
 
@@ -40,6 +43,16 @@ pub(super) enum How {
 }
 
 impl How {
+    /// Whether nobody has to explain the break any more. That a row is gone means that only where the job has
+    /// `declared` what its sources deliver: without that, a file may have only the rows of its date.
+    const fn settles(self, declared: bool) -> bool {
+        match self {
+            Self::Matched | Self::Agrees | Self::Closed => true,
+            Self::Gone => declared,
+            Self::Expired => false,
+        }
+    }
+
     /// As `recon_breaks` says it.
     const fn name(code: i64) -> &'static str {
         match code {
@@ -374,7 +387,7 @@ fn read_day(date: &str) -> Result<i32, Problem> {
 /// What became of breaks when a run was published, and is still to be done.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
-    /// For a run and the next one: breaks that go on.
+    /// For a run and the next one: differences that leave the queue, because their breaks go on or have cleared.
     links: Vec<(i64, i64, Vec<i64>)>,
     /// Runs whose items are to be counted anew.
     recount: Vec<i64>,
@@ -400,7 +413,7 @@ pub(super) fn link(
     match gathered {
         Some(mut gathered) if is_last && basis == gathered.basis => {
             let known = std::mem::take(&mut gathered.known);
-            let kept = clear(
+            let settled = clear(
                 tx,
                 &job,
                 basis,
@@ -412,7 +425,7 @@ pub(super) fn link(
                     version: 0,
                 },
             )?;
-            let links = basis.map(|basis| (basis.run_no, run_no, kept)).into_iter().collect();
+            let links = basis.map(|basis| (basis.run_no, run_no, settled)).into_iter().collect();
             Ok(Linked { links, recount: Vec::new() })
         }
         _ => again(tx, &job, day),
@@ -452,10 +465,10 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
     let version = tx.count("SELECT max(version) + 1 FROM recon.break_dates", &[])?;
     let sql = "SELECT run_no FROM recon.break_dates WHERE job = $1 AND day >= $2";
     let were = tx.list(sql, &parameters![job, day], |row| row.count(0))?;
-    for (table, column) in [("cleared_breaks", "cleared_on"), ("break_dates", "day")] {
-        let sql = format!("DELETE FROM recon.{table} WHERE job = $1 AND {column} >= $2");
-        tx.execute(&sql, &parameters![job, day])?;
-    }
+    let sql = "DELETE FROM recon.cleared_breaks WHERE job = $1 AND period >= $3 AND cleared_on >= $2";
+    tx.execute(sql, &parameters![job, day, day >> PERIOD])?;
+    let sql = "DELETE FROM recon.break_dates WHERE job = $1 AND day >= $2";
+    tx.execute(sql, &parameters![job, day])?;
     let dialect = tx.dialect();
     let sql = format!(
         "SELECT r.run_no, r.batch_date FROM recon.recon_runs r WHERE r.job = $1 \
@@ -500,9 +513,9 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
         move_since(tx, run_no, &moved)?;
         let position = before.map_or(0, |before| before.position + 1);
         let now = Dated { day, run_no, position, version };
-        let kept = clear(tx, job, before, known, now)?;
+        let settled = clear(tx, job, before, known, now)?;
         if let Some(before) = before {
-            linked.links.push((before.run_no, run_no, kept));
+            linked.links.push((before.run_no, run_no, settled));
         }
         before = Some(now);
     }
@@ -541,6 +554,7 @@ const CLEARED: rows::Table = rows::Table {
     name: "cleared_breaks",
     columns: &[
         ("job", "text"),
+        ("period", "integer"),
         ("break_key", "bigint"),
         ("since", "integer"),
         ("run_no", "integer"),
@@ -551,8 +565,8 @@ const CLEARED: rows::Table = rows::Table {
     ],
 };
 
-/// Ends the episodes that a run does not go on with, and gives those that it does; the run is from now on the
-/// newest of the job's dates.
+/// Ends the episodes that a run does not go on with; the run is from now on the newest of the job's dates. Gives the
+/// differences of the run before that nobody has to decide there any more.
 fn clear(
     tx: &mut dyn Transaction,
     job: &str,
@@ -575,8 +589,11 @@ fn clear(
     let partners = partners(tx, now.run_no, ended.iter().map(|(_, entry)| entry.row).collect())?;
     let gone = ended.iter().map(|(_, entry)| entry);
     let gone = gone.filter(|entry| entry.is_of_record() && !partners.contains(&entry.row));
-    let given_up = given_up(tx, before.run_no, now.run_no, gone.map(|entry| entry.number))?;
+    let declared = declared(tx, now.run_no)?;
+    let given_up = given_up(tx, before.run_no, declared, gone.map(|entry| entry.number))?;
     let types = types(tx, before.run_no, ended.iter().map(|(_, entry)| entry.number))?;
+    let mut settled: Vec<i64> =
+        known.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number).collect();
     let ended: Vec<Vec<SqlValue>> = ended
         .into_iter()
         .map(|(key, entry)| {
@@ -585,8 +602,12 @@ fn clear(
                 (true, false) => How::Agrees,
                 (false, _) => given_up.get(&entry.number).copied().unwrap_or(How::Gone),
             };
+            if how.settles(declared.is_some()) {
+                settled.push(entry.number);
+            }
             let mut row = parameters![
                 job,
+                now.day >> PERIOD,
                 key,
                 entry.since,
                 before.run_no,
@@ -600,35 +621,49 @@ fn clear(
         })
         .collect();
     rows::insert(tx, &CLEARED, &ended)?;
-    let mut kept: Vec<i64> =
-        known.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number).collect();
-    kept.sort_unstable();
-    Ok(kept)
+    settled.sort_unstable();
+    Ok(settled)
+}
+
+/// What a job says of its open items.
+#[derive(Clone, Copy)]
+struct Declared {
+    a_moves: bool,
+    b_moves: bool,
+    expires: bool,
+}
+
+fn declared(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Declared>, Problem> {
+    let setting = |key: &str| match tx.dialect() {
+        Dialect::Sqlite => format!("metadata ->> '$.configuration.open_items{}'", key.replace('/', ".")),
+        Dialect::Postgres => {
+            format!("metadata #>> '{{configuration,open_items{}}}'", key.replace('/', ","))
+        }
+    };
+    let sql = format!(
+        "SELECT {}, {}, CAST({} AS text), {} FROM recon.recon_runs WHERE run_no = $1",
+        setting("/a"),
+        setting("/b"),
+        setting("/max_age_days"),
+        setting("")
+    );
+    let found = tx.find(&sql, &parameters![run_no], |row| {
+        let moves = |column| Ok::<_, Problem>(row.str(column)? == Some("movements"));
+        let expires = row.str(2)?.is_some();
+        let declared = Declared { a_moves: moves(0)?, b_moves: moves(1)?, expires };
+        Ok(row.str(3)?.map(|_| declared))
+    })?;
+    Ok(found.flatten())
 }
 
 /// Which open items of a run the next one did not take over, and why. The absence of a movement alone ends nothing.
 fn given_up(
     tx: &mut dyn Transaction,
     before: i64,
-    now: i64,
+    declared: Option<Declared>,
     gone: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, How>, Problem> {
-    let dialect = tx.dialect();
-    let setting = |key: &str| match dialect {
-        Dialect::Sqlite => format!("metadata ->> '$.configuration.open_items.{key}'"),
-        Dialect::Postgres => format!("metadata #>> '{{configuration,open_items,{key}}}'"),
-    };
-    let sql = format!(
-        "SELECT {}, {}, CAST({} AS text) FROM recon.recon_runs WHERE run_no = $1",
-        setting("a"),
-        setting("b"),
-        setting("max_age_days")
-    );
-    let found = tx.find(&sql, &parameters![now], |row| {
-        let moves = |column| Ok::<_, Problem>(row.str(column)? == Some("movements"));
-        Ok((moves(0)?, moves(1)?, row.str(2)?.is_some()))
-    })?;
-    let Some((a, b, expires)) = found.filter(|(a, b, _)| *a || *b) else {
+    let Some(declared) = declared.filter(|it| it.a_moves || it.b_moves) else {
         return Ok(HashMap::new());
     };
     let mut why = HashMap::new();
@@ -637,14 +672,14 @@ fn given_up(
     each_difference(tx, before, columns, gone, &mut |row| {
         let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
         let moves = match diff_type {
-            Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => a,
-            Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => b,
+            Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => declared.a_moves,
+            Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => declared.b_moves,
             _ => false,
         };
         let accepted = row.integer(2)? == Some(Status::Accepted.code().into());
         if moves && accepted && row.boolean(3)? && row.boolean(4)? {
             why.insert(row.count(0)?, How::Closed);
-        } else if moves && expires {
+        } else if moves && declared.expires {
             why.insert(row.count(0)?, How::Expired);
         }
         Ok(())
@@ -723,7 +758,7 @@ impl Linked {
         Ok(kept.map(|entry| (entry.before, entry.number)).collect())
     }
 
-    /// Takes differences whose breaks go on out of the queue, and gives the runs whose items must be counted
+    /// Takes differences whose breaks go on or have cleared out of the queue, and gives the runs whose items must be counted
     /// anew.
     pub fn mark(self, tx: &mut dyn Transaction) -> Result<Vec<i64>, Problem> {
         let dialect = tx.dialect();
@@ -736,7 +771,7 @@ impl Linked {
             tx.execute(&sql, &[])?;
         }
         let counts = self.recount.is_empty();
-        for (before, now, kept) in &self.links {
+        for (before, now, settled) in &self.links {
             let at = match dialect {
                 Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
                 Dialect::Postgres => format!(
@@ -745,7 +780,7 @@ impl Linked {
                 ),
             };
             let mut gone: BTreeMap<i64, (i64, f64)> = BTreeMap::new();
-            for some in kept.chunks(ITEMS) {
+            for some in settled.chunks(ITEMS) {
                 let places =
                     || rows::numbers(some.iter().map(|number| place(dialect, *before, *number)));
                 if counts {
@@ -832,15 +867,51 @@ pub(super) fn cleared(
         Dialect::Postgres => "d.run_no = r.run_no AND d.number = $2".to_owned(),
     };
     let sql = format!(
-        "SELECT c.cleared_on, c.cleared_how FROM recon.recon_runs r \
-         JOIN recon.difference_rows d ON r.attribution_prefix = $1 AND {at} \
-         JOIN recon.cleared_breaks c \
-           ON c.job = r.job AND c.break_key = d.break_key AND c.since = d.since"
+        "SELECT r.job, d.break_key, d.since FROM recon.recon_runs r \
+         JOIN recon.difference_rows d ON r.attribution_prefix = $1 AND {at}"
     );
-    tx.find(&sql, &parameters![prefix, number], |row| {
-        let on = Date::from_days(i32::try_from(row.count(0)?).unwrap_or_default());
-        Ok((on.to_string(), How::name(row.count(1)?).to_owned()))
-    })
+    let found = tx.find(&sql, &parameters![prefix, number], |row| {
+        Ok((row.required(0)?, row.integer(1)?, row.integer(2)?))
+    })?;
+    let Some((job, Some(key), Some(since))) = found else { return Ok(None) };
+    let ended = ended(tx, &job, key, since)?;
+    Ok(ended.map(|ended| {
+        let on = Date::from_days(i32::try_from(ended.on).unwrap_or_default());
+        (on.to_string(), How::name(ended.how).to_owned())
+    }))
+}
+
+/// How an episode ended: its last difference, the day and the way.
+struct Ended {
+    last: (i64, i64),
+    on: i64,
+    how: i64,
+}
+
+/// Looks for the end of an episode in the periods since it began.
+fn ended(
+    tx: &mut dyn Transaction,
+    job: &str,
+    key: i64,
+    since: i64,
+) -> Result<Option<Ended>, Problem> {
+    let newest = "SELECT max(day) FROM recon.break_dates WHERE job = $1";
+    let newest = tx.find(newest, &parameters![job], |row| row.integer(0))?.flatten();
+    let sql = "SELECT run_no, number, cleared_on, cleared_how FROM recon.cleared_breaks \
+               WHERE job = $1 AND period = $2 AND break_key = $3 AND since = $4";
+    for period in since >> PERIOD..=newest.unwrap_or(since) >> PERIOD {
+        let found = tx.find(sql, &parameters![job, period, key, since], |row| {
+            Ok(Ended {
+                last: (row.count(0)?, row.count(1)?),
+                on: row.count(2)?,
+                how: row.count(3)?,
+            })
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// Where the break of a difference was seen last, if it goes on in a later run: the run and the number there.
@@ -862,12 +933,8 @@ pub(super) fn last_seen(
         Ok((row.required(0)?, row.integer(1)?, row.integer(2)?))
     })?;
     let Some((job, Some(key), Some(since))) = found else { return Ok(None) };
-    let sql = "SELECT run_no, number FROM recon.cleared_breaks \
-               WHERE job = $1 AND break_key = $2 AND since = $3";
-    let ended =
-        tx.find(sql, &parameters![&job, key, since], |row| Ok((row.count(0)?, row.count(1)?)))?;
-    if ended.is_some() {
-        return Ok(ended);
+    if let Some(ended) = ended(tx, &job, key, since)? {
+        return Ok(Some(ended.last).filter(|last| *last != (run_no, number)));
     }
     let sql = "SELECT run_no FROM recon.break_dates WHERE job = $1 ORDER BY day DESC LIMIT 1";
     let Some(newest) = tx.find(sql, &parameters![&job], |row| row.count(0))? else {

@@ -18,14 +18,19 @@ use super::publication::ItemCounts;
 use super::review::{Run, carry_matches};
 use super::rows::{self, parameters};
 use super::transact::{Dialect, SqlRow, Transaction};
-use super::{SqlValue, record_of};
+use super::{SqlValue, field_of, record_of};
 use crate::diagnostic::{Code, Problem};
-use crate::domain::{Decimal, DiffType, Kind, Layout, Matched, Status};
+use crate::domain::{Decimal, DiffType, Field, FieldRef, Kind, Layout, Matched, Status};
 
 /// Rows of records that are read at once.
 const CHUNKS: usize = 512;
 /// Items that are changed by one statement.
 const ITEMS: usize = 1_000;
+
+fn is_of_record(number: i64) -> bool {
+    field_of(number.cast_unsigned()) == FieldRef::EntireRecord
+}
+
 const fn key_in(run: &Run, number: i64) -> ItemKey {
     ItemKey { run_no: run.run_no, number }
 }
@@ -44,6 +49,15 @@ struct Same {
 struct Named {
     key: Vec<String>,
     references: [Option<String>; 2],
+    /// The compared values of A's row, else of B's, by their fields.
+    row: BTreeMap<String, String>,
+}
+
+impl Named {
+    /// Whether a row without its partner is the same: all values that both runs compare.
+    fn has_same_row(&self, other: &Self) -> bool {
+        self.row.iter().all(|(name, value)| other.row.get(name).is_none_or(|of| of == value))
+    }
 }
 
 /// A difference of the new run that is the same as one of the old.
@@ -177,9 +191,18 @@ impl Carry {
         }
         let numbers: Vec<i64> = twins.keys().copied().collect();
         let mut carry = Self { old, new, twins: BTreeMap::new(), taken: BTreeSet::new() };
+        // Of a missing row no value is stored with the difference: what people decided was about this row.
+        let mut olds: Vec<i64> = twins.values().copied().filter(|old| is_of_record(*old)).collect();
+        olds.sort_unstable();
+        let mut rows: HashMap<i64, Named> = HashMap::new();
+        names(tx, &carry.old, &olds, &mut |number, named| {
+            rows.insert(number, named);
+        })?;
         let found = &mut carry.twins;
         names(tx, &carry.new, &numbers, &mut |number, named| {
-            if let Some(old) = twins.get(&number) {
+            if let Some(old) = twins.get(&number)
+                && rows.get(old).is_none_or(|row| row.has_same_row(&named))
+            {
                 found.insert(*old, Some(Twin { number, references: named.references }));
             }
         })?;
@@ -689,13 +712,31 @@ fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error>
         matched.ref_b.or_else(|| b.as_ref().map(reference)),
     ];
     let mut key = a.or(b).unwrap_or_default();
-    // Keys are compared as values: 1.0 is 1.00.
     for (part, field) in key.iter_mut().zip(layout.fields()) {
-        if field.kind == Kind::Decimal
-            && let Ok(value) = Decimal::parse(part.as_bytes())
-        {
-            *part = value.normalized().to_string();
-        }
+        make_plain(part, field);
     }
-    Ok(Named { key, references })
+    let parts: Vec<&RawValue> = match sides.1.or(sides.2) {
+        Some(raw) => serde_json::from_str(raw.get())?,
+        None => Vec::new(),
+    };
+    let values = parts.into_iter().zip(layout.fields()).filter(|(_, field)| field.compared);
+    let row = values.map(|(part, field)| {
+        let mut value = match serde_json::from_str(part.get())? {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        make_plain(&mut value, field);
+        Ok((field.name.clone(), value))
+    });
+    let row = row.collect::<Result<_, serde_json::Error>>()?;
+    Ok(Named { key, references, row })
+}
+
+/// Decimals are compared as values: 1.0 is 1.00.
+fn make_plain(text: &mut String, field: &Field) {
+    if field.kind == Kind::Decimal
+        && let Ok(value) = Decimal::parse(text.as_bytes())
+    {
+        *text = value.normalized().to_string();
+    }
 }

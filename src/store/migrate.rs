@@ -69,6 +69,7 @@ migrations! {
     19 "0019" "matches_and_views",
     20 "0020" "records_first",
     21 "0021" "kinds_cleared",
+    22 "0022" "cleared_breaks",
 }
 
 /// A migration that a store says it has.

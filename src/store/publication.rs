@@ -298,7 +298,7 @@ fn hold(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     tx.query(&sql, &parameters![run_no]).map(drop)
 }
 
-/// Takes differences whose breaks go on in a later run out of the queue and its counts.
+/// Takes differences whose breaks go on in a later run, or have cleared there, out of the queue and its counts.
 fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
     for run_no in linked.mark(tx)? {
         let counts = count_items(tx, ITEMS, run_no)?;
@@ -309,12 +309,12 @@ fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
 
 /// Counts the items of a run of which not every row is at hand; they are in this table.
 fn count_items(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<ItemCounts, Problem> {
-    // An undecided item counts where its break was seen last; that there are such items stays known.
-    let goes_on = "d.status = 1 AND d.later IS NOT NULL";
+    // An undecided item counts while its break is open, where that was seen last; that there are such items stays known.
+    let has_left = "d.status = 1 AND d.later IS NOT NULL";
     let sql = format!(
         "SELECT coalesce(d.signature_id, 0), d.status, \
-         sum(CASE WHEN {goes_on} THEN 0 ELSE 1 END), \
-         coalesce(sum(CASE WHEN {goes_on} THEN 0.0 ELSE d.amount_abs END), 0.0) \
+         sum(CASE WHEN {has_left} THEN 0 ELSE 1 END), \
+         coalesce(sum(CASE WHEN {has_left} THEN 0.0 ELSE d.amount_abs END), 0.0) \
          FROM recon.{table} d WHERE {} AND d.status IS NOT NULL GROUP BY 1, 2",
         tx.dialect().of_run("d", run_no)
     );

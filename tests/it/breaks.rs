@@ -1,9 +1,13 @@
 //! Breaks from date to date, through the real program and on both stores.
 
+use recon::database::StoreUrl;
+use recon::review::{GroupBy, PageAsk, QueueFilter, QueueSort};
+use recon::store::{Opening, chain, transact};
 use serde_json::{Value as Json, json};
 
 use crate::postgres;
 use crate::program::Project;
+use crate::review::fixture::{decide_all, office};
 
 const CONFIGURATION: &str = r#"version: 1
 job: days
@@ -420,4 +424,89 @@ fn a_forecast_is_made_from_thirty_cleared_episodes_on() {
     }
     let text = job.project.recon(&["breaks", "list", "--open"]);
     assert!(text.out.contains("70 %"), "{}", text.out);
+}
+
+/// What waits in the queue, as date and reference.
+fn queue(job: &Job) -> Vec<String> {
+    let configuration = job.project.path("recon.yaml");
+    let url = StoreUrl::parse(&job.store, configuration.parent().unwrap()).unwrap();
+    let store = recon::store::open(&url, Opening::Existing).unwrap();
+    let stage = office(true);
+    let (desk, ann) = (stage.desk(&*store), stage.actor("ann"));
+    let ask = PageAsk { count: true, sort: QueueSort::Age, ..PageAsk::default() };
+    let page = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap();
+    assert_eq!(page.total, Some(page.items.len() as u64));
+    let summary = desk.summary(&ann).unwrap();
+    assert_eq!(summary.by_status["UNKNOWN"], page.items.len() as u64);
+    let groups = desk.groups(&ann, &QueueFilter::default(), GroupBy::Signature, &ask).unwrap();
+    let grouped: u64 = groups.items.iter().map(|group| group.count).sum();
+    assert_eq!(grouped, page.items.len() as u64);
+    for id in page.items.iter().map(|item| &item.attribution_id) {
+        assert_eq!(desk.item(&ann, id).unwrap().goes_on, None);
+    }
+    assert_eq!(transact::read(&*store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
+    let mut names: Vec<_> = page
+        .items
+        .into_iter()
+        .map(|item| {
+            let reference = item.source_a_ref_id.or(item.source_b_ref_id).unwrap();
+            format!("{} {reference}", &item.batch_date[8..])
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_break_that_has_cleared_leaves_the_queue_and_a_rerun_brings_it_back() {
+    let declared = "open_items: { a: snapshot, b: snapshot }";
+    let codes = "reason_codes:\n  TIMING: { functional: true, description: \"Booked later\" }\n  \
+                 UNKNOWN: { functional: false, description: \"No cause found\" }";
+    let row = |id: &str, amount: u32| format!("{id},{amount},2026-01-15\n");
+    for (store, open) in stores().into_iter().zip([declared, ""]) {
+        let job = Job::new(&store, &format!("key: [id]\n{open}\n{codes}"));
+        let rows = |given: &[(&str, u32)]| -> String {
+            given.iter().map(|(id, amount)| row(id, *amount)).collect()
+        };
+        let first = rows(&[("AGREES", 1), ("GONE", 1), ("STAYS", 1), ("MATCHED", 1)]);
+        job.run("2026-01-15", &first, &rows(&[("AGREES", 2), ("GONE", 2), ("STAYS", 2)]));
+        assert_eq!(queue(&job), ["15 AGREES", "15 GONE", "15 MATCHED", "15 STAYS"]);
+        // Without `open_items` a file may have only the rows of its date.
+        let gone = || (open.is_empty()).then_some("15 GONE");
+        let second = rows(&[("AGREES", 1), ("STAYS", 1), ("MATCHED", 1)]);
+        let with = |agrees| rows(&[("AGREES", agrees), ("STAYS", 2), ("MATCHED", 1)]);
+        job.run("2026-01-16", &second, &with(1));
+        let left: Vec<&str> = gone().into_iter().chain(["16 STAYS"]).collect();
+        assert_eq!(queue(&job), left, "{store}");
+        job.run("2026-01-16", &second, &with(3));
+        let left: Vec<&str> = gone().into_iter().chain(["16 AGREES", "16 STAYS"]).collect();
+        assert_eq!(queue(&job), left, "{store}");
+        // Nobody need decide what has cleared, but everybody can.
+        job.run("2026-01-16", &second, &with(1));
+        let cleared = job.project.json(&[
+            "--store",
+            &store,
+            "sql",
+            "SELECT attribution_id FROM recon.recon_breaks WHERE ref = 'AGREES'",
+            "--format",
+            "json",
+        ]);
+        decide_all(&job.project, &store, cleared.as_array().unwrap(), "TIMING");
+        assert_eq!(queue(&job).len(), 1 + usize::from(open.is_empty()), "{store}");
+    }
+}
+
+#[test]
+fn an_item_that_expired_stays_in_the_queue_until_it_is_explained() {
+    let open = "key: [id]\nopen_items: { a: movements, b: movements, max_age_days: 3 }";
+    for store in stores() {
+        let job = Job::new(&store, open);
+        job.run("2026-01-15", "T1,1,2026-01-15\n", "");
+        job.run("2026-01-16", "", "");
+        job.run("2026-01-19", "T2,1,2026-01-15\n", "");
+        assert_eq!(queue(&job), ["16 T1", "19 T2"], "{store}");
+        // A row that matches, once it is there on both sides, needs nobody.
+        job.run("2026-01-20", "", "T2,1,2026-01-15\n");
+        assert_eq!(queue(&job), ["16 T1"], "{store}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Totals of money that tie, and the reconciliation statement, on both stores.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use calamine::{DataType, Reader, Xlsx, open_workbook};
 use recon::domain::Decimal;
@@ -160,6 +161,10 @@ fn every_report_has_the_statement() {
     assert!(!text.out.contains("Amounts and examples"), "{}", text.out);
     let html = project.recon(&["report", "--format", "html"]).out;
     assert!(html.contains("class=\"waterfall\""), "{html}");
+    for reason in ["ROUNDING", "LOST", "UNKNOWN"] {
+        assert!(html.contains(&format!("<a href=\"#reason-{reason}\">")), "{html}");
+        assert!(html.contains(&format!("id=\"reason-{reason}\"")), "{html}");
+    }
     let refused = project.recon(&["report", "--statement", "--format", "xlsx", "-o", "x.xlsx"]);
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("error[statement-format]"), "{}", refused.err);
@@ -181,6 +186,21 @@ fn the_workbook_adds_the_statement_up_by_formulas() {
     let lines: f64 = (1..=5).map(number).sum();
     assert!((lines - number(6)).abs() < 1e-9 && (number(6) - number(7)).abs() < 1e-9);
     assert_eq!((number(1), number(7), number(8)), (197.6, 182.87, 0.0));
+    // Each line of a reason leads to its first difference.
+    let differences = book.worksheet_range("differences").unwrap();
+    let reason = |row: usize| differences.get((row, 7)).unwrap().to_string();
+    let file = std::fs::File::open(project.path("out.xlsx")).unwrap();
+    let mut parts = zip::ZipArchive::new(file).unwrap();
+    let mut sheet = String::new();
+    parts.by_name("xl/worksheets/sheet6.xml").unwrap().read_to_string(&mut sheet).unwrap();
+    for (line, code) in [(3, "ROUNDING"), (5, "LOST"), (6, "UNKNOWN")] {
+        let link = format!("<hyperlink ref=\"C{line}\" location=\"differences!H");
+        let (_, rest) = sheet.split_once(&link).unwrap_or_else(|| panic!("{line}: {sheet}"));
+        let row: usize = rest.split('"').next().unwrap().parse().unwrap();
+        assert_eq!(reason(row - 1), code);
+        assert!((1..row - 1).all(|before| reason(before) != code), "{code}");
+    }
+    assert!(!sheet.contains("<hyperlink ref=\"C4\""), "within tolerance has no differences");
 }
 
 #[test]

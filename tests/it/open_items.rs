@@ -263,6 +263,28 @@ fn people_close_rows_and_age_expires_them_once() {
 }
 
 #[test]
+fn a_decision_about_a_missing_row_holds_while_its_compared_values_are_the_same() {
+    for store in stores() {
+        let job = Job::new(&store, "");
+        let status = |day: u32| {
+            let found = job.sql(&format!(
+                "SELECT a.status FROM recon.current_attributions a \
+                 JOIN recon.recon_runs u ON u.run_id = a.run_id WHERE u.batch_date = '{}'",
+                date(day)
+            ));
+            found[0]["status"].as_str().unwrap().to_owned()
+        };
+        job.run(5, "K1,10,x\n", "");
+        job.decide(5, "K1", "TIMING");
+        // `text` is not compared, and 10.0 is 10.
+        job.run(6, "K1,10.0,y\n", "");
+        assert_eq!(status(6), "ACCEPTED", "{store}");
+        job.run(7, "K1,900,y\n", "");
+        assert_eq!(status(7), "UNKNOWN", "{store}");
+    }
+}
+
+#[test]
 fn a_movement_takes_part_as_long_as_the_snapshot_delivers_what_it_matched() {
     for store in stores() {
         let job = Job::new(&store, MIXED);

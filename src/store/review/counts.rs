@@ -145,6 +145,12 @@ impl ReviewTables<'_> {
         })
     }
 
+    /// The runs that have undecided items.
+    pub fn undecided_runs(&mut self) -> Result<HashSet<i64>, Problem> {
+        let sql = "SELECT DISTINCT run_no FROM recon.item_counts WHERE status = 1 AND items > 0";
+        Ok(self.tx.list_again(sql, &[], |row| row.count(0))?.into_iter().collect())
+    }
+
     /// How many undecided items of current runs have this signature.
     pub fn group_size(&mut self, signature_id: i64) -> Result<Option<u64>, Problem> {
         let sql = "SELECT CAST(sum(n.items) AS double precision) FROM recon.item_counts n \

@@ -39,8 +39,8 @@ pub(crate) struct Item {
     pub audit_sample: bool,
     /// The first date of its break, as days since 1970-01-01.
     pub since: Option<i64>,
-    /// Its break goes on at a later date: while it is undecided, lists show it there, and counts count it there.
-    pub goes_on: bool,
+    /// Its break goes on at a later date, or has cleared: while it is undecided, neither queue nor counts have it.
+    pub has_left: bool,
 }
 
 impl Item {
@@ -112,14 +112,14 @@ fn item(row: &SqlRow) -> Result<Item, Problem> {
         version: row.count(18)?,
         audit_sample: row.boolean(19)?,
         since: row.integer(20)?,
-        goes_on: row.boolean(21)?,
+        has_left: row.boolean(21)?,
     })
 }
 
 impl ReviewTables<'_> {
     /// The last item of the break of an item, if that goes on at a later date.
     pub fn goes_on_at(&mut self, item: &Item) -> Result<Option<ItemKey>, Problem> {
-        if !item.goes_on {
+        if !item.has_left {
             return Ok(None);
         }
         let last = breaks::last_seen(self.tx, item.key.run_no, item.key.number)?;
@@ -223,7 +223,7 @@ impl ReviewTables<'_> {
     pub(super) fn moves(&mut self, item: &Item, to: Status) {
         let amount = item.amount_abs.unwrap_or_default();
         for (status, sign) in [(item.status, -1), (to, 1)] {
-            if item.goes_on && status == Status::Unknown {
+            if item.has_left && status == Status::Unknown {
                 continue;
             }
             let at = (item.key.run_no, item.signature_id.unwrap_or_default(), status.code());

@@ -467,7 +467,7 @@ impl ReviewTables<'_> {
     }
 
     /// The runs of a query that may have undecided items of a severity.
-    fn undecided_runs(
+    fn runs_of_severity(
         &mut self,
         query: &ItemQuery,
         severity: Severity,
@@ -505,7 +505,7 @@ impl ReviewTables<'_> {
             }
         }
         if query.some_runs || dialect == Dialect::Postgres {
-            let runs = self.undecided_runs(query, severity)?;
+            let runs = self.runs_of_severity(query, severity)?;
             condition.of_runs(&dialect.run_no("d"), &runs);
         }
         condition.narrow(query, "d");
