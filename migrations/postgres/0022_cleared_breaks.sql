@@ -117,3 +117,20 @@ WITH leaving AS MATERIALIZED (
 )
 UPDATE difference_rows d SET later = l.later
 FROM leaving l WHERE d.run_no = l.run_no AND d.number = l.number;
+
+-- What the undecided items of a run of an older date have at least: a page of the queue is read from the runs that come
+-- first. The defaults are less than any.
+ALTER TABLE item_counts ADD COLUMN least_confidence double precision NOT NULL DEFAULT 0;
+ALTER TABLE item_counts ADD COLUMN least_since integer NOT NULL DEFAULT -2147483648;
+
+UPDATE item_counts n SET least_confidence = g.confidence, least_since = g.since
+FROM (
+    SELECT d.run_no, coalesce(d.signature_id, 0) AS signature_id, min(d.confidence) AS confidence,
+           coalesce(min(d.since), -2147483648) AS since
+    FROM difference_rows d
+    WHERE d.status = 1 AND d.later IS NULL AND EXISTS (
+        SELECT FROM break_dates b JOIN break_dates l ON l.job = b.job AND l.day > b.day
+        WHERE b.run_no = d.run_no)
+    GROUP BY 1, 2
+) g
+WHERE n.run_no = g.run_no AND n.signature_id = g.signature_id AND n.status = 1;

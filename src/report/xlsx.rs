@@ -347,7 +347,12 @@ impl<'r> Book<'r> {
                 match link {
                     Some(first) => {
                         let place = format!("internal:differences!H{}", first + 1);
-                        self.sheet(STATEMENT)?.write_url_with_text(row, 2, place.as_str(), &name)?;
+                        self.sheet(STATEMENT)?.write_url_with_text(
+                            row,
+                            2,
+                            place.as_str(),
+                            &name,
+                        )?;
                     }
                     None => self.cell(STATEMENT, row, 2, &name, None)?,
                 }

@@ -465,7 +465,8 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
     let version = tx.count("SELECT max(version) + 1 FROM recon.break_dates", &[])?;
     let sql = "SELECT run_no FROM recon.break_dates WHERE job = $1 AND day >= $2";
     let were = tx.list(sql, &parameters![job, day], |row| row.count(0))?;
-    let sql = "DELETE FROM recon.cleared_breaks WHERE job = $1 AND period >= $3 AND cleared_on >= $2";
+    let sql =
+        "DELETE FROM recon.cleared_breaks WHERE job = $1 AND period >= $3 AND cleared_on >= $2";
     tx.execute(sql, &parameters![job, day, day >> PERIOD])?;
     let sql = "DELETE FROM recon.break_dates WHERE job = $1 AND day >= $2";
     tx.execute(sql, &parameters![job, day])?;
@@ -590,7 +591,8 @@ fn clear(
     let gone = ended.iter().map(|(_, entry)| entry);
     let gone = gone.filter(|entry| entry.is_of_record() && !partners.contains(&entry.row));
     let declared = declared(tx, now.run_no)?;
-    let given_up = given_up(tx, before.run_no, declared, gone.map(|entry| entry.number))?;
+    let ages = gone.map(|entry| (entry.number, now.day - entry.since)).collect();
+    let given_up = given_up(tx, before.run_no, declared, &ages)?;
     let types = types(tx, before.run_no, ended.iter().map(|(_, entry)| entry.number))?;
     let mut settled: Vec<i64> =
         known.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number).collect();
@@ -630,46 +632,49 @@ fn clear(
 struct Declared {
     a_moves: bool,
     b_moves: bool,
-    expires: bool,
+    max_age_days: Option<i32>,
 }
 
 fn declared(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Declared>, Problem> {
-    let setting = |key: &str| match tx.dialect() {
-        Dialect::Sqlite => format!("metadata ->> '$.configuration.open_items{}'", key.replace('/', ".")),
-        Dialect::Postgres => {
-            format!("metadata #>> '{{configuration,open_items{}}}'", key.replace('/', ","))
-        }
+    let setting = |path: &str| match tx.dialect() {
+        Dialect::Sqlite => format!("metadata ->> '$.{}'", path.replace('/', ".")),
+        Dialect::Postgres => format!("metadata #>> '{{{}}}'", path.replace('/', ",")),
     };
     let sql = format!(
         "SELECT {}, {}, CAST({} AS text), {} FROM recon.recon_runs WHERE run_no = $1",
-        setting("/a"),
-        setting("/b"),
-        setting("/max_age_days"),
-        setting("")
+        setting("identity/open_items/a"),
+        setting("identity/open_items/b"),
+        setting("identity/open_items/max_age_days"),
+        setting("configuration/open_items")
     );
     let found = tx.find(&sql, &parameters![run_no], |row| {
         let moves = |column| Ok::<_, Problem>(row.str(column)? == Some("movements"));
-        let expires = row.str(2)?.is_some();
-        let declared = Declared { a_moves: moves(0)?, b_moves: moves(1)?, expires };
+        let max_age_days = row.str(2)?.and_then(|days| days.parse().ok());
+        let declared = Declared { a_moves: moves(0)?, b_moves: moves(1)?, max_age_days };
         Ok(row.str(3)?.map(|_| declared))
     })?;
     Ok(found.flatten())
 }
 
-/// Which open items of a run the next one did not take over, and why. The absence of a movement alone ends nothing.
+/// Which open items of a run the next one did not take over, and why, by the ages of those that are gone. The absence
+/// of a movement alone ends nothing.
 fn given_up(
     tx: &mut dyn Transaction,
     before: i64,
     declared: Option<Declared>,
-    gone: impl Iterator<Item = i64>,
+    ages: &HashMap<i64, i32>,
 ) -> Result<HashMap<i64, How>, Problem> {
     let Some(declared) = declared.filter(|it| it.a_moves || it.b_moves) else {
         return Ok(HashMap::new());
     };
+    let is_too_old = |number: i64| {
+        let age = ages.get(&number).copied().unwrap_or_default();
+        declared.max_age_days.is_some_and(|most| age > most)
+    };
     let mut why = HashMap::new();
     let columns = "d.diff_type, d.status, d.is_locked, \
                    (SELECT c.closes FROM recon.reason_codes c WHERE c.reason_id = d.reason_id)";
-    each_difference(tx, before, columns, gone, &mut |row| {
+    each_difference(tx, before, columns, ages.keys().copied(), &mut |row| {
         let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
         let moves = match diff_type {
             Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => declared.a_moves,
@@ -677,10 +682,11 @@ fn given_up(
             _ => false,
         };
         let accepted = row.integer(2)? == Some(Status::Accepted.code().into());
+        let number = row.count(0)?;
         if moves && accepted && row.boolean(3)? && row.boolean(4)? {
-            why.insert(row.count(0)?, How::Closed);
-        } else if moves && declared.expires {
-            why.insert(row.count(0)?, How::Expired);
+            why.insert(number, How::Closed);
+        } else if moves && is_too_old(number) {
+            why.insert(number, How::Expired);
         }
         Ok(())
     })?;
@@ -749,6 +755,11 @@ impl Linked {
     /// The run of the date before a run.
     pub fn before(&self, run_no: i64) -> Option<i64> {
         self.links.iter().find(|(_, now, _)| *now == run_no).map(|(before, ..)| *before)
+    }
+
+    /// The runs that are followed by another.
+    pub fn old(&self) -> Vec<i64> {
+        self.links.iter().map(|(before, ..)| *before).collect()
     }
 
     /// The breaks of the date before that a run goes on with: their numbers in both.

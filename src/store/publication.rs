@@ -300,11 +300,28 @@ fn hold(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
 
 /// Takes differences whose breaks go on in a later run, or have cleared there, out of the queue and its counts.
 fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
+    let old = linked.old();
     for run_no in linked.mark(tx)? {
         let counts = count_items(tx, ITEMS, run_no)?;
         write_counts(tx, run_no, &counts)?;
     }
-    Ok(())
+    old.into_iter().try_for_each(|run_no| bound(tx, run_no))
+}
+
+/// Keeps on PostgreSQL, where each run is a partition, what the undecided items of a run of an older date have at
+/// least, so that a page of the queue reads only from the runs that come first.
+fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
+    if tx.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE recon.item_counts n SET least_confidence = d.confidence, least_since = d.since \
+         FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, min(d.confidence) AS confidence, \
+               coalesce(min(d.since), -2147483648) AS since FROM recon.difference_rows d \
+               WHERE d.run_no = {run_no} AND d.status = 1 AND d.later IS NULL GROUP BY 1) d \
+         WHERE n.run_no = {run_no} AND n.status = 1 AND n.signature_id = d.signature_id"
+    );
+    tx.execute(&sql, &[]).map(drop)
 }
 
 /// Counts the items of a run of which not every row is at hand; they are in this table.

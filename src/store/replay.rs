@@ -668,7 +668,9 @@ fn compare_items(
         let key = (reading.run.run_no, row.signature_id, status.code());
         let next = next_runs.get(&reading.run.run_no).copied();
         if later.is_some() && later != next {
-            found.differs.push(format!("{id}: a run that does not follow took it out of the queue"));
+            found
+                .differs
+                .push(format!("{id}: a run that does not follow took it out of the queue"));
         }
         // An undecided item counts where its break was seen last.
         if later.is_none() || status != Status::Unknown {

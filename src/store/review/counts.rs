@@ -7,6 +7,7 @@ use crate::domain::{DiffType, Severity, Status};
 use crate::store::layout::ItemKey;
 use crate::store::rows::parameters;
 
+use super::condition::Where;
 use super::{ItemQuery, ReviewTables, read_key};
 
 /// Items of one run and signature.
@@ -180,12 +181,21 @@ impl ReviewTables<'_> {
             }
             Look::Samples => ("audit_samples", "a.outcome IS NULL", "d.status = 3", Vec::new()),
         };
+        let from = format!(
+            "recon.{table} a JOIN recon.recon_runs r ON r.run_no = a.run_no \
+             WHERE r.superseded_by IS NULL AND {kept}"
+        );
+        let sql = format!("SELECT DISTINCT a.run_no FROM {from} ORDER BY 1");
+        let runs = self.tx.list_again(&sql, &values, |row| row.count(0))?;
+        if runs.is_empty() {
+            return Ok(0);
+        }
         // The small table leads: a join may begin with the items of all runs.
+        let mut place = Where::new(self.dialect(), self.dialect().located("d", "a"));
+        place.of_runs(&self.dialect().run_no("d"), &runs);
         let sql = format!(
-            "SELECT count(*) FROM recon.{table} a JOIN recon.recon_runs r ON r.run_no = a.run_no \
-             WHERE r.superseded_by IS NULL AND {kept} \
-             AND (SELECT {item} FROM recon.difference_rows d WHERE {})",
-            self.dialect().located("d", "a")
+            "SELECT count(*) FROM {from} AND (SELECT {item} FROM recon.difference_rows d WHERE {})",
+            place.sql
         );
         let count = self.tx.list_again(&sql, &values, |row| row.count(0))?;
         Ok(count.first().copied().unwrap_or_default().cast_unsigned())

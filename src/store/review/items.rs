@@ -237,17 +237,21 @@ impl ReviewTables<'_> {
     /// nobody else changes them meanwhile.
     pub fn write_counts(&mut self) -> Result<(), Problem> {
         let moved = std::mem::take(&mut self.moved);
+        // Items that come back may have less than what is known to be the least.
+        let unbounded = match self.dialect() {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => ", least_confidence = DEFAULT, least_since = DEFAULT",
+        };
+        let sql = format!(
+            "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_no, signature_id, status) \
+             DO UPDATE SET items = item_counts.items + excluded.items, \
+             amount_sum = item_counts.amount_sum + excluded.amount_sum{unbounded}"
+        );
         for ((run_no, signature_id, status), (items, sum)) in moved {
-            if items == 0 && sum == 0.0 {
-                continue;
+            if items != 0 || sum != 0.0 || status == Status::Unknown.code() {
+                self.tx.execute(&sql, &parameters![run_no, signature_id, status, items, sum])?;
             }
-            self.tx.execute(
-                "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_no, signature_id, status) \
-                 DO UPDATE SET items = item_counts.items + excluded.items, \
-                 amount_sum = item_counts.amount_sum + excluded.amount_sum",
-                &parameters![run_no, signature_id, status, items, sum],
-            )?;
         }
         self.write_figures()
     }

@@ -24,6 +24,8 @@ use super::{ReviewTables, read_key};
 
 /// Rows that are looked at in one statement where no index knows which ones match.
 const BUDGET: usize = 20_000;
+/// Runs of PostgreSQL that are read together, where those that come first are looked for.
+const TOGETHER: usize = 8;
 /// Signatures whose items are merged; where more match, the queue is read in its own order.
 const STREAMS: usize = 48;
 
@@ -493,23 +495,73 @@ impl ReviewTables<'_> {
         severity: Severity,
         since: Days,
     ) -> Result<Where, Problem> {
-        let dialect = self.dialect();
-        let mut condition = Where::new(
-            dialect,
-            format!("d.status = 1 AND {NEWEST} AND d.severity = {}", severity.code()),
+        let runs = self.chosen_runs(query, severity)?;
+        Ok(within(self.dialect(), query, severity, since, runs.as_deref()))
+    }
+
+    /// The runs that a statement has to name; `None` for all.
+    fn chosen_runs(
+        &mut self,
+        query: &ItemQuery,
+        severity: Severity,
+    ) -> Result<Option<Vec<i64>>, Problem> {
+        let names = query.some_runs || self.dialect() == Dialect::Postgres;
+        names.then(|| self.runs_of_severity(query, severity)).transpose()
+    }
+
+    /// Runs of PostgreSQL with the least value that their undecided items have in a column, the least first.
+    fn bounds(
+        &mut self,
+        column: Column,
+        runs: &[i64],
+        signature: Option<i64>,
+    ) -> Result<Vec<Ordered>, Problem> {
+        let mut counts = Where::new(Dialect::Postgres, "n.status = 1 AND n.items > 0");
+        counts.of_runs("n.run_no", runs);
+        if let Some(id) = signature {
+            counts.and(&format!("n.signature_id = {id}"));
+        }
+        let sql = format!(
+            "SELECT n.run_no, 0, min(n.least_{}) FROM recon.item_counts n WHERE {} \
+             GROUP BY 1 ORDER BY 3, 1",
+            column.name, counts.sql
         );
-        let (first, last) = since;
-        for (sign, day) in [(">=", first), ("<=", last)] {
-            if let Some(day) = day {
-                condition.and(&format!("d.since {sign} {day}"));
+        self.ordered_keys(&sql, &counts.values)
+    }
+
+    /// The first items in the order of a column, of runs of PostgreSQL: to plan a statement over all its partitions
+    /// takes longer than to read from those that come first. `rows` are those of some runs.
+    fn first(
+        &mut self,
+        column: Column,
+        bounds: &[Ordered],
+        most: usize,
+        rows: impl Fn(&[i64]) -> Where,
+    ) -> Result<Vec<Ordered>, Problem> {
+        let (mut found, mut done, mut together): (Vec<Ordered>, _, _) = (Vec::new(), 0, TOGETHER);
+        while let Some(next) = bounds.get(done) {
+            if found.len() == most
+                && found.last().is_some_and(|last| column.compare(last, next).is_lt())
+            {
+                break;
             }
+            let some = &bounds[done..bounds.len().min(done + together)];
+            let runs: Vec<i64> = some.iter().map(|(key, _)| key.run_no).collect();
+            let rows = rows(&runs);
+            let sql = format!(
+                "SELECT d.run_no, d.number, d.{} FROM recon.difference_rows d WHERE {} \
+                 ORDER BY {} LIMIT {most}",
+                column.name,
+                rows.sql,
+                column.order(Dialect::Postgres)
+            );
+            found.extend(self.ordered_keys(&sql, &rows.values)?);
+            found.sort_by(|left, right| column.compare(left, right));
+            found.truncate(most);
+            done += some.len();
+            together *= 4;
         }
-        if query.some_runs || dialect == Dialect::Postgres {
-            let runs = self.runs_of_severity(query, severity)?;
-            condition.of_runs(&dialect.run_no("d"), &runs);
-        }
-        condition.narrow(query, "d");
-        Ok(condition)
+        Ok(found)
     }
 
     /// Undecided items, the oldest break first: those of each severity come from the index, and are merged.
@@ -528,21 +580,37 @@ impl ReviewTables<'_> {
             else {
                 continue;
             };
-            let rows = self.of_severity(&all, *severity, since)?;
+            let runs = self.chosen_runs(&all, *severity)?;
+            let rows = within(dialect, &all, *severity, since, runs.as_deref());
+            let bounds = match (dialect, &runs) {
+                (Dialect::Postgres, Some(runs)) => self.bounds(OLDEST, runs, None)?,
+                _ => Vec::new(),
+            };
             let (mut at, mut own) = (at, 0);
             // Few are left out where the days of most runs are those of all.
             let mut most = (2 * limit).max(100);
             loop {
-                let mut rows = rows.clone();
-                if let Some(at) = at {
-                    rows.behind(OLDEST, at);
-                }
-                let sql = format!(
-                    "SELECT {columns} FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
-                    rows.sql,
-                    OLDEST.order(dialect)
-                );
-                let read = self.ordered_keys(&sql, &rows.values)?;
+                let behind = |mut rows: Where| {
+                    if let Some(at) = at {
+                        rows.behind(OLDEST, at);
+                    }
+                    rows
+                };
+                let read = match dialect {
+                    Dialect::Sqlite => {
+                        let rows = behind(rows.clone());
+                        let sql = format!(
+                            "SELECT {columns} FROM recon.difference_rows d WHERE {} ORDER BY {} \
+                             LIMIT {most}",
+                            rows.sql,
+                            OLDEST.order(dialect)
+                        );
+                        self.ordered_keys(&sql, &rows.values)?
+                    }
+                    Dialect::Postgres => self.first(OLDEST, &bounds, most, |runs| {
+                        behind(within(dialect, &all, *severity, since, Some(runs)))
+                    })?,
+                };
                 at = read.last().copied().map(Position::of);
                 let is_all = read.len() < most;
                 let fits = |(key, since): &Ordered| {
@@ -795,6 +863,27 @@ impl ReviewTables<'_> {
         // Where a stream was not read to its end, nothing behind that place may be shown yet.
         let mut horizon: Option<Ordered> = None;
         for stream in streams {
+            if dialect == Dialect::Postgres
+                && column.name == LOWEST_CONFIDENCE.name
+                && !column.descending
+                && query.conditions.is_empty()
+                && (stream.is_some() || query.signatures.is_none())
+            {
+                let bounds = self.bounds(column, &query.runs, stream)?;
+                found.extend(self.first(column, &bounds, limit + 1, |runs| {
+                    let mut rows = Where::new(dialect, format!("d.status = 1 AND {NEWEST}"));
+                    if let Some(id) = stream {
+                        let id = rows.bind(id);
+                        rows.and(&format!("d.signature_id = {id}"));
+                    }
+                    if let Some(at) = at {
+                        rows.behind(column, at);
+                    }
+                    rows.of_runs("d.run_no", runs);
+                    rows
+                })?);
+                continue;
+            }
             let mut rows = Where::new(dialect, format!("d.status = 1 AND {NEWEST}"));
             if let Some(id) = stream {
                 let id = rows.bind(id);
@@ -1093,6 +1182,31 @@ impl ReviewTables<'_> {
         let read = |row: &_| Ok((read_key(row)?, row.real(2)?.unwrap_or_default()));
         self.tx.list_again(sql, values, read)
     }
+}
+
+/// The undecided items of a severity whose breaks began within some days, in these runs or in all.
+fn within(
+    dialect: Dialect,
+    query: &ItemQuery,
+    severity: Severity,
+    since: Days,
+    runs: Option<&[i64]>,
+) -> Where {
+    let mut condition = Where::new(
+        dialect,
+        format!("d.status = 1 AND {NEWEST} AND d.severity = {}", severity.code()),
+    );
+    let (first, last) = since;
+    for (sign, day) in [(">=", first), ("<=", last)] {
+        if let Some(day) = day {
+            condition.and(&format!("d.since {sign} {day}"));
+        }
+    }
+    if let Some(runs) = runs {
+        condition.of_runs(&dialect.run_no("d"), runs);
+    }
+    condition.narrow(query, "d");
+    condition
 }
 
 /// Rows that are read in an order.

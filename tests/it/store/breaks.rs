@@ -15,7 +15,7 @@ use recon::store::{
 use serde_json::{Value as Json, json};
 
 use super::Place;
-use super::fixture::{all_before, codes, new_id, rows};
+use super::fixture::{all_before, codes, column, new_id, rows};
 
 const KEYS: usize = 4;
 
@@ -205,7 +205,8 @@ fn started(minute: i64) -> Instant {
 }
 
 fn finish(store: &dyn Store, run: RunId, batch: &Batch, stage: Stage) {
-    let statement = format!("SELECT CAST(metadata AS text) FROM recon.recon_runs WHERE run_id = '{run}'");
+    let statement =
+        format!("SELECT CAST(metadata AS text) FROM recon.recon_runs WHERE run_id = '{run}'");
     let metadata = serde_json::from_str(&column(store, &statement)[0]).unwrap();
     let mut writer = store.writer(run).unwrap();
     writer.write(batch).unwrap();
