@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::Source;
 use crate::domain::review::{Action, Eyes, Permission};
-use crate::domain::{CandidateRow, Decimal, Layout, Member, Status};
+use crate::domain::{CandidateRow, Decimal, Layout, Member, Side, Status};
 use crate::store::review::{Item, ItemKey, Record, Run};
 
 use super::actor::Actor;
@@ -190,11 +190,16 @@ impl Work<'_> {
             .collect();
         let reference = visible.reference(&run.layout, record.reference(side, &run.layout));
         let place = record.places.get(side).copied().flatten();
+        // A row taken over from an earlier date stands in a file of that date.
+        let carried = Side::BOTH.get(side).and_then(|side| record.matched.as_ref()?.carried(*side));
         Some(RecordSide {
             system: run.systems.get(side).cloned().unwrap_or_default(),
             ref_id: reference.unwrap_or_default(),
             line: place.map(|(line, _)| line),
-            place: place.map(|(line, offset)| source.place(line, offset)),
+            place: place.map(|(line, offset)| match carried {
+                Some(carried) => format!("{}:{line}", carried.file),
+                None => source.place(line, offset),
+            }),
             fields,
         })
     }

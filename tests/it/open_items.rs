@@ -6,11 +6,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use recon::database::StoreUrl;
 use serde_json::{Value as Json, json};
 
 use crate::postgres;
 use crate::program::Project;
-use crate::review::fixture::decide_all;
+use crate::review::fixture::{decide_all, office};
 
 const SQLITE: &str = "sqlite:recon.db";
 
@@ -260,6 +261,21 @@ fn people_close_rows_and_age_expires_them_once() {
             ["K1 CLOSED 2026-01-06", "K2 EXPIRED 2026-01-08", "K3 EXPIRED 2026-01-08", "K9 open -"];
         assert_eq!(breaks, expected, "{store}");
     }
+}
+
+#[test]
+fn the_item_of_a_row_taken_over_names_the_file_that_it_was_read_from() {
+    let job = Job::new(SQLITE, MIXED);
+    job.run(5, "K1,10,x\n", "K2,1,x\n");
+    job.run(6, "", "K2,1,x\n");
+    let found = job.sql("SELECT attribution_id FROM recon.recon_breaks WHERE ref = 'K1'");
+    let url = StoreUrl::parse(SQLITE, job.project.path("recon.yaml").parent().unwrap()).unwrap();
+    let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
+    let stage = office(true);
+    let id = found[0]["attribution_id"].as_str().unwrap();
+    let item = stage.desk(&*store).item(&stage.actor("ann"), id).unwrap();
+    assert_eq!(item.item.batch_date, "2026-01-06");
+    assert_eq!(item.record_a.unwrap().place.as_deref(), Some("2026-01-05/a.csv:2"));
 }
 
 #[test]

@@ -629,6 +629,15 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
             link: None,
         });
     }
+    let last = answers.detail.life.last().filter(|event| event.what == "CLEARED");
+    if let Some(cleared) = last.filter(|_| item.status == "UNKNOWN") {
+        return Some(Notice {
+            tone: Tone::Note,
+            title: format!("This break cleared on {}.", cleared.at),
+            text: String::new(),
+            link: None,
+        });
+    }
     item.claimed_by
         .as_ref()
         .filter(|who| **who != answers.actor.name && **who != answers.actor.person_id)
