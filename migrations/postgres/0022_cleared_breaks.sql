@@ -125,7 +125,7 @@ ALTER TABLE item_counts ADD COLUMN least_since integer NOT NULL DEFAULT -2147483
 
 UPDATE item_counts n SET least_confidence = g.confidence, least_since = g.since
 FROM (
-    SELECT d.run_no, coalesce(d.signature_id, 0) AS signature_id, min(d.confidence) AS confidence,
+    SELECT d.run_no, coalesce(d.signature_id, 0) AS signature_id, coalesce(min(d.confidence), 0) AS confidence,
            coalesce(min(d.since), -2147483648) AS since
     FROM difference_rows d
     WHERE d.status = 1 AND d.later IS NULL AND EXISTS (

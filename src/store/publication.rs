@@ -316,7 +316,7 @@ fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     }
     let sql = format!(
         "UPDATE recon.item_counts n SET least_confidence = d.confidence, least_since = d.since \
-         FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, min(d.confidence) AS confidence, \
+         FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, coalesce(min(d.confidence), 0) AS confidence, \
                coalesce(min(d.since), -2147483648) AS since FROM recon.difference_rows d \
                WHERE d.run_no = {run_no} AND d.status = 1 AND d.later IS NULL GROUP BY 1) d \
          WHERE n.run_no = {run_no} AND n.status = 1 AND n.signature_id = d.signature_id"
