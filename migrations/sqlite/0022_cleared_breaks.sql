@@ -3,9 +3,10 @@
 DROP VIEW recon_breaks;
 ALTER TABLE cleared_breaks RENAME TO all_cleared_breaks;
 
+-- Episodes that have ended, with their last difference.
 CREATE TABLE cleared_breaks (
     job TEXT NOT NULL,
-    -- cleared_on >> 4
+    -- The sixteen days in which it ended: cleared_on >> 4.
     period INTEGER NOT NULL,
     break_key INTEGER NOT NULL,
     since INTEGER NOT NULL,
@@ -136,3 +137,7 @@ WHERE n.run_no = g.run_no AND n.signature_id = g.signature_id AND n.status = 1;
 
 UPDATE difference_rows AS d SET later = l.later FROM leaving l WHERE d.id = l.id;
 DROP TABLE leaving;
+
+-- Only PostgreSQL keeps these: see there.
+ALTER TABLE item_counts ADD COLUMN least_confidence REAL NOT NULL DEFAULT 0;
+ALTER TABLE item_counts ADD COLUMN least_since INTEGER NOT NULL DEFAULT -2147483648;
