@@ -47,6 +47,10 @@ pub enum Pattern {
     Factor(Side, String),
     /// B − A is always this number.
     Offset(Decimal),
+    /// This side's numbers are the other side's, rounded to a multiple of this unit.
+    Rounded(Side, Decimal),
+    /// The same, without what exceeds a multiple of this unit.
+    CutTo(Side, Decimal),
     /// Day and month are exchanged.
     DayAndMonth,
     /// B is this many years after A.
@@ -61,6 +65,10 @@ pub enum Pattern {
     Zone(i64),
     /// The instants of this side are days without a time.
     Midnight(Side),
+    /// The instants of this side lack the seconds.
+    Minutes(Side),
+    /// The instants of this side lack the fractions of a second.
+    Seconds(Side),
     /// True on one side is false on the other.
     Opposite,
     /// These steps, named as in `recon.yaml`, make the texts equal.
@@ -232,6 +240,48 @@ fn numbers(pairs: &[Typed<Decimal>]) -> Option<Found> {
         .or_else(|| powers_of_ten(pairs))
         .or_else(|| offset(pairs))
         .or_else(|| factor(pairs))
+        .or_else(|| Side::BOTH.into_iter().find_map(|side| rounded(pairs, side)))
+}
+
+/// One side has the numbers of the other in fewer digits. Values that have no more digits agree and say nothing, so
+/// half of all pairs suffice.
+fn rounded(pairs: &[Typed<Decimal>], side: Side) -> Option<Found> {
+    UNITS.iter().find_map(|(coefficient, scale)| {
+        let unit = Decimal::new(*coefficient, *scale)?;
+        let is_finer = |pair: &Typed<Decimal>| !is_multiple(*pair.side(side.other()), unit);
+        let near = |pair: &Typed<Decimal>| {
+            let away = pair.b.checked_sub(pair.a)?.abs();
+            is_multiple(*pair.side(side), unit).then_some(away)
+        };
+        let is_rounded = |pair: &Typed<Decimal>| {
+            let twice = near(pair).and_then(|away| away.checked_mul(Decimal::new(2, 0)?));
+            twice.is_some_and(|twice| twice <= unit)
+        };
+        let is_cut = |pair: &Typed<Decimal>| {
+            let is_less = pair.side(side).abs() <= pair.side(side.other()).abs();
+            is_less && near(pair).is_some_and(|away| away < unit)
+        };
+        let found = shared(pairs, Pattern::Rounded(side, unit), is_finer, is_rounded)
+            .or_else(|| shared(pairs, Pattern::CutTo(side, unit), is_finer, is_cut))?;
+        (found.alike * 2 >= pairs.len()).then_some(found)
+    })
+}
+
+/// What is rounded to, from the finest: coefficient and scale.
+const UNITS: [(i128, u8); 10] =
+    [(1, 4), (1, 3), (1, 2), (5, 2), (1, 1), (5, 1), (1, 0), (10, 0), (100, 0), (1_000, 0)];
+
+/// Whether a number is a multiple of a unit.
+fn is_multiple(number: Decimal, unit: Decimal) -> bool {
+    let scale = number.scale().max(unit.scale());
+    let whole = |number: Decimal| {
+        let zeros = u32::from(scale - number.scale());
+        number.coefficient().checked_mul(10i128.checked_pow(zeros)?)
+    };
+    match (whole(number), whole(unit)) {
+        (Some(number), Some(unit)) => number % unit == 0,
+        _ => false,
+    }
 }
 
 /// One side has only positive numbers where the other has both.
@@ -383,13 +433,18 @@ const DAY: i128 = 24 * 60 * MINUTE;
 fn instants(pairs: &[Typed<i128>]) -> Option<Found> {
     let away = majority(pairs, |pair| Some(pair.b - pair.a))
         .map(|(away, alike)| found(pairs, (Pattern::Nanoseconds(away), alike)));
+    let cut = |side: Side, pattern: Pattern, unit: i128| {
+        let is_finer = |pair: &Typed<i128>| pair.side(side.other()).rem_euclid(unit) != 0;
+        shared(pairs, pattern, is_finer, |pair| {
+            let other = pair.side(side.other());
+            *pair.side(side) == other - other.rem_euclid(unit)
+        })
+    };
     away.or_else(|| zone(pairs)).or_else(|| {
         Side::BOTH.into_iter().find_map(|side| {
-            let has_time = |pair: &Typed<i128>| pair.side(side.other()).rem_euclid(DAY) != 0;
-            shared(pairs, Pattern::Midnight(side), has_time, |pair| {
-                let other = pair.side(side.other());
-                *pair.side(side) == other - other.rem_euclid(DAY)
-            })
+            cut(side, Pattern::Seconds(side), MINUTE / 60)
+                .or_else(|| cut(side, Pattern::Minutes(side), MINUTE))
+                .or_else(|| cut(side, Pattern::Midnight(side), DAY))
         })
     })
 }
@@ -452,7 +507,11 @@ fn texts(pairs: &[Typed<&str>]) -> Option<Found> {
             pairs,
             Pattern::Steps(steps),
             |_| true,
-            |pair| clean(pair.a) == clean(pair.b) && (!drops || punctuated_alike(pair.a, pair.b)),
+            |pair| {
+                let (a, b) = (clean(pair.a), clean(pair.b));
+                // Signs such as `€` and `£` agree once nothing is left of them.
+                a == b && !a.is_empty() && (!drops || punctuated_alike(pair.a, pair.b))
+            },
         )
     });
     cleaned
@@ -610,6 +669,42 @@ mod tests {
     }
 
     #[test]
+    fn a_side_in_fewer_digits() {
+        let exact = ["12.57", "310.23", "4711.08", "99.96", "0.31", "1250.44", "77.00"];
+        let pattern = |b: [&str; 7]| {
+            let values: Vec<_> = exact.into_iter().zip(b).collect();
+            of(&values, decimal)
+        };
+        let rounded = |unit: &str| Some(Pattern::Rounded(Side::B, unit.parse().unwrap()));
+        let whole = ["13", "310", "4711", "100", "0", "1250", "77"];
+        assert_eq!(pattern(whole), rounded("1"));
+        let coins = ["12.55", "310.25", "4711.10", "99.95", "0.30", "1250.45", "77.00"];
+        assert_eq!(pattern(coins), rounded("0.05"));
+        let cut = ["12", "310", "4711", "99", "0", "1250", "77"];
+        assert_eq!(pattern(cut), Some(Pattern::CutTo(Side::B, "1".parse().unwrap())));
+        let one_is_wrong = ["13", "310", "4711", "109", "0", "1250", "77"];
+        assert_eq!(pattern(one_is_wrong), None);
+        let few: Vec<_> = exact.iter().zip(whole).map(|(a, b)| (*a, b)).collect();
+        let mut many = few.clone();
+        many.extend([("5", "5"); 9]);
+        assert_eq!(of(&many, decimal), None, "most numbers are the same");
+    }
+
+    #[test]
+    fn instants_without_seconds() {
+        let values = ["10:15:07.25", "11:20:59.5", "12:00:31.125", "13:59:01.75", "09:07:12.5"];
+        let cut = |at: usize, rest: &str| {
+            let texts = values.map(|text| {
+                let short = format!("{}{rest}", &text[..at]);
+                (format!("2026-01-15T{text}Z"), format!("2026-01-15T{short}Z"))
+            });
+            of(&texts, time)
+        };
+        assert_eq!(cut(5, ":00"), Some(Pattern::Minutes(Side::B)));
+        assert_eq!(cut(8, ""), Some(Pattern::Seconds(Side::B)));
+    }
+
+    #[test]
     fn four_pairs_are_too_few_and_a_tenth_may_be_otherwise() {
         let sign = |number: usize| -> Vec<(String, String)> {
             (1..=number).map(|at| (at.to_string(), format!("-{at}"))).collect()
@@ -691,6 +786,8 @@ mod tests {
         let accounts = ["12-345-6", "98-765-4", "11-222-3", "55-444-3", "10-200-4"];
         let plain = accounts.map(|account| (account.to_owned(), account.replace('-', "")));
         assert_eq!(of(&plain, word), Some(Pattern::Steps(&["alphanumeric_only"])));
+        let signs = [("€", "£"); 6];
+        assert!(!matches!(of(&signs, word), Some(Pattern::Steps(_))));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::rows::{FileRows, Reach};
 use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, Kind, RawCells};
+use crate::normalize::StepSpec;
 
 pub struct Column {
     /// Its name in the file.
@@ -102,6 +103,16 @@ impl Extract {
         self.rows.joint = Some(joint);
         let sketch = Sketch::default();
         self.columns.push(Column { name, profile, sketch, is_ambiguous: false });
+        self.sketch_columns()
+    }
+
+    /// Reads columns with a further step.
+    pub fn read_with(&mut self, steps: Vec<(usize, StepSpec)>) -> Result<(), Problem> {
+        for (at, step) in steps {
+            if let Some(column) = self.columns.get_mut(at) {
+                column.profile.reading.steps.push(step);
+            }
+        }
         self.sketch_columns()
     }
 

@@ -9,11 +9,11 @@ use super::file::percent;
 use super::joined::{Fact, Joined};
 use super::mapping::{Pair, TELLING_ROWS};
 use super::names;
-use super::profile::Profile;
+use super::profile::{Profile, Profiler};
 use super::reading::{COUNTED, NumberStyle, Reading, Trial, resolve};
 use super::sketch::ratio;
 use super::words::{Shipped, WordFunction, translate};
-use super::write::step_text;
+use super::write::{clipped, step_text};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, Decimal, Kind, PerSide, Side};
 use crate::normalize::{ArgumentSpec, FieldPlan, PercentSpec, StepSpec, TimeFormat};
@@ -140,25 +140,10 @@ impl FieldInputs<'_> {
             profiles.a.read_as_number();
             profiles.b.read_as_number();
         }
-        let mut field = FieldGuess {
-            name,
-            key: is_key,
-            columns: PerSide { a: a.name.clone(), b: b.name.clone() },
-            confidence: pair.confidence,
-            why: pair.why.clone(),
-            kind,
-            type_confidence: 0.0,
-            normalize: plain_steps(&["trim"]),
-            source_normalize: PerSide::default(),
-            uniting: Vec::new(),
-            measured: Measured::default(),
-            formats: PerSide::default(),
-            numbers: PerSide::default(),
-            tolerance: None,
-            null_equals: None,
-            notes: Vec::new(),
-            readings: profiles.as_ref().map(|_, profile| profile.reading.clone()),
-        };
+        let names = PerSide { a: a.name.clone(), b: b.name.clone() };
+        let mut field = FieldGuess::new(name, names, pair.confidence, pair.why.clone(), kind);
+        field.key = is_key;
+        field.readings = profiles.as_ref().map(|_, profile| profile.reading.clone());
         let shortened =
             Side::BOTH.into_iter().find_map(|side| Some((side, profiles[side].shortened()?)));
         if let Some((side, value)) = shortened {
@@ -173,19 +158,16 @@ impl FieldInputs<'_> {
         field.type_confidence = type_confidence(&field, &profiles);
         let mut words = None;
         match field.kind {
-            Kind::Text => words = self.text(&mut field, pair, functions),
+            Kind::Text => {
+                for side in Side::BOTH {
+                    field.source_normalize[side] = profiles[side].reading.source_steps();
+                }
+                words = self.text(&mut field, pair, functions);
+            }
             Kind::Decimal | Kind::Integer => {
                 self.signs_and_units(&mut field, pair.columns, &mut profiles);
-                field.set_tolerance(profiles.a.scale, profiles.b.scale, u8::min);
+                field.set_tolerance(profiles.a.scale, profiles.b.scale, false);
                 self.zero_for_null(&mut field, pair.columns);
-                let agreement = self.joined.agreement(pair.columns);
-                if agreement.near && agreement.rows >= TELLING_ROWS {
-                    field.notes.push(
-                        "the values are often close but unequal: consider \
-                         `tolerance: { percent: … }`"
-                            .to_owned(),
-                    );
-                }
             }
             _ => {}
         }
@@ -195,11 +177,53 @@ impl FieldInputs<'_> {
         // A side that rounds does so in many rows. If few need it, fewer decimals are zeros that were left out, and
         // the coarser tolerance would hide errors.
         if measured.within_tolerance * 5 < measured.of {
-            field.set_tolerance(profiles.a.scale, profiles.b.scale, u8::max);
+            field.set_tolerance(profiles.a.scale, profiles.b.scale, true);
             measured = self.measure(&field, pair.columns, words.as_deref());
         }
+        self.doubts(&mut field, pair.columns, measured);
         field.set_measured(measured);
         Ok(Some(field))
+    }
+
+    /// Notes on values that seldom agree, and on texts that seem to mean null.
+    fn doubts(&self, field: &mut FieldGuess, columns: PerSide<usize>, measured: Measured) {
+        let agreeing = measured.equal + measured.within_tolerance;
+        let agreement = self.joined.agreement(columns);
+        if agreement.near && measured.of >= TELLING_ROWS as u64 && agreeing * 10 < measured.of * 9 {
+            field.notes.push(
+                "the values are often close but unequal: find out why, such as rounding or another price source, and \
+                 set `tolerance` only for what may be ignored"
+                    .to_owned(),
+            );
+        } else if agreeing == 0 && measured.of >= 3 {
+            let written = self.joined.pairs(columns).find(|(a, b)| a.loose.is_some() && b.loose.is_some());
+            if let Some((a, b)) = written {
+                field.notes.push(format!(
+                    "none of the {} joined rows agree, such as `{}` and `{}`: check that the columns are the same fact, \
+                     and how each side writes it",
+                    measured.of,
+                    clipped(a.written.trim()),
+                    clipped(b.written.trim())
+                ));
+            }
+        }
+        for side in Side::BOTH {
+            let texts = self.joined.pairs(columns).filter_map(|(a, b)| {
+                let (own, other) = if side == Side::A { (a, b) } else { (b, a) };
+                (own.loose.is_some() && Profiler::is_null_marker(own.written.trim()))
+                    .then_some((own.written.trim(), other.loose.is_none()))
+            });
+            let texts: Vec<(&str, bool)> = texts.collect();
+            let empty = texts.iter().filter(|(_, is_empty)| *is_empty).count();
+            if let Some((text, _)) = texts.first().filter(|_| empty >= 3 && empty * 10 >= texts.len() * 9)
+            {
+                field.notes.push(format!(
+                    "{side} has `{text}` in {empty} rows where {} has nothing: if it means that, add it to \
+                     `null_values` of {side}",
+                    side.other()
+                ));
+            }
+        }
     }
 
     /// Reads the numbers of one side as the days or seconds that they count, if they then are the dates of
@@ -295,9 +319,8 @@ impl FieldInputs<'_> {
         pair: &Pair,
         functions: &mut Vec<WordFunction>,
     ) -> Option<Vec<(String, String)>> {
-        if let Some(words) =
-            self.joined.words(pair.columns).filter(|_| self.joined.agreement(pair.columns).by_words)
-        {
+        let is_by_words = || self.joined.agreement(pair.columns).by_words;
+        if let Some(words) = self.joined.words(pair.columns).filter(|_| is_by_words()) {
             let (mut rows, mut of) = (0, 0);
             for (a, b) in self.joined.pairs(pair.columns) {
                 let (Some(_), Some(_)) = (&a.loose, &b.loose) else { continue };
@@ -320,11 +343,11 @@ impl FieldInputs<'_> {
                 return Some(words.pairs);
             }
         }
-        let mut fields = Vec::with_capacity(LADDER.len());
-        for (names, _) in LADDER {
-            fields.push(Reading::text().plan(0, &resolve(&plain_steps(names))));
-        }
-        let mut trial = Trial::new(fields, 1, Vec::new());
+        let mut trials = PerSide::of(|side| {
+            let reading = Reading { steps: field.source_normalize[side].clone(), ..Reading::text() };
+            let plans = LADDER.map(|(names, _)| reading.plan(0, &resolve(&plain_steps(names))));
+            Trial::new(plans.to_vec(), 1, Vec::new())
+        });
         let mut agreeing = [0u64; LADDER.len()];
         let mut examples: Vec<BTreeSet<[String; 2]>> = vec![BTreeSet::new(); LADDER.len()];
         let mut all = 0;
@@ -335,8 +358,8 @@ impl FieldInputs<'_> {
             all += 1;
             let mut results: Vec<Option<String>> = Vec::with_capacity(LADDER.len());
             let mut differs = false;
-            trial.text(&a.written, |_, cell| results.push(cell.text()));
-            trial.text(&b.written, |at, cell| {
+            trials.a.text(&a.written, |_, cell| results.push(cell.text()));
+            trials.b.text(&b.written, |at, cell| {
                 let (Some(count), Some(result)) = (agreeing.get_mut(at), results.get(at)) else {
                     return;
                 };
@@ -368,6 +391,20 @@ impl FieldInputs<'_> {
         }
         let of = |at: usize| agreeing.get(at).copied().unwrap_or(0);
         let plain = of(0);
+        for side in Side::BOTH {
+            // Steps that make the two columns the same one; without them, no row agrees.
+            for step in &field.source_normalize[side] {
+                let pairs = self.joined.pairs(pair.columns).take(EXAMPLES);
+                field.uniting.push(Uniting {
+                    side: Some(side),
+                    step: step_text(step),
+                    rows: (0..LADDER.len()).map(of).max().unwrap_or(0),
+                    of: all,
+                    examples: pairs.map(|(a, b)| [a.written.clone(), b.written.clone()]).collect(),
+                    written: true,
+                });
+            }
+        }
         let is_habit = |at: usize, simpler: &[usize]| {
             simpler.iter().all(|other| of(at).saturating_sub(of(*other)) * 2 > all)
         };
@@ -487,7 +524,7 @@ impl FieldInputs<'_> {
     }
 
     /// Counts the joined rows that agree under the inferred configuration.
-    fn measure(
+    pub fn measure(
         &self,
         field: &FieldGuess,
         columns: PerSide<usize>,
@@ -553,6 +590,40 @@ impl FieldInputs<'_> {
 }
 
 impl FieldGuess {
+    /// A field of which only its columns and its type are known yet.
+    pub fn new(
+        name: String,
+        columns: PerSide<String>,
+        confidence: f64,
+        why: String,
+        kind: Kind,
+    ) -> Self {
+        Self {
+            name,
+            key: false,
+            columns,
+            confidence,
+            why,
+            kind,
+            type_confidence: if kind == Kind::Text { 0.99 } else { 0.0 },
+            normalize: plain_steps(&["trim"]),
+            source_normalize: PerSide::default(),
+            uniting: Vec::new(),
+            measured: Measured::default(),
+            formats: PerSide::default(),
+            numbers: PerSide::default(),
+            tolerance: None,
+            null_equals: None,
+            notes: Vec::new(),
+            readings: PerSide { a: Reading::plain(kind), b: Reading::plain(kind) },
+        }
+    }
+
+    /// Whether debit and credit marks stand beside its numbers.
+    pub fn has_marks(&self) -> bool {
+        Side::BOTH.into_iter().any(|side| self.readings[side].debit_credit.is_some())
+    }
+
     /// How the run reads the field from this column, without script functions.
     pub fn plan(&self, side: Side, column: usize) -> FieldPlan {
         let formats = self.formats[side].iter();
@@ -573,14 +644,7 @@ impl FieldGuess {
             match self.kind {
                 Kind::Date | Kind::Datetime => {
                     self.formats[side] = match (&reading.format, self.kind, reading.kind) {
-                        (None, Kind::Date, Kind::Datetime) => [
-                            "%Y-%m-%dT%H:%M:%S%.f",
-                            "%Y-%m-%d %H:%M:%S%.f",
-                            "%Y-%m-%dT%H:%M:%S%.fZ",
-                            "%Y-%m-%dT%H:%M:%S%.f%:z",
-                        ]
-                        .map(str::to_owned)
-                        .to_vec(),
+                        (None, Kind::Date, Kind::Datetime) => days_of_instants(profile),
                         (None, ..) => Vec::new(),
                         (Some(format), Kind::Date, _) if format == "%Y-%m-%d" => Vec::new(),
                         (Some(format), ..) => vec![format.clone()],
@@ -590,14 +654,6 @@ impl FieldGuess {
                     let numbers = &reading.numbers;
                     self.numbers[side] = (!numbers.is_plain()).then(|| numbers.clone());
                     self.source_normalize[side].splice(0..0, reading.source_steps());
-                    let currencies = &numbers.around.currency;
-                    if currencies.len() > 1 {
-                        self.notes.push(format!(
-                            "the amounts of {side} are in several currencies ({}), which are removed: \
-                             to compare them, map the column to a second field with the step `letters_only`",
-                            currencies.join(", ")
-                        ));
-                    }
                 }
                 Kind::Text | Kind::Boolean => continue,
             }
@@ -610,6 +666,10 @@ impl FieldGuess {
                     "every sampled value of {side} could also be {other}: please choose"
                 ));
             }
+            let has_time = reading.kind == Kind::Datetime && self.kind == Kind::Date;
+            if has_time && profile.values.iter().any(|(text, _)| !text.contains("00:00")) {
+                self.notes.push(format!("only the days of {side} are compared, not its times"));
+            }
             if profile.fit < 1.0 {
                 self.notes.push(format!(
                     "{} of the values of {side} have this type; the others become TYPE_MISMATCH",
@@ -619,7 +679,7 @@ impl FieldGuess {
         }
     }
 
-    fn set_measured(&mut self, measured: Measured) {
+    pub fn set_measured(&mut self, measured: Measured) {
         self.measured = measured;
         if measured.of == 0 {
             return;
@@ -636,41 +696,69 @@ impl FieldGuess {
     }
 
     /// Half a unit of the last decimal for amounts; a whole unit for rates and prices, whose last
-    /// digit one side may have truncated. `of_both` chooses between the decimals of the sides.
-    fn set_tolerance(&mut self, a: u8, b: u8, of_both: fn(u8, u8) -> u8) {
+    /// digit one side may have truncated. Where hardly any row needs it (`is_exact`), it is half a unit of the side with
+    /// more decimals, which excuses no difference in them.
+    fn set_tolerance(&mut self, a: u8, b: u8, is_exact: bool) {
         if self.kind != Kind::Decimal || self.key {
             return;
         }
         let scale = match (a, b) {
             (0, scale) | (scale, 0) => scale,
-            (a, b) => of_both(a, b),
+            (a, b) if is_exact => a.max(b),
+            (a, b) => a.min(b),
         };
         self.tolerance = match usize::from(scale) {
             0 => None,
-            scale @ 1..=2 => Some(format!("0.{}5", "0".repeat(scale))),
+            scale if is_exact || scale <= 2 => Some(format!("0.{}5", "0".repeat(scale))),
             scale => Some(format!("0.{}1", "0".repeat(scale - 1))),
         };
     }
+}
+
+/// The formats that read the days of a column of instants in ISO 8601.
+fn days_of_instants(profile: &Profile) -> Vec<String> {
+    const FORMATS: [&str; 10] = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.fZ",
+        "%Y-%m-%dT%H:%M:%S%.f%:z",
+        "%Y-%m-%d %H:%M:%S%.f%:z",
+        "%Y-%m-%d %H:%M:%S%.f %:z",
+        "%Y-%m-%d %H:%M:%S%.fZ",
+        "%Y-%m-%d %H:%M:%S%.f UTC",
+        "%Y-%m-%dT%H:%M:%S%.f UTC",
+        "%Y-%m-%d %H:%M:%S%.f Z",
+    ];
+    let is_used = |format: &&str| {
+        let format = TimeFormat::parse(format, Kind::Date).ok();
+        let reads = |text: &str| format.as_ref().is_some_and(|it| it.read(text.as_bytes()).is_some());
+        profile.values.iter().any(|(text, _)| reads(text))
+    };
+    let used: Vec<&str> = FORMATS.into_iter().filter(is_used).collect();
+    let used = if used.is_empty() { FORMATS[..4].to_vec() } else { used };
+    used.into_iter().map(str::to_owned).collect()
 }
 
 /// Examples per note.
 const EXAMPLES: usize = 3;
 
 /// The step chains tried for texts, and for each the simpler ones it must beat.
-const LADDER: [(&[&str], &[usize]); 9] = [
+const LADDER: [(&[&str], &[usize]); 11] = [
     (&["trim"], &[]),
+    (&["trim", "nfc"], &[0]),
     (&["trim", "upper"], &[0]),
     (&["trim", "collapse_spaces"], &[0]),
     (&["trim", "strip_invisible"], &[0]),
-    (&["trim", "collapse_spaces", "upper"], &[1, 2]),
+    (&["trim", "collapse_spaces", "upper"], &[2, 3]),
+    (&["remove_spaces"], &[0, 3]),
     (&["trim", "strip_leading_zeros"], &[0]),
-    (&["trim", "upper", "strip_leading_zeros"], &[1, 5]),
-    (&["reference"], &[0, 1, 2, 3, 4]),
-    (&["reference", "strip_leading_zeros"], &[5, 6, 7]),
+    (&["trim", "upper", "strip_leading_zeros"], &[2, 7]),
+    (&["reference"], &[0, 1, 2, 3, 4, 5, 6]),
+    (&["reference", "strip_leading_zeros"], &[7, 8, 9]),
 ];
 
 /// How many of them keep every letter, digit and sign.
-const KEEPING: usize = 5;
+const KEEPING: usize = 6;
 
 /// The unit factors tried: of A, of B.
 const FACTORS: [(i128, i128); 10] = [

@@ -176,6 +176,7 @@ impl FileForm {
         form.guess_widths(&records, doubt);
         form.name_columns(&records, headings.below);
         form.notes.extend(headings.notes);
+        form.doubt_width(&records);
         Ok(form)
     }
 
@@ -393,6 +394,21 @@ impl FileForm {
         if let Some(comment) = &mut self.comment {
             let why = "lines starting with it are not part of the table";
             *comment = Guess::new(comment.value, 0.9, why);
+        }
+    }
+
+    /// Notes that names stand above rows of more fields: `1234,56` without quotes is two of them.
+    fn doubt_width(&mut self, records: &Records) {
+        let above = records.start.checked_sub(1).and_then(|at| records.rows.get(at));
+        let Some((line, names)) = above.filter(|_| !self.header.value) else { return };
+        let is_name = |name: &String| name.contains(char::is_alphabetic);
+        if (2..records.width).contains(&names.len()) && names.iter().all(is_name) {
+            self.notes.push(format!(
+                "line {line} has {} names, but the rows have {} fields, so nothing says which is which: numbers such as \
+                 `1234,56` without quotes are two fields; ask for quotes or another delimiter",
+                names.len(),
+                records.width
+            ));
         }
     }
 

@@ -56,8 +56,19 @@ const WORDS: &[&str] = &[
     "totales",
     "totaux",
     "suma",
+    "sumar",
+    "summa",
     "soma",
     "somme",
+    "összesen",
+    "mindösszesen",
+    "celkem",
+    "spolu",
+    "skupaj",
+    "ukupno",
+    "samtals",
+    "cộng",
+    "jumlah",
     "razem",
     "ogółem",
     "toplam",
@@ -126,8 +137,14 @@ impl Footer {
         let mut whys: Vec<String> = Vec::new();
         let mut footer = Self::default();
         let mut empty = 0;
-        for (line, row) in last.iter().rev() {
-            let Some(why) = body.is_footer(row, footer.rows > 0) else {
+        for (at, (line, row)) in last.iter().enumerate().rev() {
+            let above = at.checked_sub(1).and_then(|at| last.get(at));
+            let is_closed = above.is_some_and(|(_, row)| is_ruler(row)) && row.len() < width;
+            let why = match is_closed && filled(row) > 0 && !is_ruler(row) {
+                true => Some("stands below a ruler".to_owned()),
+                false => body.is_footer(row, footer.rows > 0),
+            };
+            let Some(why) = why else {
                 footer.doubt = body.doubt(*line, row, footer.rows + 1);
                 break;
             };
@@ -163,19 +180,17 @@ impl<'r> Body<'r> {
         if is_ruler(row) {
             return Some("is a ruler".to_owned());
         }
+        if row.iter().all(|cell| cell == "\u{1a}") {
+            return Some("is an end-of-file mark (Ctrl-Z)".to_owned());
+        }
         if filled(row) == 0 && !self.always.is_empty() {
             return Some(String::new());
         }
         let at = row.iter().position(|cell| !cell.trim().is_empty())?;
         let first = cell(row, at);
-        let empty = self.always.iter().filter(|at| cell(row, **at).is_empty()).count();
+        let empty = self.lacks(row);
         let others = || self.rows.iter().map(|row| cell(row, at)).filter(|cell| !cell.is_empty());
-        let is_unlike = at == 0 && others().next().is_some() && {
-            let has_digit = |text: &str| text.contains(|c: char| c.is_numeric());
-            let has_space = |text: &str| text.contains(char::is_whitespace);
-            (!has_digit(first) && others().all(has_digit))
-                || (has_space(first) && !others().any(has_space))
-        };
+        let is_unlike = self.is_unlike(at, first);
         let shown = shown(first);
         if begins(first) {
             let is_certain = !others().any(begins)
@@ -205,6 +220,22 @@ impl<'r> Body<'r> {
         is_text.then(|| format!("is text (`{shown}`)"))
     }
 
+    /// How many values that every other row has a row lacks.
+    fn lacks(&self, row: &[String]) -> usize {
+        self.always.iter().filter(|at| cell(row, **at).is_empty()).count()
+    }
+
+    /// Whether a first cell lacks the digits of all others, or has spaces that none has.
+    fn is_unlike(&self, at: usize, first: &str) -> bool {
+        let others = || self.rows.iter().map(|row| cell(row, at)).filter(|cell| !cell.is_empty());
+        let has_digit = |text: &str| text.contains(|c: char| c.is_numeric());
+        let has_space = |text: &str| text.contains(char::is_whitespace);
+        at == 0
+            && others().next().is_some()
+            && ((!has_digit(first) && others().all(has_digit))
+                || (has_space(first) && !others().any(has_space)))
+    }
+
     /// The note on a row that may be a footer.
     fn doubt(&self, line: u64, row: &[String], rows: u64) -> Option<Doubt> {
         let advice = format!("if it is not data, set `skip_footer: {rows}`");
@@ -218,6 +249,22 @@ impl<'r> Body<'r> {
         if let Some(column) = (0..row.len()).find(|column| is_total(*column)) {
             let total = shown(cell(row, column));
             let note = format!("line {line} has `{total}` and is read as data; {advice}");
+            return Some(Doubt { is_short: false, note });
+        }
+        if let Some(at) = at
+            && row.len() == self.width
+            && self.is_unlike(at, cell(row, at))
+            && self.lacks(row) > 0
+        {
+            let values = counted(
+                self.lacks(row),
+                "value that every other row has",
+                "values that every other row has",
+            );
+            let note = format!(
+                "line {line}, at the end of the file, begins with `{}` and lacks {values}, and is read as data; {advice}",
+                shown(cell(row, at))
+            );
             return Some(Doubt { is_short: false, note });
         }
         let extras = row.get(self.width..).unwrap_or_default();

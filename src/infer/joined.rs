@@ -19,7 +19,7 @@ pub struct Fact {
     pub written: String,
     /// Without insignificant variations; `None` for null.
     pub loose: Option<String>,
-    number: Option<f64>,
+    pub number: Option<f64>,
 }
 
 /// Rows with the same key.

@@ -1,13 +1,16 @@
 //! Amounts spread over two columns: one for debits and one for credits, or one with a debit/credit
-//! mark beside it (`S` and `H`, `D` and `C`). The other side has one signed amount; a `row`
+//! mark beside it (`S` and `H`, `D` and `C`, or words that the other side's signs show). The other side has one signed amount; a `row`
 //! function in the source's own script computes it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::diagnostic::Problem;
-use crate::domain::{Kind, RawCells};
+use crate::domain::{Kind, PerSide, RawCells, Side};
 
-use super::extract::Extract;
+use super::extract::{Column, Extract};
+use super::joined::{Fact, Joined};
+use super::mapping::TELLING_ROWS;
 use super::money;
 use super::names;
 use super::words::quoted;
@@ -27,8 +30,14 @@ enum How {
     /// A debit and a credit column. Debits get a minus unless they have one.
     Sides { debits_have_minus: bool },
     /// An amount and a mark column, with the marks of debits and credits.
-    Marks { debit: String, credit: String },
+    Marks { debits: Vec<String>, credits: Vec<String> },
 }
+
+/// Maximum number of words that tell signs.
+const MOST_WORDS: usize = 6;
+
+/// Minimum number of rows with each sign.
+const LEAST: usize = 3;
 
 /// One row in this many may deviate.
 const OTHERWISE: u64 = 50;
@@ -82,11 +91,8 @@ impl Joint {
         });
         let Some((mark, debit, credit)) = marked else { return Ok(None) };
         let is_amount = |at: &usize| {
-            extract.columns.get(*at).is_some_and(|column| {
-                let values = &column.profile.values;
-                column.profile.is_number()
-                    && !values.iter().any(|(text, _)| text.starts_with(['-', '\u{2212}', '(']))
-            })
+            let column = extract.columns.get(*at);
+            column.is_some_and(|column| column.profile.is_number() && !has_minus(column))
         };
         let named = (0..extract.columns.len()).filter(is_amount).find(|at| {
             let column = extract.columns.get(*at);
@@ -94,7 +100,56 @@ impl Joint {
         });
         let beside = [mark.checked_sub(1), Some(mark + 1)];
         let amount = beside.into_iter().flatten().find(is_amount).or(named);
-        Ok(amount.map(|amount| Self::of(extract, [amount, mark], How::Marks { debit, credit })))
+        let how = How::Marks { debits: vec![debit], credits: vec![credit] };
+        Ok(amount.map(|amount| Self::of(extract, [amount, mark], how)))
+    }
+
+    /// A column without signs whose rows are negative on the other side exactly where another column has certain
+    /// words, such as `refund` or `SELL`.
+    pub fn learned(extracts: &PerSide<Extract>, joined: &Joined) -> Option<(Side, Self)> {
+        if joined.rows < TELLING_ROWS {
+            return None;
+        }
+        Side::BOTH.into_iter().find_map(|side| {
+            let (own, other) = (&extracts[side], &extracts[side.other()]);
+            if own.joint().is_some() || !own.form.has_names() {
+                return None;
+            }
+            let numbers = |extract: &'_ Extract, signed: bool| -> Vec<usize> {
+                let columns = extract.columns.iter().enumerate();
+                let is_one = |column: &Column| {
+                    column.profile.is_number() && !column.is_ambiguous && has_minus(column) == signed
+                };
+                columns.filter(|(_, column)| is_one(column)).map(|(at, _)| at).collect()
+            };
+            let words: Vec<usize> = own.columns.iter().enumerate().filter(|(_, column)| {
+                (2..=MOST_WORDS).contains(&column.profile.values.len())
+                    && column.profile.reading.kind == Kind::Text
+                    && !column.is_ambiguous
+            }).map(|(at, _)| at).collect();
+            for amount in numbers(own, false) {
+                for signed in numbers(other, true) {
+                    let Some(rows) = rows_with_sign(joined, side, amount, signed) else { continue };
+                    let marks = words.iter().filter_map(|at| {
+                        Some((*at, words_of_sign(joined.facts[side].get(*at)?, &rows)?))
+                    });
+                    if let Some((mark, how)) = marks.min_by_key(|(at, _)| at.abs_diff(amount)) {
+                        let mut joint = Self::of(own, [amount, mark], how);
+                        let name = other.columns.get(signed).map(|column| column.name.clone());
+                        let is_taken = |name: &String| {
+                            name.trim().is_empty() || own.columns.iter().any(|column| column.name == *name)
+                        };
+                        if let Some(name) = name.filter(|name| !is_taken(name)) {
+                            joint.name = name;
+                        } else if let Some(column) = own.columns.get(amount) {
+                            joint.name = format!("signed {}", column.name.trim());
+                        }
+                        return Some((side, joint));
+                    }
+                }
+            }
+            None
+        })
     }
 
     fn of(extract: &Extract, places: [usize; 2], how: How) -> Self {
@@ -117,12 +172,16 @@ impl Joint {
                 (false, true) => format!("-{first}"),
                 (false, false) => format!("debit {first}, credit {second}"),
             },
-            How::Marks { debit, credit } => match second.to_uppercase() {
-                _ if first.is_empty() => first,
-                mark if mark == debit.to_uppercase() => format!("-{first}"),
-                mark if mark == credit.to_uppercase() => first,
-                mark => format!("{first} {mark}"),
-            },
+            How::Marks { debits, credits } => {
+                let mark = second.to_uppercase();
+                let is_in = |marks: &[String]| marks.iter().any(|it| it.to_uppercase() == mark);
+                match () {
+                    () if first.is_empty() => first,
+                    () if is_in(debits) => format!("-{first}"),
+                    () if is_in(credits) => first,
+                    () => format!("{first} ? {mark}"),
+                }
+            }
         }
     }
 
@@ -130,8 +189,9 @@ impl Joint {
         let [first, second] = &self.columns;
         match &self.how {
             How::Sides { .. } => format!("`{second}` as it is, or `{first}` with a minus"),
-            How::Marks { debit, .. } => {
-                format!("`{first}`, with a minus where `{second}` is `{debit}`")
+            How::Marks { debits, .. } => {
+                let debits: Vec<String> = debits.iter().map(|mark| format!("`{mark}`")).collect();
+                format!("`{first}`, with a minus where `{second}` is {}", debits.join(" or "))
             }
         }
     }
@@ -179,9 +239,13 @@ private fn is_nothing(v) {{
 "#
                 );
             }
-            How::Marks { debit, credit } => {
-                let (debit, credit) =
-                    (quoted(&debit.to_uppercase()), quoted(&credit.to_uppercase()));
+            How::Marks { debits, credits } => {
+                let list = |marks: &[String]| {
+                    let marks: Vec<String> =
+                        marks.iter().map(|mark| quoted(&mark.to_uppercase())).collect();
+                    marks.join(" | ")
+                };
+                let (debits, credits) = (list(debits), list(credits));
                 let _ = write!(
                     text,
                     r#"
@@ -195,9 +259,9 @@ private fn signed(amount, mark) {{
     let mark = if mark == () {{ "" }} else {{ mark }};
     mark.trim();
     switch mark.to_upper() {{
-        {debit} => "-" + amount,
-        {credit} => amount,
-        _ => amount + " " + mark
+        {debits} => "-" + amount,
+        {credits} => amount,
+        _ => amount + " ? " + mark
     }}
 }}
 "#
@@ -206,6 +270,61 @@ private fn signed(amount, mark) {{
         }
         text
     }
+}
+
+fn has_minus(column: &Column) -> bool {
+    column.profile.values.iter().any(|(text, _)| text.starts_with(['-', '\u{2212}', '(']))
+}
+
+/// The joined rows in which two columns have the same digits, each with whether the signed one is negative; `None` if
+/// those are not nearly all, or too few have one of the signs.
+fn rows_with_sign(
+    joined: &Joined,
+    side: Side,
+    amount: usize,
+    signed: usize,
+) -> Option<Vec<(usize, bool)>> {
+    let columns = match side {
+        Side::A => PerSide { a: amount, b: signed },
+        Side::B => PerSide { a: signed, b: amount },
+    };
+    let (mut rows, mut of) = (Vec::new(), 0);
+    for (at, (a, b)) in joined.pairs(columns).enumerate() {
+        let (own, other) = if side == Side::A { (a, b) } else { (b, a) };
+        let (Some(own), Some(other)) = (own.number, other.number) else { continue };
+        if own == 0.0 && other == 0.0 {
+            continue;
+        }
+        of += 1;
+        if (own.abs() - other.abs()).abs() < 1e-9 * own.abs() {
+            rows.push((at, other < 0.0));
+        }
+    }
+    let negative = rows.iter().filter(|(_, is_negative)| *is_negative).count();
+    let is_telling = negative >= LEAST && rows.len() - negative >= LEAST && rows.len() * 10 >= of * 9;
+    is_telling.then_some(rows)
+}
+
+/// The words of the negative and of the positive rows, if each word has one sign.
+fn words_of_sign(facts: &[Fact], rows: &[(usize, bool)]) -> Option<How> {
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (at, is_negative) in rows {
+        let count = counts.entry(facts.get(*at)?.written.trim()).or_default();
+        match is_negative {
+            true => count.0 += 1,
+            false => count.1 += 1,
+        }
+    }
+    let (mut debits, mut credits) = (Vec::new(), Vec::new());
+    for (word, (negative, positive)) in counts {
+        // A word that occurs once has one sign by chance.
+        let is_sure = negative + positive >= 2 && negative.min(positive) * OTHERWISE <= negative + positive;
+        if !is_sure {
+            return None;
+        }
+        if negative > positive { &mut debits } else { &mut credits }.push(word.to_owned());
+    }
+    (!debits.is_empty() && !credits.is_empty()).then_some(How::Marks { debits, credits })
 }
 
 fn text<R: RawCells + ?Sized>(row: &R, at: usize) -> String {

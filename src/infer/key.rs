@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::extract::{Extract, are_comparable, loose};
 use super::field::FieldGuess;
 use super::file::percent;
+use super::joined::Joined;
 use super::mapping::{self, Pair};
 use super::names;
 use super::reading::Trial;
@@ -163,6 +164,59 @@ fn candidate(
     })
 }
 
+/// Columns that count rows, and why that seems so.
+pub struct Doubted {
+    pub columns: Vec<PerSide<usize>>,
+    pub why: String,
+}
+
+/// Share of other columns that agree by a key. Below it, a key is doubted.
+const AGREEING: f64 = 0.5;
+
+/// How much more another key must make agree.
+const MORE: f64 = 0.3;
+
+/// Joins the rows by the best candidate. If the other columns seldom agree by it, but do by another, that one becomes
+/// the best: the numbers of rows are unique on both sides too. Returns the columns that count rows, with the reason.
+pub fn join(
+    extracts: &PerSide<Extract>,
+    mapping: &[Pair],
+    candidates: &mut Vec<KeyCandidate>,
+) -> Result<(Joined, Option<Doubted>), Problem> {
+    let Some(first) = candidates.first() else { return Ok((Joined::nothing(extracts), None)) };
+    let joined = Joined::on(extracts, &first.columns)?;
+    let own = first.agreeing(mapping, &joined).filter(|_| joined.rows >= mapping::TELLING_ROWS);
+    let Some(share) = own.filter(|share| *share < AGREEING) else { return Ok((joined, None)) };
+    if first.columns.len() == 1 {
+        candidates.extend(composite(extracts, mapping)?);
+    }
+    let mut best: Option<(usize, f64, Joined)> = None;
+    for (at, candidate) in candidates.iter().enumerate().skip(1).take(2 * PARTS) {
+        let joined = Joined::on(extracts, &candidate.columns)?;
+        let Some(agreeing) = candidate.agreeing(mapping, &joined) else { continue };
+        let least = best.as_ref().map_or(share + MORE, |(_, most, _)| *most);
+        if agreeing > least && joined.rows >= mapping::TELLING_ROWS {
+            best = Some((at, agreeing, joined));
+        }
+    }
+    let Some((at, agreeing, joined)) = best else { return Ok((joined, None)) };
+    let better = candidates.remove(at);
+    let first = candidates.remove(0);
+    let why = format!(
+        "`{}` is unique on both sides too, but by it the other columns agree in {} of the rows, by `{}` in {}: it \
+         seems to count rows and is not compared",
+        first.names.a.join(" + "),
+        percent(share),
+        better.names.a.join(" + "),
+        percent(agreeing)
+    );
+    // A part of the better key is no mere count.
+    let columns = first.columns.into_iter().filter(|part| !better.columns.contains(part)).collect();
+    candidates.insert(0, better);
+    candidates.truncate(5);
+    Ok((joined, Some(Doubted { columns, why })))
+}
+
 /// Pairs and triples of mapped columns: the fewest columns that are unique.
 fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCandidate>, Problem> {
     let is_part = |pair: &&Pair| {
@@ -255,6 +309,19 @@ pub fn measure(
 }
 
 impl KeyCandidate {
+    /// The average share of joined rows in which other mapped columns agree.
+    fn agreeing(&self, mapping: &[Pair], joined: &Joined) -> Option<f64> {
+        let is_other = |pair: &&Pair| {
+            self.columns.iter().all(|part| part.a != pair.columns.a && part.b != pair.columns.b)
+        };
+        let agreements = mapping.iter().filter(is_other).map(|pair| joined.agreement(pair.columns));
+        let shares: Vec<f64> =
+            agreements.filter(|it| it.says_something()).map(|it| it.share).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a file has few columns")]
+        let count = shares.len() as f64;
+        (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / count)
+    }
+
     /// Whether so many rows lack it that it does not identify them.
     pub fn is_often_missing(&self) -> bool {
         self.filled < FILLED

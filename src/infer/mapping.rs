@@ -98,6 +98,10 @@ pub fn worth_comparing(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
 /// Columns with the same name on both sides, in the order of A.
 pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     let plain = |column: &Column| names::plain(&column.name);
+    // Columns without names are called by their places, which say nothing.
+    if Side::BOTH.into_iter().any(|side| !extracts[side].form.has_names()) {
+        return Vec::new();
+    }
     let usable = |side: Side| {
         let columns = extracts[side].columns.iter().enumerate();
         let joint = extracts[side].joint().map(|(at, _)| at);
@@ -188,6 +192,14 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
         if of_a.is_some_and(|pair| pair.columns.b == columns.b) {
             continue;
         }
+        // A count of rows, or an amount without its sign, of which other lines tell.
+        let is_joint = |side: Side, pair: Option<&&Pair>| {
+            let joint = extracts[side].joint().map(|(at, _)| at);
+            joint.is_some() && joint == pair.map(|pair| pair.columns[side])
+        };
+        if (of_a.is_none() && of_b.is_none()) || is_joint(Side::A, of_b) || is_joint(Side::B, of_a) {
+            continue;
+        }
         let mut others = Vec::new();
         if let Some(pair) = of_a {
             others.push(format!("A's agrees better with `{}` of B", name(Side::B, pair.columns.b)));
@@ -201,6 +213,7 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
             others.join(", ")
         ));
     }
+    notes.extend(synonyms(extracts, pairs));
     for side in Side::BOTH {
         let ambiguous = extracts[side].columns.iter().filter(|column| column.is_ambiguous);
         let names: HashSet<&str> = ambiguous.map(|column| column.name.as_str()).collect();
@@ -213,11 +226,50 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
     notes
 }
 
+/// Unmapped columns whose names mean the same, with the reason why they are not mapped.
+fn synonyms(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
+    let mapped = |side: Side| pairs.iter().map(|pair| pair.columns[side]).collect::<HashSet<_>>();
+    let mapped = PerSide::of(mapped);
+    let is_left = |side: Side, at: usize, column: &Column| {
+        let is_joint = extracts[side].joint().is_some_and(|(joint, _)| joint == at);
+        !mapped[side].contains(&at) && !column.is_ambiguous && !is_joint && column.sketch.filled > 0
+    };
+    let mut notes = Vec::new();
+    for columns in worth_comparing(extracts) {
+        let (Some(a), Some(b)) =
+            (extracts.a.columns.get(columns.a), extracts.b.columns.get(columns.b))
+        else {
+            continue;
+        };
+        let are_left = is_left(Side::A, columns.a, a) && is_left(Side::B, columns.b, b);
+        if !are_left || names::likeness(&a.name, &b.name) < SYNONYMOUS {
+            continue;
+        }
+        let example = |column: &Column| {
+            let values = &column.profile.values;
+            values.first().map_or_else(String::new, |(text, _)| super::write::clipped(text))
+        };
+        notes.push(format!(
+            "`{}` of A and `{}` of B have names of the same meaning, but they are not mapped to each other: their values, \
+             such as `{}` and `{}`, have nothing in common as they are read",
+            a.name.trim(),
+            b.name.trim(),
+            example(a),
+            example(b)
+        ));
+    }
+    notes.truncate(5);
+    notes
+}
+
+/// Minimum likeness of synonymous names.
+const SYNONYMOUS: f64 = 0.85;
+
 /// Describes name similarity.
 fn name_reason(likeness: f64) -> Option<&'static str> {
     match likeness {
         alike if alike >= 0.99 => Some("the same name"),
-        alike if alike >= 0.85 => Some("synonymous names"),
+        alike if alike >= SYNONYMOUS => Some("synonymous names"),
         alike if alike >= 0.5 => Some("similar names"),
         _ => None,
     }

@@ -4,6 +4,7 @@
 //! Files are read by `source` and cells by `normalize`, exactly as in a run. Nothing is decided
 //! silently: every guess goes into `recon.yaml` with its confidence and reason as a comment.
 
+mod codes;
 mod extract;
 mod field;
 mod file;
@@ -19,6 +20,7 @@ mod mapping;
 mod money;
 mod names;
 mod passes;
+mod prefix;
 mod profile;
 mod reading;
 mod records;
@@ -139,16 +141,23 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
             extracts[side].join(joint, &mut profiler)?;
         }
     }
+    prefix::strip(&mut extracts)?;
     let alone = mapping::by_names_and_values(&extracts);
     let mut key_candidates = key::candidates(&extracts, &alone)?;
-    let joined = match key_candidates.first() {
-        Some(key) => Joined::on(&extracts, &key.columns)?,
-        None => Joined::nothing(&extracts),
-    };
+    let (mut joined, doubted) = key::join(&extracts, &alone, &mut key_candidates)?;
+    if let Some((side, joint)) = Joint::learned(&extracts, &joined)
+        && let Some(key) = key_candidates.first()
+    {
+        extracts[side].join(joint, &mut profiler)?;
+        joined = Joined::on(&extracts, &key.columns)?;
+    }
     let key = key_candidates.first().map(|key| key.columns.clone()).unwrap_or_default();
     let mut pairs = order(mapping::by_rows(&extracts, &joined), &key);
     if key_candidates.first().is_none_or(KeyCandidate::is_often_missing) {
         pairs.extend(mapping::only_dates(&extracts, &pairs));
+    }
+    if let Some(doubted) = &doubted {
+        pairs.retain(|pair| !doubted.columns.contains(&pair.columns));
     }
     if pairs.is_empty() {
         let message = "no column of the first file matches one of the second";
@@ -157,6 +166,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         ));
     }
     let mut notes = mapping::notes(&extracts, &pairs);
+    notes.extend(doubted.map(|doubted| doubted.why));
     for side in Side::BOTH {
         notes.extend(extracts[side].form.notes.iter().map(|note| format!("in {side}, {note}")));
     }
@@ -181,6 +191,9 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         Some(best) if !best.is_often_missing() => Vec::new(),
         _ => passes::propose(&extracts, &fields, &pairs)?,
     };
+    // They come last: a field's place is that of its pair.
+    let codes = evidence.codes(&mut fields, &pairs, &mut functions);
+    fields.extend(codes);
     if !passes.is_empty() {
         key_candidates.clear();
         fields.iter_mut().for_each(|field| field.key = false);
@@ -201,8 +214,10 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         });
         let is_part =
             |name: &str| joint.is_some_and(|(_, it)| it.columns.iter().any(|c| c == name));
+        let is_used = |name: &str| fields.iter().any(|field| field.columns[side] == name);
         let unmapped = columns.filter(|(at, column)| {
             !mapped.contains(at)
+                && !is_used(&column.name)
                 && extract.joint().is_none_or(|(joint, _)| joint != *at)
                 && !is_part(&column.name)
         });
@@ -213,12 +228,20 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
             rows: extract.reach.rows,
             unusable_rows: extract.reach.unusable,
             whole: extract.reach.whole,
-            unmapped: unmapped.map(|(_, column)| column.name.clone()).collect(),
+            unmapped: unmapped.map(|(at, column)| name_or_place(at, &column.name)).collect(),
             row,
         }
     });
     let joined_rows = joined.rows;
     Ok(Inference { job, sources, joined_rows, key_candidates, passes, fields, functions, notes })
+}
+
+/// A column's name, or its place if it has none.
+fn name_or_place(at: usize, name: &str) -> String {
+    match name.trim().is_empty() {
+        true => format!("column {} (without a name)", at + 1),
+        false => name.to_owned(),
+    }
 }
 
 /// The key's pairs in key order, then the others in the order of A's columns.

@@ -17,10 +17,58 @@ const CODES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD
     UYU UZS VES VND VUV WST XAF XAG XAU XCD XOF XPD XPF XPT YER ZAR ZMW ZWL BTC ETH USDT";
 
 /// Common spellings besides the codes.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 19] = [
     "rs", "rs.", "kr", "kr.", "zł", "kč", "ft", "fr", "fr.", "sfr", "sfr.", "lei", "lv", "din",
-    "р", "руб", "руб.",
+    "р", "руб", "руб.", "tl", "rm",
 ];
+
+/// Signs and names, with the codes that they stand for.
+const MEANINGS: [(&str, &str); 34] = [
+    ("$", "USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP BRL"),
+    ("us$", "USD"),
+    ("usd$", "USD"),
+    ("c$", "CAD"),
+    ("a$", "AUD"),
+    ("r$", "BRL"),
+    ("€", "EUR"),
+    ("£", "GBP EGP LBP SYP"),
+    ("¥", "JPY CNY CNH"),
+    ("￥", "JPY CNY CNH"),
+    ("\\", "JPY"),
+    ("円", "JPY"),
+    ("元", "CNY CNH TWD"),
+    ("₹", "INR"),
+    ("rs", "INR PKR LKR NPR MUR"),
+    ("₩", "KRW"),
+    ("₪", "ILS"),
+    ("₽", "RUB"),
+    ("р", "RUB"),
+    ("руб", "RUB"),
+    ("₺", "TRY"),
+    ("tl", "TRY"),
+    ("₴", "UAH"),
+    ("₫", "VND"),
+    ("฿", "THB"),
+    ("zł", "PLN"),
+    ("kč", "CZK"),
+    ("ft", "HUF"),
+    ("kr", "SEK NOK DKK ISK"),
+    ("fr", "CHF"),
+    ("sfr", "CHF"),
+    ("lei", "RON MDL"),
+    ("lv", "BGN"),
+    ("rm", "MYR"),
+];
+
+/// Whether two signs, codes or names may stand for the same currency.
+pub fn may_be_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let stands_for = |sign: &str, code: &str| {
+        let code = code.to_uppercase();
+        MEANINGS.iter().any(|(known, codes)| *known == sign && codes.split(' ').any(|it| it == code))
+    };
+    a == b || stands_for(&a, &b) || stands_for(&b, &a)
+}
 
 /// Pairs of debit and credit marks.
 const MARKS: [(&str, &str); 7] = [
@@ -113,12 +161,45 @@ struct Parts<'t> {
     percent: bool,
 }
 
+/// A word behind all numbers of a column, such as `kg`. Numbers without decimals may be identifiers.
+#[derive(Default)]
+struct Units {
+    word: Option<String>,
+    values: usize,
+    with_decimals: usize,
+    is_other: bool,
+}
+
+impl Units {
+    const LONGEST: usize = 6;
+
+    fn add(&mut self, value: &str, words: &[&str]) {
+        let [word] = words else {
+            self.is_other |= !words.is_empty();
+            return;
+        };
+        let is_unit = value.ends_with(word)
+            && word.chars().count() <= Self::LONGEST
+            && word.chars().all(char::is_alphabetic);
+        self.is_other |= !is_unit || self.word.as_ref().is_some_and(|known| known != word);
+        self.word.get_or_insert_with(|| (*word).to_owned());
+        self.values += 1;
+        self.with_decimals += usize::from(value.contains(['.', ',']));
+    }
+
+    fn only(self) -> Option<String> {
+        let is_one = !self.is_other && self.values >= 3 && self.with_decimals * 2 > self.values;
+        self.word.filter(|_| is_one)
+    }
+}
+
 /// Inspects a column's trimmed values.
 pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
     let mut seen = Seen::default();
     let mut marks: Vec<String> = Vec::new();
     let mut notations = [false; NOTATIONS.len()];
     let mut is_wide = false;
+    let mut units = Units::default();
     for value in values {
         let narrow = narrowed(value);
         let (value, notation) = plain(&narrow);
@@ -129,6 +210,9 @@ pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
         is_wide |= matches!(narrow, Cow::Owned(_));
         let (words, markings): (Vec<&str>, Vec<&str>) =
             parts.words.iter().partition(|word| !is_mark(word));
+        if markings.is_empty() {
+            units.add(&value, &words);
+        }
         if words.len() > 1 || markings.len() > 1 || words.iter().any(|word| !is_currency(word)) {
             continue;
         }
@@ -155,6 +239,9 @@ pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
     seen.steps = wide.into_iter().chain(used.flat_map(|(_, notation)| steps(notation))).collect();
     if seen.around.currency.len() > CURRENCIES {
         seen.around.currency.clear();
+    }
+    if seen.around.currency.is_empty() {
+        seen.around.currency.extend(units.only());
     }
     seen.around.currency.sort();
     let found: Vec<&str> = marks.iter().map(String::as_str).collect();
@@ -250,10 +337,13 @@ fn is_mark(word: &str) -> bool {
     MARKS.iter().any(|(debit, credit)| word == *debit || word == *credit)
 }
 
+/// Whether a character is a currency's sign. In Shift_JIS, the byte of `\\` is shown as a yen sign.
+pub fn is_sign(c: char) -> bool {
+    "$€£¥¢₤₦₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿฿៛元円￥￡＄\\".contains(c)
+}
+
 /// Whether a text is a currency's sign, code or common name.
-fn is_currency(word: &str) -> bool {
-    // In Shift_JIS, the byte of `\\` is shown as a yen sign.
-    let is_sign = |c: char| "$€£¥¢₤₦₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿฿៛元円￥￡＄\\".contains(c);
+pub fn is_currency(word: &str) -> bool {
     let signs = word.chars().filter(|c| is_sign(*c)).count();
     let letters = word.chars().count() - signs;
     match signs {
@@ -291,6 +381,22 @@ mod tests {
         assert_eq!(marked(&["5.00 Dr", "6.00 Cr"]), Some(("Dr".into(), "Cr".into())));
         assert_eq!(marked(&["5,00 S", "6,00 H"]), Some(("S".into(), "H".into())));
         assert_eq!(marked(&["EUR 5,00 DR", "6,00"]), Some(("DR".into(), "CR".into())));
+    }
+
+    #[test]
+    fn a_unit_stands_behind_all_numbers() {
+        let units = |values: &[&str]| seen(values).around.currency;
+        assert_eq!(units(&["2.50 kg", "0.75 kg", "12 kg"]), ["kg"]);
+        assert_eq!(units(&["1.234,56 TL", "5,00 TL"]), ["TL"]);
+        for values in [&["2.50 kg", "2.50 lb", "3.5 kg"][..], &["5 kg", "6 kg", "7 kg"], &["v 1.2"]] {
+            assert_eq!(units(values), [""; 0], "{values:?}");
+        }
+    }
+
+    #[test]
+    fn signs_stand_for_codes() {
+        assert!(may_be_same("$", "USD") && may_be_same("TRY", "TL") && may_be_same("kr", "NOK"));
+        assert!(!may_be_same("€", "USD") && !may_be_same("EUR", "USD") && !may_be_same("€", "£"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Infers a column's type, format and null markers, with a confidence.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::money::{Seen, look};
 use super::reading::{NumberStyle, Reading, Trial, named_readings, time_readings};
@@ -33,10 +33,33 @@ pub struct Profile {
 }
 
 /// Common texts for null.
-const NULL_MARKERS: [&str; 15] = [
-    "n/a", "na", "#n/a", "null", "(null)", "<null>", "none", "nil", "nan", "\\n", "-", "--", "?",
-    "missing", "n.a.",
+const NULL_MARKERS: [&str; 21] = [
+    "n/a",
+    "na",
+    "#n/a",
+    "null",
+    "(null)",
+    "<null>",
+    "none",
+    "nil",
+    "nan",
+    "\\n",
+    "-",
+    "--",
+    "?",
+    "missing",
+    "n.a.",
+    // Days that databases and ERP systems write for none.
+    "0000-00-00",
+    "0000-00-00 00:00:00",
+    "0000-00-00t00:00:00",
+    "00.00.0000",
+    "00/00/0000",
+    "0000/00/00",
 ];
+
+/// Maximum number of null markers with spaces around them that are written.
+const MOST_PADDED: usize = 12;
 
 /// Pairs of words for true and false.
 const BOOLEANS: [[&str; 2]; 4] = [["true", "false"], ["yes", "no"], ["y", "n"], ["t", "f"]];
@@ -115,9 +138,14 @@ impl Profiler {
     pub fn profile<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> Profile {
         let mut counts: HashMap<&str, u64> = HashMap::new();
         let mut padded = false;
+        let mut padded_markers: BTreeSet<&str> = BTreeSet::new();
         for cell in cells {
             let text = cell.trim();
             padded |= text.len() < cell.len();
+            // Null is decided before any step, so the spaces count.
+            if text.len() < cell.len() && Self::is_null_marker(text) {
+                padded_markers.insert(cell);
+            }
             if !text.is_empty() {
                 *counts.entry(text).or_default() += 1;
             }
@@ -130,7 +158,8 @@ impl Profiler {
         let mut profile = self.of_values(&meant);
         profile.padded = padded;
         if profile.reading.kind != Kind::Text {
-            profile.null_markers = markers.into_iter().map(|(text, _)| text).collect();
+            let padded = padded_markers.into_iter().take(MOST_PADDED).map(str::to_owned);
+            profile.null_markers = markers.into_iter().map(|(text, _)| text).chain(padded).collect();
         }
         profile.values = values;
         profile
@@ -287,7 +316,7 @@ fn may_be_time(text: &str) -> bool {
 fn may_name_a_month(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    (3..=16).contains(&letters) && (5..=6).contains(&digits) && text.len() <= 32
+    (3..=20).contains(&letters) && (5..=6).contains(&digits) && text.len() <= 36
 }
 
 impl Profile {
@@ -528,6 +557,8 @@ mod tests {
         assert_eq!((price.reading.kind, price.fit), (Kind::Decimal, 1.0));
         assert_eq!(price.null_markers, ["N/A"]);
         assert!(profile(&["x", "N/A", "y"]).null_markers.is_empty());
+        // The dash that accounting formats show for zero.
+        assert_eq!(profile(&["1.5", " -   ", "2.5", "3.5"]).null_markers, ["-", " -   "]);
         // One typo in twenty does not make a column text.
         let mut cells = vec!["1.25"; 19];
         cells.push("1O0,00");

@@ -252,7 +252,7 @@ impl Reading {
 }
 
 /// The date formats to try. If several fit, the first is preferred.
-pub const DATE_FORMATS: [&str; 22] = [
+pub const DATE_FORMATS: [&str; 26] = [
     "%Y-%m-%d",
     "%d/%m/%Y",
     "%m/%d/%Y",
@@ -275,6 +275,10 @@ pub const DATE_FORMATS: [&str; 22] = [
     "%m/%d/%y",
     "%d-%m-%y",
     "%Y年%m月%d日",
+    "%Y.%m.%d.",
+    "%d.%m.%Y.",
+    "%d. %m. %Y",
+    "%Y. %m. %d",
 ];
 
 /// The time formats that may follow a date.
@@ -293,7 +297,7 @@ const TIME_FORMATS: [&str; 9] = [
 /// Every date and datetime reading to try.
 pub fn time_readings() -> Vec<Reading> {
     let days = DATE_FORMATS.iter().map(|format| Reading::time(Kind::Date, *format));
-    let moments = DATE_FORMATS.iter().filter(|format| !format.ends_with("%b%Y")).flat_map(|day| {
+    let moments = DATE_FORMATS.iter().filter(|format| !format.ends_with("%b%Y") && !format.contains(". ") && !format.ends_with('.')).flat_map(|day| {
         TIME_FORMATS.iter().map(move |time| Reading::time(Kind::Datetime, format!("{day}{time}")))
     });
     let default = std::iter::once(Reading::plain(Kind::Datetime));
@@ -316,16 +320,27 @@ const NAMED_DATES: [&str; 8] = [
     "%d %B %Y г.",
 ];
 
-/// Dates with names of months in other languages.
+/// Dates with the name of the day.
+const DAYS_OF_THE_WEEK: [&str; 6] = [
+    "%a %d %b %Y",
+    "%a, %d %b %Y",
+    "%a %b %d %Y",
+    "%a %d/%m/%Y",
+    "%A, %d %B %Y",
+    "%A, %B %d, %Y",
+];
+
+/// Dates with names of days, and of months in other languages.
 pub fn named_readings() -> Vec<Reading> {
     let formats = LANGUAGES
         .iter()
         .flat_map(|language| NAMED_DATES.iter().map(move |date| format!("[{language}] {date}")));
-    formats.map(|format| Reading::time(Kind::Date, format)).collect()
+    let days = DAYS_OF_THE_WEEK.map(str::to_owned).into_iter();
+    days.chain(formats).map(|format| Reading::time(Kind::Date, format)).collect()
 }
 
 /// Formats of numbers that count days or seconds.
-pub const COUNTED: [&str; 5] = ["excel", "%s", "%s%3f", "%s%6f", "excel1904"];
+pub const COUNTED: [&str; 6] = ["excel", "%s", "%s%3f", "%s%6f", "excel1904", "%Y%j"];
 
 /// Built-in steps, resolved; script functions are omitted.
 pub fn resolve(steps: &[StepSpec]) -> Vec<Step> {
@@ -393,7 +408,7 @@ mod tests {
 
     #[test]
     fn every_format_and_style_is_valid() {
-        for reading in time_readings() {
+        for reading in time_readings().into_iter().chain(named_readings()) {
             if let Some(format) = &reading.format {
                 assert!(TimeFormat::parse(format, reading.kind).is_ok(), "{format}");
             }

@@ -84,28 +84,22 @@ pub fn translate(
         words.pairs.iter().map(|pair| of(pair).len()).sum()
     };
     let side = if length(|pair| &pair.1) > length(|pair| &pair.0) { Side::A } else { Side::B };
-    // Rhai names are ASCII.
-    let plain: String =
-        field.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let name = format!("{}_of_{}", plain.trim_start_matches('_'), side.letter());
+    let name = function_name(&field.name, side);
     field.source_normalize[side] = plain_steps(&[&name]);
     let steps = vec![(Some(side), name.clone())];
-    functions.push(WordFunction {
-        name,
-        about: format!(
-            "Translates the words of source {side} for `{}` to those of the other source.",
-            field.name
-        ),
-        words: words
-            .pairs
-            .iter()
-            .map(|(a, b)| match side {
-                Side::A => (a.clone(), b.clone()),
-                Side::B => (b.clone(), a.clone()),
-            })
-            .collect(),
+    let words = words.pairs.iter().map(|(a, b)| match side {
+        Side::A => (a.clone(), b.clone()),
+        Side::B => (b.clone(), a.clone()),
     });
+    functions.push(WordFunction::of_side(name, &field.name, side, words.collect()));
     steps
+}
+
+/// The name of the function that translates a field of one side. Rhai names are ASCII.
+pub fn function_name(field: &str, side: Side) -> String {
+    let plain: String =
+        field.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("{}_of_{}", plain.trim_start_matches('_'), side.letter())
 }
 
 fn is(result: Option<String>, word: &str) -> bool {
@@ -113,6 +107,14 @@ fn is(result: Option<String>, word: &str) -> bool {
 }
 
 impl WordFunction {
+    /// Translates the words of a side for a field to those of the other side.
+    pub fn of_side(name: String, field: &str, side: Side, words: Vec<(String, String)>) -> Self {
+        let about = format!(
+            "Translates the words of source {side} for `{field}` to those of the other source."
+        );
+        Self { name, about, words }
+    }
+
     /// The function in Rhai.
     pub fn code(&self) -> String {
         let mut code = format!(

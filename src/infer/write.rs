@@ -297,7 +297,7 @@ impl Uniting {
 }
 
 /// The start of a value, on one line.
-fn clipped(text: &str) -> String {
+pub fn clipped(text: &str) -> String {
     const SHOWN: usize = 40;
     if text.is_empty() {
         return "(empty)".to_owned();

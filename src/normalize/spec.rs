@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{Argument, catalogue};
+use crate::yaml;
 
 /// How a source writes its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
@@ -149,13 +150,26 @@ impl fmt::Display for StepSpec {
     }
 }
 
+/// A text as it may stand in `recon.yaml`, in quotes unless it is one plain word.
+fn in_yaml(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/');
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(yaml::quoted(text)),
+    }
+}
+
 impl fmt::Display for ArgumentSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Texts(texts) => write!(f, "[{}]", texts.join(", ")),
+            Self::Text(text) => f.write_str(&in_yaml(text)),
+            Self::Texts(texts) => {
+                let texts: Vec<Cow<'_, str>> = texts.iter().map(|text| in_yaml(text)).collect();
+                write!(f, "[{}]", texts.join(", "))
+            }
             Self::Map(entries) => {
                 for (at, (key, value)) in entries.iter().enumerate() {
+                    let value = in_yaml(value);
                     write!(f, "{}{key}: {value}", if at == 0 { "{" } else { ", " })?;
                 }
                 f.write_str(if entries.is_empty() { "{}" } else { "}" })

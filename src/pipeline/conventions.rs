@@ -351,6 +351,13 @@ impl Words<'_> {
                     self.of_field(&format!("tolerance: {{ absolute: {} }}", by.abs()))
                 ),
             ),
+            Pattern::Rounded(side, unit) => {
+                let half = unit.checked_mul(Decimal::new(5, 1).unwrap_or(Decimal::ZERO));
+                self.fewer_digits(*side, &format!("rounded to {unit}"), half.unwrap_or(*unit))
+            }
+            Pattern::CutTo(side, unit) => {
+                self.fewer_digits(*side, &format!("cut to multiples of {unit}"), *unit)
+            }
             Pattern::DayAndMonth => {
                 ("day and month are swapped".to_owned(), self.exchanged_format())
             }
@@ -383,6 +390,14 @@ impl Words<'_> {
             Pattern::Midnight(side) => (
                 format!("{side} has the date without the time"),
                 format!("to compare days, change `fields.{}` to `type: date`", self.field),
+            ),
+            Pattern::Minutes(side) => (
+                format!("{side} has the time without the seconds"),
+                self.of_field("tolerance: { seconds: 59.999 }"),
+            ),
+            Pattern::Seconds(side) => (
+                format!("{side} has the time without the fractions of a second"),
+                self.of_field("tolerance: { seconds: 0.999 }"),
             ),
             Pattern::Opposite => (
                 "true on one side is false on the other".to_owned(),
@@ -428,6 +443,17 @@ impl Words<'_> {
         (
             format!("the values of {names} can't be read as {}", self.kind),
             format!("{setting}; or change `fields.{}` to `type: text`", self.field),
+        )
+    }
+
+    fn fewer_digits(&self, side: Side, how: &str, most: Decimal) -> (String, String) {
+        let tolerance = format!("tolerance: {{ absolute: {} }}", most.normalized());
+        (
+            format!("{side} has the numbers of {} {how}", side.other()),
+            format!(
+                "check whether another column of {side} has all digits; to accept fewer, {}",
+                self.of_field(&tolerance)
+            ),
         )
     }
 
@@ -529,8 +555,12 @@ impl Words<'_> {
 const MINUTE: i128 = 60 * 1_000_000_000;
 
 fn list(present: &[Step], more: &str) -> String {
-    let steps = present.iter().map(Step::label).chain([more]);
-    format!("[{}]", steps.collect::<Vec<_>>().join(", "))
+    let with_argument = |label: &str| match label.contains(": ") {
+        true => format!("{{ {} }}", label.replace('$', "$$")),
+        false => label.to_owned(),
+    };
+    let present = present.iter().map(|step| with_argument(step.label()));
+    format!("[{}]", present.chain([more.to_owned()]).collect::<Vec<_>>().join(", "))
 }
 
 fn signed(by: Decimal) -> String {

@@ -147,6 +147,11 @@ pub fn explain(
 ) -> Result<Vec<Explanation>, Problem> {
     let records = store.records_by_reference(run.id, reference)?;
     if records.is_empty() {
+        // A record that can't be read is not found either.
+        store.each_record(run.id, &mut |record| {
+            cells_of(run, record.a)?;
+            cells_of(run, record.b).map(drop)
+        })?;
         let mut help = format!(
             "references are the key parts joined by `|`, as in `recon sql \"SELECT source_a_ref_id, \
              source_b_ref_id FROM recon.recon_records WHERE run_id = '{}' LIMIT 20\"`",

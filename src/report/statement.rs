@@ -351,7 +351,7 @@ fn unreadable(money: &Money, side: &str, number: u64) -> String {
         places.push(format!("and {} more", count(more)));
     }
     format!(
-        "`{}` in {}: {} of {} can't be read and count 0: {}",
+        "`{}` in {}: {} of {} can't be read, counted as 0: {}",
         visible(&money.field),
         visible(money.currency_name()),
         counted(number, "amount", "amounts"),

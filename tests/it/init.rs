@@ -1134,3 +1134,276 @@ fn a_decimal_comma_is_no_unit() {
     assert!(!yaml.contains("scale") && said.contains("please choose"), "{said}{yaml}");
     assert_eq!(run(&project)["records"]["matched"], 20, "{yaml}");
 }
+
+#[test]
+fn currencies_beside_amounts_are_compared_as_a_field_of_their_own() {
+    let of = |n: u32| ["EUR", "USD", "GBP"][n as usize % 3];
+    let sign = |n: u32| ["€", "$", "£"][n as usize % 3];
+    let wrong = |n: u32| if n == 7 { "CHF" } else { of(n) };
+    type Write<'w> = &'w dyn Fn(u32) -> String;
+    let cases: [(&str, &str, Write<'_>, Write<'_>, &[&str]); 5] = [
+        // Codes on both sides.
+        ("ref,amount", "ref,amount", &|n| format!("{} {n}.50", of(n)), &|n| format!("{} {n}.50", wrong(n)), &["K07 amount_currency"]),
+        // Signs of one side are codes of the other.
+        ("ref,amount", "ref,amount", &|n| format!("{}{n}.50", sign(n)), &|n| format!("{n}.50 {}", wrong(n)), &["K07 amount_currency"]),
+        // Codes of one side are a column of the other.
+        ("ref,amount", "ref,amount,ccy", &|n| format!("{n}.50 {}", of(n)), &|n| format!("{n}.50,{}", wrong(n)), &["K07 amount_currency"]),
+        ("ref,amount", "ref,amount,ccy", &|n| format!("{}{n}.50", sign(n)), &|n| format!("{n}.50,{}", wrong(n)), &["K07 amount_currency"]),
+        // One currency in two spellings.
+        ("ref,amount", "ref,amount", &|n| format!("${n}.50"), &|n| format!("USD {n}.50"), &[]),
+    ];
+    for (at, (head_a, head_b, a, b, expected)) in cases.into_iter().enumerate() {
+        let project = Project::new();
+        let files = rows([head_a, head_b], 20, |n| {
+            [format!("K{n:02},{}", a(n)), format!("K{n:02},{}", b(n))]
+        });
+        let [a, b] = files;
+        let said = init(&project, a, b);
+        run(&project);
+        let yaml = configuration(&project);
+        assert_eq!(differences(&project), expected, "case {at}: {said}\n{yaml}");
+        assert!(at < 4 || said.contains("`$` of A is taken for the `USD` of B"), "{said}");
+    }
+    // Two currencies throughout.
+    for (one, other) in [("EUR ", "USD "), ("€", "£")] {
+        let project = Project::new();
+        let [a, b] = rows(["ref,amount", "ref,amount"], 12, |n| {
+            [format!("K{n:02},{one}{n}.50"), format!("K{n:02},{other}{n}.50")]
+        });
+        init(&project, a, b);
+        assert_eq!(run(&project)["records"]["matched"], 0);
+    }
+    // The other side does not say.
+    let project = Project::new();
+    let [a, b] = rows(["ref,amount", "ref,amount"], 12, |n| {
+        [format!("K{n:02},{} {n}.50", of(n)), format!("K{n:02},{n}.50")]
+    });
+    assert!(init(&project, a, b).contains("B does not say which: only the numbers are compared"));
+}
+
+#[test]
+fn units_behind_numbers_are_no_part_of_them() {
+    let project = Project::new();
+    let [a, b] = rows(["id,weight", "id,weight_kg"], 12, |n| {
+        [format!("K{n:02},{n}.25 kg"), format!("K{n:02},{n}.{}", if n == 3 { "75" } else { "25" })]
+    });
+    init(&project, a, b);
+    run(&project);
+    assert_eq!(differences(&project), ["K03 weight"]);
+    let project = Project::new();
+    let [a, b] = rows(["id,weight", "id,weight"], 12, |n| {
+        [format!("K{n:02},{n}.25 kg"), format!("K{n:02},{n}.25 lb")]
+    });
+    init(&project, a, b);
+    assert_eq!(run(&project)["differences"]["by_field"]["weight_unit"], 12);
+}
+
+#[test]
+fn words_that_the_other_sides_signs_show_give_the_sign() {
+    let is_out = |n: u32| n.is_multiple_of(3);
+    let cases: [(&str, &str, [&str; 2]); 3] = [
+        ("ref,type,amount", "ref,amount", ["refund", "charge"]),
+        ("ref,Af Bij,Bedrag (EUR)", "ref,amount", ["Af", "Bij"]),
+        ("ref,Side,Quantity", "ref,quantity", ["SELL", "BUY"]),
+    ];
+    for (head_a, head_b, [out, into]) in cases {
+        let project = Project::new();
+        let [a, b] = rows([head_a, head_b], 15, |n| {
+            let other = if n == 7 { 800 } else { n };
+            let (word, minus) = if is_out(n) { (out, "-") } else { (into, "") };
+            [format!("K{n:02},{word},{n}.50"), format!("K{n:02},{minus}{other}.50")]
+        });
+        let said = init(&project, a, b);
+        assert!(said.contains(&format!("is `{out}`")), "{said}");
+        assert!(!said.contains("both sides have a column"), "{said}");
+        run(&project);
+        let found = differences(&project);
+        assert!(found.len() == 1 && found[0].starts_with("K07 "), "{found:?}\n{said}");
+    }
+}
+
+#[test]
+fn a_number_of_rows_is_no_key_if_another_column_makes_the_rows_agree() {
+    let project = Project::new();
+    let customer = |n: u32| format!("Customer {}", n * 7 % 11);
+    let line = |no: u32, n: u32| format!("{no},INV-{},{},{n}.50\n", 7_000 + 3 * n, customer(n));
+    let header = "No.,Invoice,Customer,Amount\n".to_owned();
+    let a = (1..=20).fold(header.clone(), |file, n| file + line(n, n).as_str());
+    let b = (1..=20).fold(header, |file, n| file + line(n, 21 - n).as_str());
+    let said = init(&project, a, b);
+    assert!(said.replace('\n', " ").contains("it seems to count rows"), "{said}");
+    assert!(configuration(&project).contains("key: [invoice]"), "{said}");
+    assert_eq!(run(&project)["records"]["matched"], 20);
+}
+
+#[test]
+fn dates_with_offsets_points_and_days_of_the_year_are_read() {
+    let cases: [fn(u32) -> String; 7] = [
+        |n| format!("2026-01-{n:02} 10:10:00 +0100"),
+        |n| format!("2026.01.{n:02}."),
+        |n| format!("{n}. 1. 2026"),
+        |n| format!("2026{n:03}"),
+        |n| {
+            let names = ["Wed", "Thu", "Fri", "Sat", "Sun", "Mon", "Tue"];
+            format!("{} {n:02} Jan 2026", names[n as usize % 7])
+        },
+        |n| if n == 20 { "0000-00-00".to_owned() } else { format!("2026-01-{n:02}") },
+        |n| format!("2026-01-{n:02} 10:10:00 UTC"),
+    ];
+    for date in cases {
+        let project = Project::new();
+        let [a, b] = rows(["ref,date", "ref,date"], 20, |n| {
+            let other = if n == 7 { 9 } else { n };
+            let date = date(n);
+            let day = if date.starts_with('0') { String::new() } else { format!("2026-01-{other:02}") };
+            [format!("K{n:02},{date}"), format!("K{n:02},{day}")]
+        });
+        let said = init(&project, a, b);
+        run(&project);
+        assert_eq!(differences(&project), ["K07 date"], "{said}\n{}", configuration(&project));
+    }
+}
+
+#[test]
+fn the_dash_of_accounting_formats_is_zero() {
+    let project = Project::new();
+    let [a, b] = rows(["ref,fee", "ref,fee"], 20, |n| match n % 4 {
+        0 => [format!("K{n:02},\" -   \""), format!("K{n:02},0.00")],
+        _ => [format!("K{n:02},{n}.50"), format!("K{n:02},{n}.{}", if n == 7 { 9 } else { 5 })],
+    });
+    let said = init(&project, a, b);
+    run(&project);
+    assert_eq!(differences(&project), ["K07 fee"], "{said}\n{}", configuration(&project));
+}
+
+#[test]
+fn doubts_are_printed() {
+    let cases: [(&str, &str, fn(u32) -> [String; 2], &str); 5] = [
+        (
+            "ref,period",
+            "ref,period",
+            |n| [format!("K{n:02},2026-{n:02}"), format!("K{n:02},P{n}/26")],
+            "none of the 12 joined rows agree, such as `2026-01` and `P1/26`",
+        ),
+        (
+            "ref,日付,x",
+            "ref,date,x",
+            |n| [format!("K{n:02},令和8年1月{n}日,{n}"), format!("K{n:02},2026-01-{n:02},{n}")],
+            "`日付` of A and `date` of B have names of the same meaning",
+        ),
+        (
+            "ref,name",
+            "ref,name",
+            |n| {
+                let name = format!("K{n:02},Client {n}");
+                let (null, empty) = (format!("K{n:02},NULL"), format!("K{n:02},"));
+                if n.is_multiple_of(4) { [null, empty] } else { [name.clone(), name] }
+            },
+            "A has `NULL` in 3 rows where B has nothing",
+        ),
+        (
+            "ref,amount,",
+            "ref,amount",
+            |n| [format!("K{n:02},{n}.50,x"), format!("K{n:02},{n}.50")],
+            "unmapped columns of A: column 3 (without a name)",
+        ),
+        (
+            "ref,amount",
+            "ref,amount",
+            |n| [format!("K{n:02},{n}.37"), format!("K{n:02},{n}.40")],
+            "often close but unequal: find out why",
+        ),
+    ];
+    for (head_a, head_b, row, expected) in cases {
+        let project = Project::new();
+        let [a, b] = rows([head_a, head_b], 12, row);
+        let said = init(&project, a, b);
+        assert!(said.replace('\n', " ").contains(expected), "{expected}: {said}");
+    }
+    // Columns without names have places only, which are not said to differ.
+    let project = Project::new();
+    let [a, b] = rows(["", ""], 12, |n| {
+        [format!("K{n:02},Client {n},{n}.50"), format!("{n}.50,K{n:02},Client {n}")]
+    });
+    let said = init(&project, a.trim_start(), b.trim_start());
+    assert!(!said.contains("both sides have a column"), "{said}");
+}
+
+#[test]
+fn the_mildest_step_that_unites_is_chosen() {
+    let cases: [(fn(u32) -> [String; 2], &str); 3] = [
+        (|n| [format!("Mu\u{308}ller {n}"), format!("Müller {n}")], "nfc"),
+        (|n| [format!("DE12 3456 {n:04}"), format!("DE123456{n:04}")], "remove_spaces"),
+        (|n| [format!("{{AB-{n:04}}}"), format!("ab-{n:04}")], "reference"),
+    ];
+    for (texts, step) in cases {
+        let project = Project::new();
+        let [a, b] = rows(["id,name", "id,name"], 12, |n| texts(n).map(|it| format!("K{n:02},{it}")));
+        let said = init(&project, a, b);
+        assert!(said.contains(&format!("`{step}` makes 12 of 12 rows agree")), "{step}: {said}");
+    }
+}
+
+#[test]
+fn what_stands_below_a_ruler_is_no_row() {
+    let project = Project::new();
+    let [a, b] = rows(["id,name,amount", "id,name,amount"], 12, |n| {
+        let row = format!("K{n:02},Client {n},{n}.50");
+        [row.clone(), row]
+    });
+    let said = init(&project, a.clone() + "--------------------------\n共12笔记录\n", &b);
+    assert!(said.contains("stands below a ruler"), "{said}");
+    assert_eq!(run(&project)["records"]["matched"], 12);
+    let said = init_again(&project, &(a.clone() + "\u{1a}"), &b);
+    assert!(said.contains("Ctrl-Z"), "{said}");
+    assert_eq!(run(&project)["records"]["rejected_a"], 0);
+    let said = init_again(&project, &(a + "Zusammen,,90.00\n"), &b);
+    assert!(said.contains("begins with `Zusammen`") && said.contains("skip_footer: 1"), "{said}");
+}
+
+#[test]
+fn references_with_a_prefix_on_one_side_are_the_key() {
+    let project = Project::new();
+    let [a, b] = rows(["\"TransferWise ID\",Date,Amount", "id,date,amount"], 20, |n| {
+        let other = if n == 7 { 800 } else { n };
+        [
+            format!("TRANSFER-{},0{}-01-2026,{n}.50", 90_000 + n, n % 9 + 1),
+            format!("{},2026-01-0{},{other}.50", 90_000 + n, n % 9 + 1),
+        ]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("`{ strip_prefix: \"TRANSFER-\" }` in A makes 20 of 20 rows agree"), "{said}");
+    run(&project);
+    assert_eq!(differences(&project), ["90007 amount"]);
+}
+
+#[test]
+fn rows_of_more_fields_than_names_are_doubted() {
+    let project = Project::new();
+    let [a, b] = rows(["id,amount,currency", "id,amount,currency"], 12, |n| {
+        [format!("K{n:02},{n},50,EUR"), format!("K{n:02},{n}.50,EUR")]
+    });
+    let said = init(&project, a, b);
+    assert!(said.replace('\n', " ").contains("has 3 names, but the rows have 4 fields"), "{said}");
+    let summary = run(&project);
+    assert_eq!(summary["attributions"]["by_status"]["ACCEPTED"], Json::Null, "{summary}");
+}
+
+#[test]
+fn the_last_of_many_decimals_is_compared() {
+    let project = Project::new();
+    let [a, b] = rows(["id,rate", "id,rate"], 20, |n| {
+        [format!("K{n:02},0.{n:018}"), format!("K{n:02},0.{:018}", if n == 7 { 8 } else { n })]
+    });
+    init(&project, a, b);
+    run(&project);
+    assert_eq!(differences(&project), ["K07 rate"]);
+}
+
+/// Infers anew.
+fn init_again(project: &Project, a: &str, b: &str) -> String {
+    project.write("a.csv", a).write("b.csv", b);
+    let said = project.recon(&["init", "a.csv", "b.csv", "--force"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    said.out
+}

@@ -139,7 +139,7 @@ fn every_report_has_the_statement() {
     let said: Vec<&str> =
         only["not_added"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
     for sentence in [
-        "`amount` in EUR: 1 amount of A can't be read and count 0: a.csv:7 `abc`",
+        "`amount` in EUR: 1 amount of A can't be read, counted as 0: a.csv:7 `abc`",
         "`amount`: amounts without a currency have their own total",
         "source A: 1 row rejected, in no total",
         "source B: 1 row left out by the filter, in no total",

@@ -87,7 +87,9 @@ pub fn train(
     let unmatched = cases.unused_labels + cases.unlabelled;
     let known: Vec<&Case> = cases.cases.iter().filter(|case| !cases.is_held_out(case)).collect();
     if known.is_empty() {
-        return Err(nothing(&cases, request.source).into());
+        let mut problems = vec![nothing(&cases, request.source)];
+        problems.extend(cases.warnings.iter().cloned());
+        return Err(Problems(problems));
     }
     let encoder = cases.encoder(&known);
     let set = cases.training_set(&known, &encoder);
@@ -203,8 +205,13 @@ fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
         ),
         Source::Decided(_) => (
             "there are no decisions to learn from".to_owned(),
-            "decide differences in the review, give --labels FILE, or learn from reasons that rules gave: \
-             --include rules",
+            match source {
+                Source::Decided(also) if also.rules => "decide differences in the review, or give --labels FILE",
+                _ => {
+                    "decide differences in the review, give --labels FILE, or learn from reasons that rules gave: \
+                     --include rules"
+                }
+            },
         ),
     };
     Problem::new(Code::TrainingEmpty, message).help(help)

@@ -322,6 +322,12 @@ fn a_damaged_result_is_restored_or_made_again() {
             &["report"],
         ),
         ("store-damaged", "UPDATE record_rows SET records = '[['", &["report", "--format", "csv"]),
+        ("store-damaged", "UPDATE record_rows SET records = '[['", &["explain", "2"]),
+        (
+            "evidence",
+            "UPDATE record_rows SET records = replace(records, '\"2\"', '{}')",
+            &["explain", "2"],
+        ),
     ] {
         goes_on(&project, &["run"], code);
         std::fs::copy(project.path("recon.db"), project.path("backup.db")).unwrap();
@@ -537,4 +543,145 @@ fn a_client_that_mends_its_request_is_answered() {
     // Whole, small and in time: it is read, and there is no such user.
     assert_eq!(answer.unwrap().status, 401);
     server.assert_well();
+}
+
+#[test]
+fn decisions_of_other_fields_count_once_the_run_is_made_again() {
+    let pair = crate::learning::Pair::new(None);
+    pair.generate("made", 1_000, 1, false);
+    pair.setting("made", "{ accept_at: 1 }").json("made", &["run"]);
+    let ids = crate::learning::undecided(&pair);
+    crate::learning::decide(&pair, &ids[..60], false);
+    let train = pair.arguments("made/recon.yaml", &["train", "--promote", "always"]);
+    pair.project
+        .replace("made/recon.yaml", "      buy_sell: buy_sell\n", "")
+        .replace("made/recon.yaml", "      buy_sell: \"B/S\"\n", "")
+        .replace("made/recon.yaml", "      buy_sell: [side]\n", "      counterparty: [trim]\n")
+        .replace("made/recon.yaml", "  buy_sell:         { type: text, normalize: [trim, upper] }\n", "");
+    let said = shows(&pair.project, &train, "training-empty");
+    assert!(said.err.contains("[run-left-out]"), "{}", said.err);
+    pair.json("made", &["run"]);
+    goes_on(&pair.project, &train, "run-left-out");
+}
+
+#[test]
+fn a_filter_that_leaves_fewer_items_makes_a_bulk() {
+    let rows: String = (0..10_001).map(|n| format!("{n},x\n")).collect();
+    let project = job(format!("id,v\n-1,z\n{rows}"));
+    project.write("b.csv", "id,v\n-1,y\n");
+    goes_on(&project, &["run"], "too-many-items");
+    let house = House::of(project, &[]);
+    let ask = |filter: &str| {
+        let body = format!(r#"{{"filter":{filter},"action":"REJECT"}}"#);
+        let json = ("Content-Type", "application/json");
+        house.person("ann").ask("POST", "/workflow/bulk/preview", &[json], &body)
+    };
+    assert_eq!(crate::api::verdict(&ask("{}")), (422, "too-many-items".to_owned()));
+    let narrow = ask(r#"{"field_name":"v"}"#);
+    assert!(narrow.status < 400, "{}", narrow.text());
+}
+
+#[test]
+fn a_form_is_taken_if_it_is_sent_as_the_page_does() {
+    let house = House::new();
+    let ann = house.person("ann");
+    let item = house.queue("ann", "limit=1&status=UNKNOWN").remove(0);
+    let decide = format!("/review/items/{}/decide", item["attribution_id"].as_str().unwrap());
+    // What a page says of a code is its name in words.
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    for (code, path, wrong, right) in [
+        ("malformed-form", "/review/views", "name=%zz&filter=", "name=late&filter=%3Fsla%3Doverdue"),
+        ("action-required", &decide, "comment=why", "choice=reject&comment=nobody+knows"),
+    ] {
+        let refused = ann.ask("POST", path, &[form], wrong);
+        let known = recon::diagnostic::Code::SECTIONS.iter().flat_map(|(_, codes)| *codes);
+        let known = known.copied().find(|known| known.name() == code).unwrap();
+        assert!(known.shows().contains(&recon::diagnostic::Shows::Http(refused.status)), "{code}");
+        let words = code.replace('-', " ");
+        assert!(refused.text().to_lowercase().contains(&words), "{}", refused.text());
+        let taken = ann.ask("POST", path, &[form], right);
+        assert_eq!(taken.status, 303, "{code}: {}", taken.text());
+    }
+    // What was decided can be undone, once.
+    let undo = || ann.ask("POST", "/review/undo", &[form], "");
+    assert_eq!(undo().status, 303);
+    let again = undo();
+    assert!(again.status == 409 && again.text().contains("none of your decisions"), "{}", again.text());
+    house.server.assert_well();
+}
+
+#[test]
+fn another_owner_of_the_tables_keeps_the_trail_append_only() {
+    let url = crate::postgres::new_database();
+    let name = url.rsplit('/').next().unwrap();
+    let server = format!("{name}_server");
+    crate::store::Place::at(&url).execute(&format!(
+        "CREATE ROLE {server} LOGIN; GRANT CREATE ON DATABASE {name} TO {server}"
+    ));
+    let server = url.replacen("postgres@", &format!("{server}@"), 1);
+    let project = Project::new();
+    shows(&project, &["migrate", "--store", &url], "audit-one-role");
+    goes_on(&project, &["migrate", "--store", &server, "--owner-url", &url], "audit-one-role");
+    goes_on(&project, &["migrate", "--store", &server], "audit-one-role");
+}
+
+#[test]
+fn a_file_of_certificates_is_taken() {
+    let Some(authority) = crate::postgres::authority() else {
+        let why = "RECON_TEST_DATABASE_URL names a server whose authority is not known";
+        return crate::program::skipped(why);
+    };
+    let project = job(SAME);
+    let url = crate::postgres::new_database().replace("127.0.0.1", "localhost");
+    let store = |file: &str| format!("{url}?sslmode=verify-full&sslrootcert={file}");
+    shows(&project, &["run", "--store", &store("a.csv")], "sslrootcert");
+    goes_on(&project, &["run", "--store", &store(&authority.display().to_string())], "sslrootcert");
+}
+
+/// A workbook is a zip of XML; a spreadsheet that calculates writes the result beside the formula.
+#[test]
+fn a_formula_is_read_once_its_workbook_was_calculated() {
+    let sheet = |cell: &str| {
+        format!(
+            "<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData>\
+             <row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>id</t></is></c>\
+             <c r=\"B1\" t=\"inlineStr\"><is><t>v</t></is></c></row>\
+             <row r=\"2\"><c r=\"A2\"><v>1</v></c><c r=\"B2\"><f>40+2</f>{cell}</c></row></sheetData></worksheet>"
+        )
+    };
+    let project = job("");
+    project
+        .replace("recon.yaml", "csv: { path: a.csv }", "excel: { path: a.xlsx }")
+        .write("b.csv", "id,v\n1,42\n");
+    let rejected = |cell: &str| {
+        let file = std::fs::File::create(project.path("a.xlsx")).unwrap();
+        let mut workbook = zip::ZipWriter::new(file);
+        let relation = |id: u8, kind: &str, target: &str| {
+            format!(
+                "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship \
+                 Id=\"rId{id}\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}\" \
+                 Target=\"{target}\"/></Relationships>"
+            )
+        };
+        let parts = [
+            ("_rels/.rels", relation(1, "officeDocument", "xl/workbook.xml")),
+            ("xl/_rels/workbook.xml.rels", relation(1, "worksheet", "worksheets/sheet1.xml")),
+            (
+                "xl/workbook.xml",
+                "<workbook xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" \
+                 xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"><sheets>\
+                 <sheet name=\"S\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>"
+                    .to_owned(),
+            ),
+            ("xl/worksheets/sheet1.xml", sheet(cell)),
+        ];
+        for (name, text) in parts {
+            workbook.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut workbook, text.as_bytes()).unwrap();
+        }
+        workbook.finish().unwrap();
+        project.json(&["run", "--json"])["rejected"][0]["code"].as_str().map(str::to_owned)
+    };
+    assert_eq!(rejected("").as_deref(), Some("NO_RESULT"));
+    assert_eq!(rejected("<v>42</v>"), None);
 }

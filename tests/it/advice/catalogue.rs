@@ -120,12 +120,12 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
         &["books-do-not-close", "policy-unreadable"],
     ),
     (
-        "takes gigabytes, or tens of thousands of files, runs or differences",
-        &["source-too-large", "store-full", "too-many-files", "too-many-items"],
+        "takes gigabytes, or tens of thousands of files or runs",
+        &["source-too-large", "store-full", "too-many-files"],
     ),
     (
-        "the remedy is another program or role: a build of recon, a spreadsheet, an owner of tables, a certificate",
-        &["audit-one-role", "sslrootcert", "store-migrations-differ", "store-newer", "NO_RESULT"],
+        "the remedy is another build of recon",
+        &["store-migrations-differ", "store-newer"],
     ),
     (
         "the schema of the API refuses it first, as `invalid` with the same bounds",
@@ -142,12 +142,19 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
             "too-many-examples",
         ],
     ),
-    ("only a form of the page sends it", &["action-required", "malformed-form", "nothing-to-undo"]),
+    ("there is nothing to remedy", &["nothing-to-undo"]),
     (
-        "other code refuses it first: the command line, a terminal, or the check of the configuration",
-        &["no-output-file", "no-roles", "risk-budget", "training-parameters", "unknown-format"],
+        "other code refuses it first: the command line, a terminal, the check of the configuration, or what needs \
+         as many labels",
+        &[
+            "calibration-too-few",
+            "no-output-file",
+            "no-roles",
+            "risk-budget",
+            "training-parameters",
+            "unknown-format",
+        ],
     ),
-    ("the remedy is to decide or label more differences", &["calibration-too-few", "run-left-out"]),
 ];
 
 /// The codes of mistakes in a configuration for which there is a mended one.
