@@ -971,6 +971,11 @@ pub fn choice(context: &PageContext<'_>, top: Option<&str>) -> Choice {
     Choice { action: code.as_ref().map(|_| Action::Override), code }
 }
 
+fn no_choice() -> Refusal {
+    let message = "choose a cause or “Confirmed break”";
+    Refusal::new(diagnostic::Code::ActionRequired, message)
+}
+
 /// Decides a difference, or reopens it.
 pub fn decide_form(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
@@ -984,6 +989,9 @@ pub fn decide_form(call: &Call<'_>) -> Result<Response, Denied> {
     // The choice is compared with the prediction that the maker saw.
     let top = if reopens { None } else { context.field("top") };
     let choice = choice(&context, top.as_deref());
+    if choice.action.is_none() {
+        return refused(&context, id, no_choice());
+    }
     let attribution_id = id.to_owned();
     let outcome = if reopens {
         context.desk.reopen(
@@ -1030,8 +1038,7 @@ pub fn sample_form(call: &Call<'_>) -> Result<Response, Denied> {
     let choice = choice(&context, None);
     let comments = context.field("comment");
     if choice.action.is_none() {
-        let message = "choose a cause or “Confirmed break”";
-        return refused(&context, id, Refusal::new(diagnostic::Code::ActionRequired, message));
+        return refused(&context, id, no_choice());
     }
     let outcome =
         context.desk.sample(&context.actor, id, choice.code.as_deref(), comments.as_deref());
