@@ -36,6 +36,9 @@ enum How {
 /// Maximum number of words that tell signs.
 const MOST_WORDS: usize = 6;
 
+/// Maximum number of pairs of columns that are compared.
+const MOST_PAIRS: usize = 2_500;
+
 /// Minimum number of rows with each sign.
 const LEAST: usize = 3;
 
@@ -115,40 +118,36 @@ impl Joint {
             if own.joint().is_some() || !own.form.has_names() {
                 return None;
             }
-            let numbers = |extract: &'_ Extract, signed: bool| -> Vec<usize> {
-                let columns = extract.columns.iter().enumerate();
-                let is_one = |column: &Column| {
-                    column.profile.is_number() && !column.is_ambiguous && has_minus(column) == signed
-                };
-                columns.filter(|(_, column)| is_one(column)).map(|(at, _)| at).collect()
+            let numbers = |extract: &Extract, is_signed: bool| {
+                places(extract, |column| {
+                    column.profile.is_number() && has_minus(column) == is_signed
+                })
             };
-            let words: Vec<usize> = own.columns.iter().enumerate().filter(|(_, column)| {
+            let (amounts, signed) = (numbers(own, false), numbers(other, true));
+            if amounts.len() * signed.len() > MOST_PAIRS {
+                return None;
+            }
+            let words = places(own, |column| {
                 (2..=MOST_WORDS).contains(&column.profile.values.len())
                     && column.profile.reading.kind == Kind::Text
-                    && !column.is_ambiguous
-            }).map(|(at, _)| at).collect();
-            for amount in numbers(own, false) {
-                for signed in numbers(other, true) {
-                    let Some(rows) = rows_with_sign(joined, side, amount, signed) else { continue };
-                    let marks = words.iter().filter_map(|at| {
-                        Some((*at, words_of_sign(joined.facts[side].get(*at)?, &rows)?))
-                    });
-                    if let Some((mark, how)) = marks.min_by_key(|(at, _)| at.abs_diff(amount)) {
-                        let mut joint = Self::of(own, [amount, mark], how);
-                        let name = other.columns.get(signed).map(|column| column.name.clone());
-                        let is_taken = |name: &String| {
-                            name.trim().is_empty() || own.columns.iter().any(|column| column.name == *name)
-                        };
-                        if let Some(name) = name.filter(|name| !is_taken(name)) {
-                            joint.name = name;
-                        } else if let Some(column) = own.columns.get(amount) {
-                            joint.name = format!("signed {}", column.name.trim());
-                        }
-                        return Some((side, joint));
-                    }
-                }
-            }
-            None
+            });
+            let pairs = amounts.iter().flat_map(|amount| signed.iter().map(move |at| (*amount, *at)));
+            pairs.into_iter().find_map(|(amount, signed)| {
+                let rows = rows_with_sign(joined, side, amount, signed)?;
+                let marks = words.iter().filter_map(|at| {
+                    Some((*at, words_of_sign(joined.facts[side].get(*at)?, &rows)?))
+                });
+                let (mark, how) = marks.min_by_key(|(at, _)| at.abs_diff(amount))?;
+                let mut joint = Self::of(own, [amount, mark], how);
+                // It is called as on the other side, if that is no name of this side.
+                let name = other.columns.get(signed)?.name.clone();
+                let is_taken = own.columns.iter().any(|column| column.name == name);
+                joint.name = match is_taken || name.trim().is_empty() {
+                    true => format!("signed {}", own.columns.get(amount)?.name.trim()),
+                    false => name,
+                };
+                Some((side, joint))
+            })
         })
     }
 
@@ -270,6 +269,12 @@ private fn signed(amount, mark) {{
         }
         text
     }
+}
+
+/// The places of the columns that can be told apart and are such ones.
+fn places(extract: &Extract, is_one: impl Fn(&Column) -> bool) -> Vec<usize> {
+    let columns = extract.columns.iter().enumerate();
+    columns.filter(|(_, it)| !it.is_ambiguous && is_one(it)).map(|(at, _)| at).collect()
 }
 
 fn has_minus(column: &Column) -> bool {

@@ -444,7 +444,7 @@ fn opposite_signs_and_different_units_become_printed_steps() {
     });
     init(&project, a, b);
     let text = configuration(&project);
-    assert!(text.contains("percent: as_fraction") && text.contains("absolute: 0.0001"), "{text}");
+    assert!(text.contains("percent: as_fraction") && text.contains("absolute: 0.00005"), "{text}");
     run(&project);
     assert_eq!(differences(&project), ["K07 rate"]);
     // Zeros that one side leaves out are no rounding: 7.2 is not 7.24.

@@ -323,11 +323,6 @@ fn a_damaged_result_is_restored_or_made_again() {
         ),
         ("store-damaged", "UPDATE record_rows SET records = '[['", &["report", "--format", "csv"]),
         ("store-damaged", "UPDATE record_rows SET records = '[['", &["explain", "2"]),
-        (
-            "evidence",
-            "UPDATE record_rows SET records = replace(records, '\"2\"', '{}')",
-            &["explain", "2"],
-        ),
     ] {
         goes_on(&project, &["run"], code);
         std::fs::copy(project.path("recon.db"), project.path("backup.db")).unwrap();
@@ -543,25 +538,6 @@ fn a_client_that_mends_its_request_is_answered() {
     // Whole, small and in time: it is read, and there is no such user.
     assert_eq!(answer.unwrap().status, 401);
     server.assert_well();
-}
-
-#[test]
-fn decisions_of_other_fields_count_once_the_run_is_made_again() {
-    let pair = crate::learning::Pair::new(None);
-    pair.generate("made", 1_000, 1, false);
-    pair.setting("made", "{ accept_at: 1 }").json("made", &["run"]);
-    let ids = crate::learning::undecided(&pair);
-    crate::learning::decide(&pair, &ids[..60], false);
-    let train = pair.arguments("made/recon.yaml", &["train", "--promote", "always"]);
-    pair.project
-        .replace("made/recon.yaml", "      buy_sell: buy_sell\n", "")
-        .replace("made/recon.yaml", "      buy_sell: \"B/S\"\n", "")
-        .replace("made/recon.yaml", "      buy_sell: [side]\n", "      counterparty: [trim]\n")
-        .replace("made/recon.yaml", "  buy_sell:         { type: text, normalize: [trim, upper] }\n", "");
-    let said = shows(&pair.project, &train, "training-empty");
-    assert!(said.err.contains("[run-left-out]"), "{}", said.err);
-    pair.json("made", &["run"]);
-    goes_on(&pair.project, &train, "run-left-out");
 }
 
 #[test]

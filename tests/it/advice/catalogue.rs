@@ -142,7 +142,7 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
             "too-many-examples",
         ],
     ),
-    ("there is nothing to remedy", &["nothing-to-undo"]),
+    ("there is nothing to remedy", &["nothing-to-undo", "run-left-out"]),
     (
         "other code refuses it first: the command line, a terminal, the check of the configuration, or what needs \
          as many labels",
