@@ -112,8 +112,10 @@ impl FieldInputs<'_> {
         functions: &mut Vec<WordFunction>,
     ) -> Vec<FieldGuess> {
         let mut found: Vec<FieldGuess> = Vec::new();
-        let mut taken: Vec<(Side, usize)> =
-            pairs.iter().flat_map(|pair| Side::BOTH.map(|side| (side, pair.columns[side]))).collect();
+        let mut taken: Vec<(Side, usize)> = pairs
+            .iter()
+            .flat_map(|pair| Side::BOTH.map(|side| (side, pair.columns[side])))
+            .collect();
         let mut names: BTreeSet<String> = fields.iter().map(|field| field.name.clone()).collect();
         for (field, pair) in fields.iter_mut().zip(pairs) {
             let Some(places) = self.places(field, pair, &taken) else { continue };
@@ -210,8 +212,7 @@ impl FieldInputs<'_> {
             }
             let step = function_name(&field.name, side);
             field.source_normalize[side].extend(plain_steps(&[&step]));
-            let is_one =
-                |row: &&PerSide<String>| words.iter().any(|(word, _)| *word == row[side]);
+            let is_one = |row: &&PerSide<String>| words.iter().any(|(word, _)| *word == row[side]);
             field.uniting.push(Uniting {
                 side: Some(side),
                 step: step.clone(),

@@ -196,7 +196,8 @@ impl FieldInputs<'_> {
                     .to_owned(),
             );
         } else if agreeing == 0 && measured.of >= 3 {
-            let written = self.joined.pairs(columns).find(|(a, b)| a.loose.is_some() && b.loose.is_some());
+            let written =
+                self.joined.pairs(columns).find(|(a, b)| a.loose.is_some() && b.loose.is_some());
             if let Some((a, b)) = written {
                 field.notes.push(format!(
                     "none of the {} joined rows agree, such as `{}` and `{}`: check that the columns are the same fact, \
@@ -215,7 +216,8 @@ impl FieldInputs<'_> {
             });
             let texts: Vec<(&str, bool)> = texts.collect();
             let empty = texts.iter().filter(|(_, is_empty)| *is_empty).count();
-            if let Some((text, _)) = texts.first().filter(|_| empty >= 3 && empty * 10 >= texts.len() * 9)
+            if let Some((text, _)) =
+                texts.first().filter(|_| empty >= 3 && empty * 10 >= texts.len() * 9)
             {
                 field.notes.push(format!(
                     "{side} has `{text}` in {empty} rows where {} has nothing: if it means that, add it to \
@@ -344,7 +346,8 @@ impl FieldInputs<'_> {
             }
         }
         let mut trials = PerSide::of(|side| {
-            let reading = Reading { steps: field.source_normalize[side].clone(), ..Reading::text() };
+            let reading =
+                Reading { steps: field.source_normalize[side].clone(), ..Reading::text() };
             let plans = LADDER.map(|(names, _)| reading.plan(0, &resolve(&plain_steps(names))));
             Trial::new(plans.to_vec(), 1, Vec::new())
         });
@@ -731,7 +734,8 @@ fn days_of_instants(profile: &Profile) -> Vec<String> {
     ];
     let is_used = |format: &&str| {
         let format = TimeFormat::parse(format, Kind::Date).ok();
-        let reads = |text: &str| format.as_ref().is_some_and(|it| it.read(text.as_bytes()).is_some());
+        let reads =
+            |text: &str| format.as_ref().is_some_and(|it| it.read(text.as_bytes()).is_some());
         profile.values.iter().any(|(text, _)| reads(text))
     };
     let used: Vec<&str> = FORMATS.into_iter().filter(is_used).collect();

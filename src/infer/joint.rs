@@ -131,7 +131,8 @@ impl Joint {
                 (2..=MOST_WORDS).contains(&column.profile.values.len())
                     && column.profile.reading.kind == Kind::Text
             });
-            let pairs = amounts.iter().flat_map(|amount| signed.iter().map(move |at| (*amount, *at)));
+            let pairs =
+                amounts.iter().flat_map(|amount| signed.iter().map(move |at| (*amount, *at)));
             pairs.into_iter().find_map(|(amount, signed)| {
                 let rows = rows_with_sign(joined, side, amount, signed)?;
                 let marks = words.iter().filter_map(|at| {
@@ -306,7 +307,8 @@ fn rows_with_sign(
         }
     }
     let negative = rows.iter().filter(|(_, is_negative)| *is_negative).count();
-    let is_telling = negative >= LEAST && rows.len() - negative >= LEAST && rows.len() * 10 >= of * 9;
+    let is_telling =
+        negative >= LEAST && rows.len() - negative >= LEAST && rows.len() * 10 >= of * 9;
     is_telling.then_some(rows)
 }
 
@@ -323,7 +325,8 @@ fn words_of_sign(facts: &[Fact], rows: &[(usize, bool)]) -> Option<How> {
     let (mut debits, mut credits) = (Vec::new(), Vec::new());
     for (word, (negative, positive)) in counts {
         // A word that occurs once has one sign by chance.
-        let is_sure = negative + positive >= 2 && negative.min(positive) * OTHERWISE <= negative + positive;
+        let is_sure =
+            negative + positive >= 2 && negative.min(positive) * OTHERWISE <= negative + positive;
         if !is_sure {
             return None;
         }

@@ -197,7 +197,8 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
             let joint = extracts[side].joint().map(|(at, _)| at);
             joint.is_some() && joint == pair.map(|pair| pair.columns[side])
         };
-        if (of_a.is_none() && of_b.is_none()) || is_joint(Side::A, of_b) || is_joint(Side::B, of_a) {
+        if (of_a.is_none() && of_b.is_none()) || is_joint(Side::A, of_b) || is_joint(Side::B, of_a)
+        {
             continue;
         }
         let mut others = Vec::new();

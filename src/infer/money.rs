@@ -65,7 +65,9 @@ pub fn may_be_same(a: &str, b: &str) -> bool {
     let (a, b) = (a.to_lowercase(), b.to_lowercase());
     let stands_for = |sign: &str, code: &str| {
         let code = code.to_uppercase();
-        MEANINGS.iter().any(|(known, codes)| *known == sign && codes.split(' ').any(|it| it == code))
+        MEANINGS
+            .iter()
+            .any(|(known, codes)| *known == sign && codes.split(' ').any(|it| it == code))
     };
     a == b || stands_for(&a, &b) || stands_for(&b, &a)
 }
@@ -388,7 +390,8 @@ mod tests {
         let units = |values: &[&str]| seen(values).around.currency;
         assert_eq!(units(&["2.50 kg", "0.75 kg", "12 kg"]), ["kg"]);
         assert_eq!(units(&["1.234,56 TL", "5,00 TL"]), ["TL"]);
-        for values in [&["2.50 kg", "2.50 lb", "3.5 kg"][..], &["5 kg", "6 kg", "7 kg"], &["v 1.2"]] {
+        for values in [&["2.50 kg", "2.50 lb", "3.5 kg"][..], &["5 kg", "6 kg", "7 kg"], &["v 1.2"]]
+        {
             assert_eq!(units(values), [""; 0], "{values:?}");
         }
     }

@@ -159,7 +159,8 @@ impl Profiler {
         profile.padded = padded;
         if profile.reading.kind != Kind::Text {
             let padded = padded_markers.into_iter().take(MOST_PADDED).map(str::to_owned);
-            profile.null_markers = markers.into_iter().map(|(text, _)| text).chain(padded).collect();
+            profile.null_markers =
+                markers.into_iter().map(|(text, _)| text).chain(padded).collect();
         }
         profile.values = values;
         profile

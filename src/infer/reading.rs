@@ -297,9 +297,16 @@ const TIME_FORMATS: [&str; 9] = [
 /// Every date and datetime reading to try.
 pub fn time_readings() -> Vec<Reading> {
     let days = DATE_FORMATS.iter().map(|format| Reading::time(Kind::Date, *format));
-    let moments = DATE_FORMATS.iter().filter(|format| !format.ends_with("%b%Y") && !format.contains(". ") && !format.ends_with('.')).flat_map(|day| {
-        TIME_FORMATS.iter().map(move |time| Reading::time(Kind::Datetime, format!("{day}{time}")))
-    });
+    let moments = DATE_FORMATS
+        .iter()
+        .filter(|format| {
+            !format.ends_with("%b%Y") && !format.contains(". ") && !format.ends_with('.')
+        })
+        .flat_map(|day| {
+            TIME_FORMATS
+                .iter()
+                .map(move |time| Reading::time(Kind::Datetime, format!("{day}{time}")))
+        });
     let default = std::iter::once(Reading::plain(Kind::Datetime));
     days.chain(default).chain(moments).collect()
 }
@@ -321,14 +328,8 @@ const NAMED_DATES: [&str; 8] = [
 ];
 
 /// Dates with the name of the day.
-const DAYS_OF_THE_WEEK: [&str; 6] = [
-    "%a %d %b %Y",
-    "%a, %d %b %Y",
-    "%a %b %d %Y",
-    "%a %d/%m/%Y",
-    "%A, %d %B %Y",
-    "%A, %B %d, %Y",
-];
+const DAYS_OF_THE_WEEK: [&str; 6] =
+    ["%a %d %b %Y", "%a, %d %b %Y", "%a %b %d %Y", "%a %d/%m/%Y", "%A, %d %B %Y", "%A, %B %d, %Y"];
 
 /// Dates with names of days, and of months in other languages.
 pub fn named_readings() -> Vec<Reading> {

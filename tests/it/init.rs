@@ -1143,12 +1143,36 @@ fn currencies_beside_amounts_are_compared_as_a_field_of_their_own() {
     type Write<'w> = &'w dyn Fn(u32) -> String;
     let cases: [(&str, &str, Write<'_>, Write<'_>, &[&str]); 5] = [
         // Codes on both sides.
-        ("ref,amount", "ref,amount", &|n| format!("{} {n}.50", of(n)), &|n| format!("{} {n}.50", wrong(n)), &["K07 amount_currency"]),
+        (
+            "ref,amount",
+            "ref,amount",
+            &|n| format!("{} {n}.50", of(n)),
+            &|n| format!("{} {n}.50", wrong(n)),
+            &["K07 amount_currency"],
+        ),
         // Signs of one side are codes of the other.
-        ("ref,amount", "ref,amount", &|n| format!("{}{n}.50", sign(n)), &|n| format!("{n}.50 {}", wrong(n)), &["K07 amount_currency"]),
+        (
+            "ref,amount",
+            "ref,amount",
+            &|n| format!("{}{n}.50", sign(n)),
+            &|n| format!("{n}.50 {}", wrong(n)),
+            &["K07 amount_currency"],
+        ),
         // Codes of one side are a column of the other.
-        ("ref,amount", "ref,amount,ccy", &|n| format!("{n}.50 {}", of(n)), &|n| format!("{n}.50,{}", wrong(n)), &["K07 amount_currency"]),
-        ("ref,amount", "ref,amount,ccy", &|n| format!("{}{n}.50", sign(n)), &|n| format!("{n}.50,{}", wrong(n)), &["K07 amount_currency"]),
+        (
+            "ref,amount",
+            "ref,amount,ccy",
+            &|n| format!("{n}.50 {}", of(n)),
+            &|n| format!("{n}.50,{}", wrong(n)),
+            &["K07 amount_currency"],
+        ),
+        (
+            "ref,amount",
+            "ref,amount,ccy",
+            &|n| format!("{}{n}.50", sign(n)),
+            &|n| format!("{n}.50,{}", wrong(n)),
+            &["K07 amount_currency"],
+        ),
         // One currency in two spellings.
         ("ref,amount", "ref,amount", &|n| format!("${n}.50"), &|n| format!("USD {n}.50"), &[]),
     ];
@@ -1255,7 +1279,8 @@ fn dates_with_offsets_points_and_days_of_the_year_are_read() {
         let [a, b] = rows(["ref,date", "ref,date"], 20, |n| {
             let other = if n == 7 { 9 } else { n };
             let date = date(n);
-            let day = if date.starts_with('0') { String::new() } else { format!("2026-01-{other:02}") };
+            let day =
+                if date.starts_with('0') { String::new() } else { format!("2026-01-{other:02}") };
             [format!("K{n:02},{date}"), format!("K{n:02},{day}")]
         });
         let said = init(&project, a, b);
@@ -1338,7 +1363,8 @@ fn the_mildest_step_that_unites_is_chosen() {
     ];
     for (texts, step) in cases {
         let project = Project::new();
-        let [a, b] = rows(["id,name", "id,name"], 12, |n| texts(n).map(|it| format!("K{n:02},{it}")));
+        let [a, b] =
+            rows(["id,name", "id,name"], 12, |n| texts(n).map(|it| format!("K{n:02},{it}")));
         let said = init(&project, a, b);
         assert!(said.contains(&format!("`{step}` makes 12 of 12 rows agree")), "{step}: {said}");
     }
@@ -1372,7 +1398,10 @@ fn references_with_a_prefix_on_one_side_are_the_key() {
         ]
     });
     let said = init(&project, a, b);
-    assert!(said.contains("`{ strip_prefix: \"TRANSFER-\" }` in A makes 20 of 20 rows agree"), "{said}");
+    assert!(
+        said.contains("`{ strip_prefix: \"TRANSFER-\" }` in A makes 20 of 20 rows agree"),
+        "{said}"
+    );
     run(&project);
     assert_eq!(differences(&project), ["90007 amount"]);
 }

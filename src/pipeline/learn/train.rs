@@ -206,7 +206,9 @@ fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
         Source::Decided(_) => (
             "there are no decisions to learn from".to_owned(),
             match source {
-                Source::Decided(also) if also.rules => "decide differences in the review, or give --labels FILE",
+                Source::Decided(also) if also.rules => {
+                    "decide differences in the review, or give --labels FILE"
+                }
                 _ => {
                     "decide differences in the review, give --labels FILE, or learn from reasons that rules gave: \
                      --include rules"

@@ -592,7 +592,11 @@ fn a_form_is_taken_if_it_is_sent_as_the_page_does() {
     let undo = || ann.ask("POST", "/review/undo", &[form], "");
     assert_eq!(undo().status, 303);
     let again = undo();
-    assert!(again.status == 409 && again.text().contains("None of your decisions"), "{}", again.text());
+    assert!(
+        again.status == 409 && again.text().contains("None of your decisions"),
+        "{}",
+        again.text()
+    );
     house.server.assert_well();
 }
 
@@ -650,7 +654,8 @@ fn a_formula_is_read_once_its_workbook_was_calculated() {
                  Target=\"{target}\"/></Relationships>"
             )
         };
-        let types = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>";
+        let types =
+            "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>";
         let parts = [
             ("[Content_Types].xml", types.to_owned()),
             ("_rels/.rels", relation(1, "officeDocument", "xl/workbook.xml")),

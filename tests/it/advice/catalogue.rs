@@ -123,10 +123,7 @@ const NOT_FOLLOWED: &[(&str, &[&str])] = &[
         "takes gigabytes, or tens of thousands of files or runs",
         &["source-too-large", "store-full", "too-many-files"],
     ),
-    (
-        "the remedy is another build of recon",
-        &["store-migrations-differ", "store-newer"],
-    ),
+    ("the remedy is another build of recon", &["store-migrations-differ", "store-newer"]),
     (
         "the schema of the API refuses it first, as `invalid` with the same bounds",
         &[
