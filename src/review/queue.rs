@@ -355,7 +355,8 @@ impl Work<'_> {
             })?),
         };
         let (mut runs, some_runs) = self.runs_of(filter)?;
-        if status == Some(Status::Unknown) && filter.run_id.is_none() {
+        let samples = filter.kind == Some(ItemKind::AuditSample);
+        if status == Some(Status::Unknown) && !samples && filter.run_id.is_none() {
             // Most dates of a long history have nothing to decide any more.
             let undecided = self.tables.undecided_runs()?;
             runs.retain(|run| undecided.contains(&run.run_no));
@@ -368,7 +369,7 @@ impl Work<'_> {
                 runs: runs.iter().map(|run| run.run_no).collect(),
                 some_runs,
                 signatures: self.signatures_of(filter)?,
-                samples: filter.kind == Some(ItemKind::AuditSample),
+                samples,
                 without_blind: (by_suggestion && blind > 0.0).then_some(blind),
                 ..ItemQuery::default()
             },
