@@ -51,7 +51,7 @@ class Program:
     path: str
 
     def __call__(self, *arguments: str, cwd: Path, code: int = 0) -> str:
-        done = subprocess.run([self.path, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([self.path, *arguments], cwd=cwd, capture_output=True, text=True, timeout=1200)
         assert done.returncode == code, f"recon {arguments} exits {done.returncode}: {done.stderr}{done.stdout}"
         return done.stdout if code == 0 else done.stderr
 
@@ -125,9 +125,9 @@ def job(recon: Program, tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def trades(recon: Program, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any]]:
-    """A tenth of a million generated trades, and their run on one machine."""
+    """A tenth of a million generated trades (RECON_SPARK_ROWS: as many as it says), and their run on one machine."""
     folder = tmp_path_factory.mktemp("trades")
-    recon("generate", "--rows", "100000", "--seed", "1", "--force", "-o", str(folder), cwd=folder)
+    recon("generate", "--rows", os.environ.get("RECON_SPARK_ROWS", "100000"), "--seed", "1", "--force", "-o", str(folder), cwd=folder)
     made = Job(recon, folder)
     with open(made.config, "a") as file:
         file.write("\noptions: { keep: breaks }\n")
