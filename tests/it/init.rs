@@ -7,6 +7,9 @@ use serde_json::Value as Json;
 
 use crate::program::Project;
 
+/// The rows of both sides with a number.
+type Rows = fn(u32) -> [String; 2];
+
 /// The two files of an example in an empty folder, and the example's expected result.
 fn inputs(example: &str, files: [&str; 2]) -> (Project, Json) {
     let project = Project::new();
@@ -1303,7 +1306,7 @@ fn the_dash_of_accounting_formats_is_zero() {
 
 #[test]
 fn doubts_are_printed() {
-    let cases: [(&str, &str, fn(u32) -> [String; 2], &str); 5] = [
+    let cases: [(&str, &str, Rows, &str); 5] = [
         (
             "ref,period",
             "ref,period",
@@ -1356,7 +1359,7 @@ fn doubts_are_printed() {
 
 #[test]
 fn the_mildest_step_that_unites_is_chosen() {
-    let cases: [(fn(u32) -> [String; 2], &str); 3] = [
+    let cases: [(Rows, &str); 3] = [
         (|n| [format!("Mu\u{308}ller {n}"), format!("Müller {n}")], "nfc"),
         (|n| [format!("DE12 3456 {n:04}"), format!("DE123456{n:04}")], "remove_spaces"),
         (|n| [format!("{{AB-{n:04}}}"), format!("ab-{n:04}")], "reference"),
