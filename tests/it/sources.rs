@@ -875,6 +875,17 @@ fn init_recognises_kinds_by_their_content() {
 }
 
 #[test]
+fn init_names_the_system_of_a_glob_by_its_folder() {
+    let project = Project::new();
+    let rows = std::fs::read_to_string(data("trades.csv")).unwrap();
+    project.write("front/1.csv", &rows).write("risk_2026.csv", &rows);
+    let said = project.recon(&["init", "front/*.csv", "risk_*.csv"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let written = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    assert!(written.contains("system: FRONT\n") && written.contains("system: RISK\n"), "{written}");
+}
+
+#[test]
 fn init_recognises_columns_of_fixed_width_and_tables() {
     let postgres = Database::new();
     postgres.execute(
