@@ -36,7 +36,7 @@ const CONTAINER: usize = 4;
 /// Elements or entries to compare that are one unit.
 const COMPARED: usize = 12;
 /// Entries of maps that are one unit.
-const ENTRIES: usize = 8;
+const ENTRIES: usize = 5;
 /// Parts of a text, or entries of maps to find and compare, that are one unit.
 const PIECES: usize = 2;
 /// Units for an element or an entry that is written as text.
