@@ -19,7 +19,7 @@ use crate::files;
 use crate::pipeline::Plan;
 use crate::pipeline::shard::{self, Closed, DRIVER, Reading, Spread, SpreadSource, State, Task};
 use crate::report::{self, Summary};
-use crate::source::{Given, GivenFormat, RowCounts};
+use crate::source::{RowCounts, RowStream, StreamFormat};
 use crate::store::{self, Opening};
 
 use super::args::{
@@ -326,17 +326,17 @@ fn prepare(context: &Context, arguments: &ShardPrepare) -> Result<(), Problems> 
         None => {
             let counts = RowCounts::default();
             let format = match arguments.format {
-                InputFormat::Arrow => GivenFormat::Arrow,
-                InputFormat::Csv => GivenFormat::Csv,
+                InputFormat::Arrow => StreamFormat::Arrow,
+                InputFormat::Csv => StreamFormat::Csv,
             };
-            let given = Given {
+            let given = RowStream {
                 input: stdin(),
                 format,
                 files: source.files.clone(),
                 first_line: arguments.first_line,
                 counts: counts.clone(),
             };
-            (plan.given(&source.columns, given)?, Reading::Given(counts))
+            (plan.given(&source.columns, given)?, Reading::RowStream(counts))
         }
         Some(number) if number >= source.reads => {
             let reads = source.reads;

@@ -38,7 +38,7 @@ pub struct TableStyle {
 }
 
 /// A sink that must be finished explicitly.
-pub trait Answer: RowSink {
+pub trait TableWriter: RowSink {
     /// Writes what is buffered and returns the number of rows.
     fn finish(self: Box<Self>) -> Result<u64, Problem>;
 }
@@ -47,7 +47,7 @@ pub fn answer<'w>(
     format: ResultFormat,
     out: &'w mut dyn Write,
     style: TableStyle,
-) -> Box<dyn Answer + 'w> {
+) -> Box<dyn TableWriter + 'w> {
     match format {
         ResultFormat::Table => Box::new(Table {
             out,
@@ -192,7 +192,7 @@ impl RowSink for Table<'_> {
     }
 }
 
-impl Answer for Table<'_> {
+impl TableWriter for Table<'_> {
     fn finish(mut self: Box<Self>) -> Result<u64, Problem> {
         if self.columns.is_none() && !self.names.is_empty() {
             self.begin().map_err(|error| unwritable(&error))?;
@@ -225,7 +225,7 @@ impl RowSink for Csv<'_> {
     }
 }
 
-impl Answer for Csv<'_> {
+impl TableWriter for Csv<'_> {
     fn finish(mut self: Box<Self>) -> Result<u64, Problem> {
         self.writer.flush().map_err(|error| unwritable(&error))?;
         Ok(self.rows)
@@ -294,7 +294,7 @@ impl RowSink for Json<'_> {
     }
 }
 
-impl Answer for Json<'_> {
+impl TableWriter for Json<'_> {
     fn finish(self: Box<Self>) -> Result<u64, Problem> {
         let end: &[u8] = if self.rows == 0 { b"[]\n" } else { b"\n]\n" };
         self.out.write_all(end).map_err(|error| unwritable(&error))?;

@@ -26,12 +26,12 @@ fn code_step() -> StepSpec {
 
 /// Where a side has the codes of its numbers.
 #[derive(Clone, Copy)]
-enum Place {
+enum CodeSource {
     Beside(usize),
     Column(usize),
 }
 
-impl Place {
+impl CodeSource {
     const fn column(self) -> usize {
         match self {
             Self::Beside(at) | Self::Column(at) => at,
@@ -50,7 +50,7 @@ impl Place {
 struct Codes(Vec<PerSide<String>>);
 
 impl Codes {
-    fn of(joined: &Joined, places: PerSide<Place>) -> Self {
+    fn of(joined: &Joined, places: PerSide<CodeSource>) -> Self {
         let rows = joined.pairs(places.map(|_, place| place.column()));
         let rows = rows.filter(|(a, b)| a.loose.is_some() && b.loose.is_some());
         let read = |(a, b): (&Fact, &Fact)| PerSide {
@@ -123,7 +123,8 @@ impl FieldInputs<'_> {
             if codes.0.is_empty() {
                 continue;
             }
-            let are_beside = matches!(places, PerSide { a: Place::Beside(_), b: Place::Beside(_) });
+            let are_beside =
+                matches!(places, PerSide { a: CodeSource::Beside(_), b: CodeSource::Beside(_) });
             if are_beside && codes.are_one() {
                 if let Some(one) = codes.spellings().first() {
                     field.notes.push(format!("`{}` of A is taken for the `{}` of B", one.a, one.b));
@@ -144,7 +145,7 @@ impl FieldInputs<'_> {
         field: &mut FieldGuess,
         pair: &Pair,
         taken: &[(Side, usize)],
-    ) -> Option<PerSide<Place>> {
+    ) -> Option<PerSide<CodeSource>> {
         let marks = PerSide::of(|side| {
             let numbers = field.numbers[side].as_ref();
             numbers.map(|numbers| numbers.around.currency.clone()).unwrap_or_default()
@@ -156,7 +157,7 @@ impl FieldInputs<'_> {
         if Side::BOTH.into_iter().any(is_computed) || field.has_marks() {
             return None;
         }
-        let with = |side: Side| Place::Beside(pair.columns[side]);
+        let with = |side: Side| CodeSource::Beside(pair.columns[side]);
         let side = match (marks.a.is_empty(), marks.b.is_empty()) {
             (true, true) => return None,
             (false, false) => return Some(PerSide::of(with)),
@@ -175,13 +176,13 @@ impl FieldInputs<'_> {
             }
             return None;
         };
-        Some(PerSide::of(|one| if one == side { with(one) } else { Place::Column(column) }))
+        Some(PerSide::of(|one| if one == side { with(one) } else { CodeSource::Column(column) }))
     }
 
     fn of_codes(
         &self,
         name: String,
-        places: PerSide<Place>,
+        places: PerSide<CodeSource>,
         codes: &Codes,
         functions: &mut Vec<WordFunction>,
     ) -> FieldGuess {
@@ -193,7 +194,7 @@ impl FieldInputs<'_> {
         let why = "what stands beside the numbers".to_owned();
         let mut field = FieldGuess::new(name, names, 0.95, why, Kind::Text);
         for side in Side::BOTH {
-            if matches!(places[side], Place::Beside(_)) {
+            if matches!(places[side], CodeSource::Beside(_)) {
                 field.source_normalize[side].push(code_step());
             }
         }

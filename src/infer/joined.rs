@@ -146,7 +146,7 @@ impl Joined {
     }
 
     /// The one-to-one translation between the few values of two columns, if there is one.
-    pub fn words(&self, columns: PerSide<usize>) -> Option<Words> {
+    pub fn words(&self, columns: PerSide<usize>) -> Option<Translation> {
         let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
         let (mut of_a, mut of_b): (HashMap<&str, u64>, HashMap<&str, u64>) = Default::default();
         let (mut all, mut either) = (0, 0);
@@ -183,7 +183,7 @@ impl Joined {
         }
         let chance = of_a.values().max().max(of_b.values().max()).copied().unwrap_or(all);
         pairs.sort();
-        Some(Words {
+        Some(Translation {
             pairs,
             agreement: Agreement {
                 rows: usize::try_from(all).unwrap_or(usize::MAX),
@@ -197,7 +197,7 @@ impl Joined {
 }
 
 /// A translation from words of A to words of B.
-pub struct Words {
+pub struct Translation {
     /// One to one.
     pub pairs: Vec<(String, String)>,
     /// The agreement under this translation.

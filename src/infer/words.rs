@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::field::{FieldGuess, plain_steps};
-use super::joined::Words;
+use super::joined::Translation;
 use crate::diagnostic::Problem;
 use crate::domain::Side;
 use crate::script::{NormalizeScript, ScriptSource};
@@ -42,7 +42,7 @@ impl Shipped {
 /// each.
 pub fn translate(
     field: &mut FieldGuess,
-    words: &Words,
+    words: &Translation,
     shipped: &mut Shipped,
     functions: &mut Vec<WordFunction>,
 ) -> Vec<(Option<Side>, String)> {

@@ -154,7 +154,7 @@ pub struct Match {
 
 /// What a pass made of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct BlockMatches {
     /// The matches, also those that are not made.
     pub matches: Vec<Match>,
     /// For each row that stays open, its nearest candidates; empty for rows that took no part.
@@ -173,13 +173,13 @@ struct Found {
 }
 
 /// Matches the rows of one block.
-pub fn match_block(pass: &Pass, settings: Settings, rows: PerSide<&[RowRef<'_>]>) -> Outcome {
+pub fn match_block(pass: &Pass, settings: Settings, rows: PerSide<&[RowRef<'_>]>) -> BlockMatches {
     let raw = RawItems::new(pass, [rows.a, rows.b]);
     match raw.measured::<i128>(pass) {
         Some(items) => solve(pass, settings, rows, &items),
         None => raw
             .measured::<I512>(pass)
-            .map_or_else(Outcome::default, |items| solve(pass, settings, rows, &items)),
+            .map_or_else(BlockMatches::default, |items| solve(pass, settings, rows, &items)),
     }
 }
 
@@ -188,7 +188,7 @@ fn solve<N: Exact>(
     settings: Settings,
     rows: PerSide<&[RowRef<'_>]>,
     items: &Items<N>,
-) -> Outcome {
+) -> BlockMatches {
     let found = match pass.shape {
         Shape::OneToOne => pairs::solve(settings, items),
         _ => packing::solve(pass, settings, items),
@@ -214,5 +214,5 @@ fn solve<N: Exact>(
         })
         .collect();
     let candidates = nearest::candidates(pass, items, &found, is_made, lines);
-    Outcome { matches, candidates }
+    BlockMatches { matches, candidates }
 }

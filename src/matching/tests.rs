@@ -51,7 +51,7 @@ fn pass(shape: Shape, bound: i64, days: (i64, i64), max_rows: usize) -> Pass {
     }
 }
 
-fn run(pass: &Pass, settings: Settings, a: &[Entry], b: &[Entry]) -> Outcome {
+fn run(pass: &Pass, settings: Settings, a: &[Entry], b: &[Entry]) -> BlockMatches {
     let (a, b) = (rows(a), rows(b));
     let a: Vec<RowRef<'_>> = a.iter().map(|row| row.borrow(0)).collect();
     let b: Vec<RowRef<'_>> = b.iter().map(|row| row.borrow(0)).collect();
@@ -437,7 +437,7 @@ proptest! {
     }
 }
 
-fn pairs(outcome: &Outcome) -> Vec<(Vec<u32>, Vec<u32>, Certificate)> {
+fn pairs(outcome: &BlockMatches) -> Vec<(Vec<u32>, Vec<u32>, Certificate)> {
     outcome.matches.iter().map(|one| (one.a.clone(), one.b.clone(), one.certificate)).collect()
 }
 

@@ -15,7 +15,7 @@ use super::recorder::push_attribution;
 use super::signer::Signer;
 use super::tally::Tally;
 use super::walk::{Record, walk};
-use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
+use super::{Finished, Plan, RunOutcome, Session, conclude, stored_outcome};
 
 /// A batch is written once its text reaches this size.
 const BATCH_TEXT: usize = 1 << 20;
@@ -79,7 +79,7 @@ fn attribute_stored(
     plan: &Plan,
     run: &RunRow,
     writer: &mut dyn Writer,
-) -> Result<Outcome, Problem> {
+) -> Result<RunOutcome, Problem> {
     let begun = Instant::now();
     let compared = stored_outcome(session.store, run)?;
     let mut ready = prepare(Some(session.store), plan)?;
@@ -117,7 +117,7 @@ fn attribute_stored(
     warnings.extend(failures);
     let machine = Some(ready.record(work.sampler));
     warnings.extend(ready.warnings);
-    Ok(Outcome {
+    Ok(RunOutcome {
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
         attributions: tally.attributions,
         gate: (compared.books.records() - tally.blocked, tally.blocked),

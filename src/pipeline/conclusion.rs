@@ -13,7 +13,7 @@ use super::conventions::{Conventions, as_warning, first_warnings};
 use super::read::DoubtfulFields;
 use super::recorder::Depth;
 use super::tally::Tally;
-use super::{MatchPlan, Outcome, Plan};
+use super::{MatchPlan, Plan, RunOutcome};
 
 /// What the stages of a run found.
 pub(super) struct Findings {
@@ -36,7 +36,7 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Proves the books, and says what there is to say.
-    pub fn conclude(self, plan: &Plan, depth: Depth) -> Result<Outcome, Problem> {
+    pub fn conclude(self, plan: &Plan, depth: Depth) -> Result<RunOutcome, Problem> {
         let Self { tally, digests, conventions, .. } = self;
         let mut warnings = doubtful_values(&self.doubtful);
         warnings.extend(self.taken_warnings);
@@ -72,7 +72,7 @@ impl Findings {
         let clean = books.rejected == PerSide::default() && rule_errors == 0;
         warnings.extend(failures);
         warnings.extend(self.machine_warnings);
-        Ok(Outcome {
+        Ok(RunOutcome {
             open_items: None,
             machine: None,
             status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },

@@ -215,7 +215,7 @@ impl Sample {
                 })
                 .collect();
             let found = pattern::find(&pairs)?;
-            let words = Words { plan, at, field: &field.name, kind: field.kind };
+            let words = ConventionText { plan, at, field: &field.name, kind: field.kind };
             Some(words.convention(&found, self.is_all))
         });
         let rows = self.rows.a.max(self.rows.b);
@@ -274,14 +274,14 @@ pub(super) fn as_warning(problem: &Problem) -> Warning {
 }
 
 /// Describes the convention of a field and the change to `recon.yaml`.
-struct Words<'p> {
+struct ConventionText<'p> {
     plan: &'p Plan,
     at: usize,
     field: &'p str,
     kind: Kind,
 }
 
-impl Words<'_> {
+impl ConventionText<'_> {
     fn convention(&self, found: &Found, is_all: bool) -> Convention {
         let Found { pattern, alike, of } = found;
         let (how, help) = self.say(pattern);

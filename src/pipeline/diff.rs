@@ -14,7 +14,7 @@ use super::conventions::{Sample, as_warning};
 use super::recorder::{called, count_money, find, push_value};
 use super::signer::Signer;
 use super::tally::Tally;
-use super::{Finished, Outcome, Plan, Session, conclude, stored_outcome};
+use super::{Finished, Plan, RunOutcome, Session, conclude, stored_outcome};
 
 /// A batch is written once its text reaches this size.
 const BATCH_TEXT: usize = 1 << 20;
@@ -62,7 +62,7 @@ fn compare_stored(
     plan: &Plan,
     run: &RunRow,
     writer: &mut dyn Writer,
-) -> Result<Outcome, Problem> {
+) -> Result<RunOutcome, Problem> {
     let begun = Instant::now();
     let mut tally = Tally::default();
     let mut batch = Batch::default();
@@ -140,7 +140,7 @@ fn compare_stored(
     let warnings = conventions.warnings();
     let mut data_warnings = ingested.data_warnings;
     data_warnings.extend(warnings.iter().map(as_warning));
-    Ok(Outcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
+    Ok(RunOutcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
 }
 
 /// The totals of the rows that were ingested, with what their records move.

@@ -100,13 +100,13 @@ impl Rows {
             });
         };
         let passes = Passes::new(plan, matching, spill, halt, progress);
-        let (settled, harvest) = passes.run(&keyed)?;
+        let (settled, results) = passes.run(&keyed)?;
         let mut paired: Vec<Option<Paired>> =
             std::iter::repeat_with(|| None).take(keyed.len()).collect();
-        for (index, pairs) in harvest.paired {
+        for (index, pairs) in results.paired {
             paired[index] = Some(pairs);
         }
-        let (left_ambiguous, tally) = (harvest.left_ambiguous, harvest.tally);
+        let (left_ambiguous, tally) = (results.left_ambiguous, results.tally);
         let settled = Some(settled);
         Ok(Self { keyed, settled, paired, left_ambiguous, tally, is_disordered: false })
     }
@@ -354,7 +354,7 @@ impl<'p> Sink<'p> {
 }
 
 /// What all workers have sorted apart so far.
-struct Harvest<'w> {
+struct PassResults<'w> {
     open: Vec<Vec<Gathered<'w>>>,
     settled: Vec<Gathered<'w>>,
     paired: Vec<(usize, Paired)>,
@@ -363,7 +363,7 @@ struct Harvest<'w> {
     incomplete: Vec<Incomplete>,
 }
 
-impl<'w> Harvest<'w> {
+impl<'w> PassResults<'w> {
     fn new(sinks: usize) -> Self {
         let open = std::iter::repeat_with(Vec::new).take(sinks).collect();
         let incomplete = vec![Incomplete::default(); sinks];
@@ -403,18 +403,18 @@ impl<'p> Passes<'p> {
     }
 
     /// The records of all passes, and what else there is to know.
-    fn run(&self, keyed: &Partitions) -> Result<(Partitions, Harvest<'_>), Problem> {
+    fn run(&self, keyed: &Partitions) -> Result<(Partitions, PassResults<'_>), Problem> {
         let last = self.matching.passes.len();
-        let mut harvest = Harvest::new(last + 1);
-        harvest.add(self.by_key(keyed, false)?);
+        let mut results = PassResults::new(last + 1);
+        results.add(self.by_key(keyed, false)?);
         for number in 0..=last {
-            let partitions = Partitions::new(self.how, std::mem::take(&mut harvest.open[number]));
+            let partitions = Partitions::new(self.how, std::mem::take(&mut results.open[number]));
             // All rows that the pass leaves out have been sent on by now.
-            let incomplete = harvest.incomplete.get_mut(number).map(std::mem::take);
-            harvest.add(self.step(number, &incomplete.unwrap_or_default(), &partitions)?);
+            let incomplete = results.incomplete.get_mut(number).map(std::mem::take);
+            results.add(self.step(number, &incomplete.unwrap_or_default(), &partitions)?);
         }
-        let settled = Partitions::new(self.how, std::mem::take(&mut harvest.settled));
-        Ok((settled, harvest))
+        let settled = Partitions::new(self.how, std::mem::take(&mut results.settled));
+        Ok((settled, results))
     }
 
     /// Sends on what the key does not pair.
@@ -533,12 +533,12 @@ pub(super) fn step(
     progress: &dyn Progress,
 ) -> Result<Stepped, Problem> {
     let passes = Passes::new(plan, matching, spill, halt, progress);
-    let mut harvest = Harvest::new(matching.passes.len() + 1);
-    harvest.add(match pass {
+    let mut results = PassResults::new(matching.passes.len() + 1);
+    results.add(match pass {
         None => passes.by_key(partitions, true)?,
         Some(number) => passes.step(number, incomplete, partitions)?,
     });
-    let Harvest { open, settled, left_ambiguous, tally, incomplete, .. } = harvest;
+    let PassResults { open, settled, left_ambiguous, tally, incomplete, .. } = results;
     Ok(Stepped {
         open: open.into_iter().map(|open| Partitions::new(passes.how, open)).collect(),
         settled: Partitions::new(passes.how, settled),
@@ -711,7 +711,7 @@ impl<'p> Worker<'p> {
                 open[side].iter().map(|open| open.row).collect::<Vec<RowRef<'_>>>()
             });
             let outcome = match_block(pass, matching.settings, PerSide { a: &rows.a, b: &rows.b });
-            let words = settle::Words { plan, matching, pass, rows: rows.as_ref() };
+            let words = settle::BlockText { plan, matching, pass, rows: rows.as_ref() };
             for one in &outcome.matches {
                 if !one.made {
                     self.left_ambiguous += 1;

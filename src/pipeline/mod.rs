@@ -66,7 +66,7 @@ pub struct Session<'a> {
 
 /// The result of a command on a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Completed, with or without errors.
     pub status: RunStatus,
     /// The counts.
@@ -98,7 +98,7 @@ pub struct Finished {
     /// The run as stored.
     pub run: RunRow,
     /// Its result.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Counts of the stored differences, if this command wrote them all.
     pub counts: Option<Counts>,
 }
@@ -150,7 +150,7 @@ fn conclude(
     session: Session<'_>,
     id: RunId,
     begun: std::time::Instant,
-    work: impl FnOnce(&mut dyn Writer) -> Result<(Outcome, Stage, Json), Problem>,
+    work: impl FnOnce(&mut dyn Writer) -> Result<(RunOutcome, Stage, Json), Problem>,
 ) -> Result<Finished, Problem> {
     let store = session.store;
     let result = (|| {
@@ -236,7 +236,7 @@ fn opening_metadata(plan: &Plan) -> Json {
     opening
 }
 
-fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
+fn closing_metadata(metadata: &mut Json, outcome: &RunOutcome) {
     let mut warnings = outcome.data_warnings.clone();
     let of_command = outcome.warnings.iter().map(as_warning);
     warnings.extend(of_command.filter(|warning| !outcome.data_warnings.contains(warning)));
@@ -264,7 +264,7 @@ fn closing_metadata(metadata: &mut Json, outcome: &Outcome) {
 const DATA_WARNINGS: &str = "data_warnings";
 
 /// The books of a stored run, and its current attributions.
-pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Problem> {
+pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<RunOutcome, Problem> {
     let attributed = run.stage == Some(Stage::Attributed);
     let counts = run.metadata.get(metadata::COUNTS).unwrap_or(&Json::Null);
     let books = metadata::books_from_json(counts).map_err(|error| {
@@ -272,7 +272,7 @@ pub fn stored_outcome(store: &dyn Store, run: &RunRow) -> Result<Outcome, Proble
         Problem::new(Code::BooksUnreadable, message)
     })?;
     let sources = run.metadata.get(metadata::SOURCES).unwrap_or(&Json::Null);
-    Ok(Outcome {
+    Ok(RunOutcome {
         status: run.status,
         books,
         attributions: if attributed { store.attribution_counts(run.id)? } else { Vec::new() },

@@ -22,7 +22,7 @@ use super::matching::Rows;
 use super::open_items::{Taken, Waiting};
 use super::read::{Read, read};
 use super::recorder::Depth;
-use super::{Outcome, Plan};
+use super::{Plan, RunOutcome};
 
 /// About what a row that was taken over needs in memory.
 const WAITING_BYTES: u64 = 200;
@@ -36,7 +36,7 @@ pub(super) fn reconcile(
     depth: Depth,
     writer: &mut dyn Writer,
     progress: &dyn Progress,
-) -> Result<Outcome, Problem> {
+) -> Result<RunOutcome, Problem> {
     let begun = Instant::now();
     let halt = Halt::default();
     let waiting_bytes = waiting.as_ref().map_or(0, |waiting| waiting.len() as u64 * WAITING_BYTES);
@@ -121,7 +121,7 @@ pub(super) fn reconcile(
         machine_warnings: ready.warnings,
     };
     let outcome = findings.conclude(plan, depth)?;
-    Ok(Outcome { open_items, machine, seconds, ..outcome })
+    Ok(RunOutcome { open_items, machine, seconds, ..outcome })
 }
 
 /// Reads both sources, and gives rejected rows to `reject` as they come.

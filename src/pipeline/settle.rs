@@ -40,14 +40,14 @@ impl Settled<'_> {
 }
 
 /// What is needed to speak about the rows of a block.
-pub(super) struct Words<'a> {
+pub(super) struct BlockText<'a> {
     pub plan: &'a Plan,
     pub matching: &'a MatchPlan,
     pub pass: &'a Pass,
     pub rows: PerSide<&'a Vec<RowRef<'a>>>,
 }
 
-impl Words<'_> {
+impl BlockText<'_> {
     fn reference(&self, side: Side, row: u32) -> String {
         self.rows[side]
             .get(row as usize)
@@ -142,7 +142,11 @@ fn push_identity(side: Side, row: &RowRef<'_>, out: &mut Vec<u8>) {
 }
 
 /// Writes the record of a match into `out`; says under which row of which side it lies.
-pub(super) fn made<'a>(words: &Words<'a>, one: &Match, out: &mut Vec<u8>) -> (Side, RowRef<'a>) {
+pub(super) fn made<'a>(
+    words: &BlockText<'a>,
+    one: &Match,
+    out: &mut Vec<u8>,
+) -> (Side, RowRef<'a>) {
     let rows = PerSide::of(|side| {
         let members = if side == Side::A { &one.a } else { &one.b };
         let rows = words.rows[side];
@@ -368,7 +372,7 @@ fn read_one(mut cells: Cells<'_>) -> Option<Settled<'_>> {
 /// Adds what an open row could have matched in a pass to what is known from earlier ones. A tie is worth more than
 /// a bound that was missed.
 pub(super) fn add_candidates(
-    words: &Words<'_>,
+    words: &BlockText<'_>,
     side: Side,
     candidates: &[Candidate],
     known: &mut Vec<CandidateRow>,
@@ -387,7 +391,7 @@ pub(super) fn add_candidates(
     }
 }
 
-impl Words<'_> {
+impl BlockText<'_> {
     /// What is said of a candidate of a row of this side.
     fn candidate(&self, side: Side, candidate: &Candidate) -> CandidateRow {
         let mut row = CandidateRow {

@@ -19,7 +19,7 @@ use super::requests::{BulkCommit, BulkPreviewAsk, OnConflict};
 use super::responses::{BulkCommitted, BulkPreview, Excluded, Share};
 use super::visibility::Visibility;
 use super::work::{Work, checked_comment};
-use super::{Found, Outcome, Review};
+use super::{CommandResult, Found, Review};
 
 /// The most items of a bulk.
 const MOST: usize = 10_000;
@@ -51,7 +51,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn bulk_commit(&self, actor: &Actor, ask: &BulkCommit) -> Outcome<BulkCommitted> {
+    pub fn bulk_commit(&self, actor: &Actor, ask: &BulkCommit) -> CommandResult<BulkCommitted> {
         self.write(actor, |work| work.commit(actor, ask))
     }
 }

@@ -25,7 +25,7 @@ use super::responses::{
     MASKED, MatchCandidate, MatchCandidates, MatchPreview, MatchSum, MatchView, ProposalMoved,
 };
 use super::work::{State, Work, checked_comment};
-use super::{Found, Outcome, Review};
+use super::{CommandResult, Found, Review};
 
 /// The most rows of a match.
 const MOST: usize = 200;
@@ -124,7 +124,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn match_rows(&self, actor: &Actor, ask: &MatchRows) -> Outcome<ProposalMoved> {
+    pub fn match_rows(&self, actor: &Actor, ask: &MatchRows) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| work.match_rows(actor, ask))
     }
 
@@ -137,7 +137,7 @@ impl Review<'_> {
         actor: &Actor,
         match_id: &str,
         comments: Option<&str>,
-    ) -> Outcome<ProposalMoved> {
+    ) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| work.unmatch(actor, match_id, comments))
     }
 }

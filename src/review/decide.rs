@@ -19,14 +19,14 @@ use super::refusal::Refusal;
 use super::requests::{Approve, Close, ProposalTag};
 use super::responses::ProposalMoved;
 use super::work::{State, Work, checked_comment};
-use super::{Found, Outcome, Review};
+use super::{CommandResult, Found, Review};
 
 impl Review<'_> {
     /// Approves, as checker or authorizer depending on the proposal's state.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn approve(&self, actor: &Actor, ask: &Approve) -> Outcome<ProposalMoved> {
+    pub fn approve(&self, actor: &Actor, ask: &Approve) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| work.approve(actor, ask))
     }
 
@@ -34,7 +34,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn send_back(&self, actor: &Actor, ask: &Close) -> Outcome<ProposalMoved> {
+    pub fn send_back(&self, actor: &Actor, ask: &Close) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| work.send_back(actor, ask))
     }
 
@@ -42,7 +42,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn withdraw(&self, actor: &Actor, ask: &Close) -> Outcome<ProposalMoved> {
+    pub fn withdraw(&self, actor: &Actor, ask: &Close) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| {
             let mut proposal = work.proposal(&ask.proposal_id, true)?;
             work.withdraw(actor, &mut proposal, ask.if_match.as_ref(), ask.comments.as_deref())
@@ -53,7 +53,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn undo(&self, actor: &Actor) -> Outcome<ProposalMoved> {
+    pub fn undo(&self, actor: &Actor) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| {
             let last = work.tables.last_own_open(&actor.person_id)?.ok_or_else(|| {
                 Refusal::new(Code::NothingToUndo, "none of your decisions is still open")

@@ -100,7 +100,7 @@ pub struct Review<'a> {
 }
 
 /// The result of a command.
-pub type Outcome<T> = Result<Done<T>, Refusal>;
+pub type CommandResult<T> = Result<Done<T>, Refusal>;
 
 /// The result of a query.
 pub type Found<T> = Result<T, Refusal>;

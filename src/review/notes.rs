@@ -12,7 +12,7 @@ use crate::store::time_text;
 use super::actor::Actor;
 use super::responses::{Assigned, Claimed, CommentView};
 use super::work::Work;
-use super::{Outcome, Refusal, Review};
+use super::{CommandResult, Refusal, Review};
 
 /// Lifetime of a claim in seconds.
 const CLAIM: i64 = 300;
@@ -22,7 +22,12 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn comment(&self, actor: &Actor, attribution_id: &str, text: &str) -> Outcome<CommentView> {
+    pub fn comment(
+        &self,
+        actor: &Actor,
+        attribution_id: &str,
+        text: &str,
+    ) -> CommandResult<CommentView> {
         self.write(actor, |work| {
             actor.must(Permission::Comment)?;
             let text = text.trim().replace('\0', "\u{fffd}");
@@ -59,7 +64,7 @@ impl Review<'_> {
         actor: &Actor,
         attribution_id: &str,
         assignee: Option<&str>,
-    ) -> Outcome<Assigned> {
+    ) -> CommandResult<Assigned> {
         self.write(actor, |work| {
             if !actor.may(Permission::Propose) {
                 actor.must(Permission::Check)?;
@@ -98,7 +103,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn claim(&self, actor: &Actor, attribution_id: &str) -> Outcome<Claimed> {
+    pub fn claim(&self, actor: &Actor, attribution_id: &str) -> CommandResult<Claimed> {
         self.write(actor, |work| {
             if !actor.may(Permission::Propose) {
                 actor.must(Permission::Check)?;

@@ -12,7 +12,7 @@ use super::proposal::Draft;
 use super::refusal::Refusal;
 use super::responses::ProposalMoved;
 use super::work::{Work, checked_comment};
-use super::{Found, Outcome, PolicyAdopted, Review};
+use super::{CommandResult, Found, PolicyAdopted, Review};
 
 /// The author of proposals that come from the configuration.
 pub(super) const CONFIGURATION: &str = "SYSTEM:recon.yaml";
@@ -71,7 +71,7 @@ impl Review<'_> {
         actor: &Actor,
         policy: &Policy,
         comments: Option<&str>,
-    ) -> Outcome<ProposalMoved> {
+    ) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| {
             actor.must(Permission::ProposePolicy)?;
             work.refuse_lasting()?;

@@ -18,14 +18,14 @@ use super::refusal::Refusal;
 use super::requests::{Amend, Reopen, Resolve};
 use super::responses::{ProposalMoved, Resolved};
 use super::work::{Work, checked_comment};
-use super::{Outcome, Review};
+use super::{CommandResult, Review};
 
 impl Review<'_> {
     /// Proposes a decision about an undecided item.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn resolve(&self, actor: &Actor, ask: &Resolve) -> Outcome<Resolved> {
+    pub fn resolve(&self, actor: &Actor, ask: &Resolve) -> CommandResult<Resolved> {
         self.write(actor, |work| {
             actor.must(Permission::Propose)?;
             let action = required_action(ask.action)?;
@@ -48,7 +48,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn reopen(&self, actor: &Actor, ask: &Reopen) -> Outcome<Resolved> {
+    pub fn reopen(&self, actor: &Actor, ask: &Reopen) -> CommandResult<Resolved> {
         self.write(actor, |work| {
             actor.must(Permission::Propose)?;
             let action = required_action(ask.action)?;
@@ -94,7 +94,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn amend(&self, actor: &Actor, ask: &Amend) -> Outcome<ProposalMoved> {
+    pub fn amend(&self, actor: &Actor, ask: &Amend) -> CommandResult<ProposalMoved> {
         self.write(actor, |work| work.amend(actor, ask))
     }
 }

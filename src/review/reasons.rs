@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::requests::ProposeReason;
 use super::responses::{ReasonEntry, ReasonProposed, ReasonView, Share, Simulation};
 use super::work::{Work, checked_comment};
-use super::{Found, Outcome, Review};
+use super::{CommandResult, Found, Review};
 
 impl From<&Reason> for ReasonView {
     fn from(reason: &Reason) -> Self {
@@ -68,7 +68,11 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn propose_reason(&self, actor: &Actor, ask: &ProposeReason) -> Outcome<ReasonProposed> {
+    pub fn propose_reason(
+        &self,
+        actor: &Actor,
+        ask: &ProposeReason,
+    ) -> CommandResult<ReasonProposed> {
         self.write(actor, |work| {
             actor.must(Permission::ProposeReason)?;
             work.refuse_lasting()?;

@@ -16,7 +16,7 @@ use super::propose::refused;
 use super::refusal::Refusal;
 use super::responses::Sampled;
 use super::work::{Work, checked_comment};
-use super::{Outcome, Review};
+use super::{CommandResult, Review};
 
 impl Review<'_> {
     /// A maker's choice about a blind sample: the code of a reason, or `None` for a confirmed break. A comment
@@ -30,7 +30,7 @@ impl Review<'_> {
         attribution_id: &str,
         code: Option<&str>,
         comments: Option<&str>,
-    ) -> Outcome<Sampled> {
+    ) -> CommandResult<Sampled> {
         self.write(actor, |work| {
             actor.must(Permission::Propose)?;
             let comments = checked_comment(comments, true)?;

@@ -5,7 +5,7 @@ use crate::domain::review::Permission;
 
 use super::actor::Actor;
 use super::refusal::Refusal;
-use super::{Found, Outcome, Review};
+use super::{CommandResult, Found, Review};
 
 /// The longest name in characters, the longest query in bytes, and the most views of a person.
 const LONGEST_NAME: usize = 60;
@@ -26,7 +26,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn save_view(&self, actor: &Actor, name: &str, query: &str) -> Outcome<()> {
+    pub fn save_view(&self, actor: &Actor, name: &str, query: &str) -> CommandResult<()> {
         self.write(actor, |work| {
             actor.must(Permission::View)?;
             work.refuse_lasting()?;
@@ -55,7 +55,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn delete_view(&self, actor: &Actor, name: &str) -> Outcome<()> {
+    pub fn delete_view(&self, actor: &Actor, name: &str) -> CommandResult<()> {
         self.write(actor, |work| {
             actor.must(Permission::View)?;
             Ok(work.tables.delete_view(&actor.person_id, name)?)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::diagnostic::Problem;
 use crate::domain::review::Permission;
 use crate::domain::{Date, Instant, Severity, Status};
-use crate::store::review::{ItemQuery, Look};
+use crate::store::review::{HeadCount, ItemQuery};
 use crate::store::time_text;
 
 use super::actor::Actor;
@@ -109,12 +109,12 @@ impl Work<'_> {
             data_version: self.tables.data_version()?,
             by_status,
             overdue,
-            sent_back: self.tables.count_waiting(Look::SentBack)?,
-            assigned_to_me: self.tables.count_waiting(Look::AssignedTo(me))?,
+            sent_back: self.tables.count_waiting(HeadCount::SentBack)?,
+            assigned_to_me: self.tables.count_waiting(HeadCount::AssignedTo(me))?,
             mine: self.tables.count_own_open(me)?,
             to_check: self.count_for(actor, ProposalsFor::ToCheck)?,
             to_authorize: self.count_for(actor, ProposalsFor::ToAuthorize)?,
-            samples: self.tables.count_waiting(Look::Samples)?,
+            samples: self.tables.count_waiting(HeadCount::Samples)?,
             decisions_per_minute,
             decided_today,
             sent_back_rate: self.tables.share_sent_back(me, &month)?,

@@ -18,7 +18,7 @@ use super::actor::{Actor, Directory, Idempotency};
 use super::refusal::{Refusal, RefusalKind};
 use super::responses::Done;
 use super::visibility::Visibility;
-use super::{Outcome, Review};
+use super::{CommandResult, Review};
 
 /// A transaction of a command or query.
 pub(super) struct Work<'t> {
@@ -41,7 +41,7 @@ impl Review<'_> {
         &self,
         actor: &Actor,
         mut work: impl FnMut(&mut Work<'_>) -> Result<T, Refusal>,
-    ) -> Outcome<T> {
+    ) -> CommandResult<T> {
         let done = transact::write(self.store, |tx| -> Result<Done<T>, Refusal> {
             if let Some(value) = answered(tx, actor)? {
                 return Ok(Done { value, replayed: true });

@@ -78,7 +78,7 @@ enum Stop<'v> {
     GiveUp,
 }
 
-type Outcome<'v> = Result<Value<'v>, Stop<'v>>;
+type Evaluated<'v> = Result<Value<'v>, Stop<'v>>;
 
 impl Plain {
     /// Translates the statements of a function of one parameter.
@@ -244,7 +244,7 @@ impl Node {
         &'v self,
         d: &'v DifferenceContext<'v>,
         locals: &mut Vec<Value<'v>>,
-    ) -> Outcome<'v> {
+    ) -> Evaluated<'v> {
         Ok(match self {
             Self::Constant(constant) => match constant {
                 Constant::Unit => Value::Unit,
@@ -337,7 +337,7 @@ impl Node {
 }
 
 /// A property with a value that rules compare: a name, a number or a flag.
-fn read<'v>(property: &Property, d: &'v DifferenceContext<'v>) -> Outcome<'v> {
+fn read<'v>(property: &Property, d: &'v DifferenceContext<'v>) -> Evaluated<'v> {
     match property {
         Property::DiffType => return Ok(Value::Text(d.diff_type.name())),
         Property::Severity => return Ok(Value::Text(d.severity.name())),

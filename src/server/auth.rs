@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::diagnostic::Code;
 use crate::domain::review::{Permission, Role};
 use crate::review::Refusal;
-use crate::review::people::login::{Attempt, Outcome, login as log_in};
+use crate::review::people::login::{Attempt, LoginResult, login as log_in};
 use crate::review::people::token::{self, NewToken, Token, parse_scopes, scope_names};
 use crate::review::people::{AuthMethod, Person, Principal, directory, session, system_random};
 
@@ -89,7 +89,7 @@ pub fn attempt(
     name: &str,
     password: &str,
     replaces: bool,
-) -> Result<Outcome, Refusal> {
+) -> Result<LoginResult, Refusal> {
     let (app, request) = (call.app, call.request);
     let attempt = Attempt {
         name,
@@ -104,15 +104,15 @@ pub fn attempt(
 pub fn login(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Credentials = call.body()?;
     match attempt(call, &body.username, &body.password, true)? {
-        Outcome::In { cookie, .. } => {
+        LoginResult::In { cookie, .. } => {
             Ok(Response::new(204).header("set-cookie", set_cookie(call.app, call.request, &cookie)))
         }
-        Outcome::Wrong => {
+        LoginResult::Wrong => {
             let detail = "wrong user name or password";
             Err(Denied::new(Code::WrongCredentials, detail)
                 .header("www-authenticate", "Bearer realm=\"recon\""))
         }
-        Outcome::Throttled(seconds) => {
+        LoginResult::Throttled(seconds) => {
             Err(Denied::new(Code::TooManyAttempts, "too many attempts; wait and try again")
                 .header("retry-after", seconds.max(1).to_string()))
         }
@@ -160,9 +160,9 @@ pub fn renew(call: &Call<'_>, present: &str, new: &str) -> Result<String, Refusa
         &system_random,
     )?;
     match attempt(call, &person.login, new, false)? {
-        Outcome::In { cookie, .. } => Ok(cookie),
+        LoginResult::In { cookie, .. } => Ok(cookie),
         // The password has changed anyway; the user logs in again.
-        Outcome::Wrong | Outcome::Throttled(_) => Ok(String::new()),
+        LoginResult::Wrong | LoginResult::Throttled(_) => Ok(String::new()),
     }
 }
 

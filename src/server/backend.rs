@@ -54,7 +54,7 @@ impl Backend {
         let mut lanes = Vec::new();
         for lane in Lane::ALL {
             let limits = lane.limits(threads);
-            let (sender, receiver) = sync_channel(limits.places);
+            let (sender, receiver) = sync_channel(limits.permits);
             let receiver = Arc::new(Mutex::new(receiver));
             for number in 0..limits.threads {
                 let worker = Worker {
@@ -256,11 +256,11 @@ impl Worker {
 struct ExportSlot(Arc<AtomicUsize>);
 
 impl ExportSlot {
-    fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
-        if places.fetch_add(1, Ordering::SeqCst) < STREAMS {
-            return Some(Self(Arc::clone(places)));
+    fn take(permits: &Arc<AtomicUsize>) -> Option<Self> {
+        if permits.fetch_add(1, Ordering::SeqCst) < STREAMS {
+            return Some(Self(Arc::clone(permits)));
         }
-        places.fetch_sub(1, Ordering::SeqCst);
+        permits.fetch_sub(1, Ordering::SeqCst);
         None
     }
 }

@@ -19,13 +19,13 @@ pub enum Lane {
 pub struct Limits {
     pub threads: usize,
     /// Concurrent requests, including those whose answers are being copied.
-    pub places: usize,
+    pub permits: usize,
     /// How many of them are reserved for clients who are logged in.
     pub reserved: usize,
     /// Length of the waiting line; further requests are refused.
     pub waiting: usize,
-    /// Longest wait for a place.
-    pub place_time: Duration,
+    /// Longest wait for a permit.
+    pub permit_time: Duration,
     /// Time until the first byte of the answer.
     pub answer_time: Duration,
 }
@@ -47,27 +47,27 @@ impl Lane {
     pub fn limits(self, threads: usize) -> Limits {
         let small = |threads| Limits {
             threads,
-            places: threads,
+            permits: threads,
             reserved: 0,
             waiting: 64,
-            place_time: Duration::from_millis(1_500),
+            permit_time: Duration::from_millis(1_500),
             answer_time: Duration::from_secs(5),
         };
         match self {
             Self::Health => small(2),
             Self::Watch => Limits { answer_time: Duration::from_millis(2_700), ..small(2) },
             Self::Export => Limits {
-                places: 2 + STREAMS,
+                permits: 2 + STREAMS,
                 reserved: 1,
                 answer_time: Duration::from_secs(60),
                 ..small(2)
             },
             Self::Work => Limits {
                 threads,
-                places: threads,
+                permits: threads,
                 reserved: threads / 4,
                 waiting: 192,
-                place_time: Duration::from_millis(1_500),
+                permit_time: Duration::from_millis(1_500),
                 answer_time: Duration::from_secs(60),
             },
         }
@@ -79,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_have_an_index_and_places_for_anonymous_clients() {
+    fn lanes_have_an_index_and_permits_for_anonymous_clients() {
         for lane in Lane::ALL {
             assert_eq!(Lane::ALL[lane.index()], lane);
             let limits = lane.limits(4);
-            assert!(limits.threads > 0 && limits.reserved < limits.places, "{lane:?}");
-            // A place without a thread would hide a waiting request.
+            assert!(limits.threads > 0 && limits.reserved < limits.permits, "{lane:?}");
+            // A permit without a thread would hide a waiting request.
             let streams = if lane == Lane::Export { STREAMS } else { 0 };
-            assert_eq!(limits.places, limits.threads + streams, "{lane:?}");
+            assert_eq!(limits.permits, limits.threads + streams, "{lane:?}");
         }
     }
 }

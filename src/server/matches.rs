@@ -123,7 +123,7 @@ pub fn unmatch(call: &Call<'_>) -> Result<Response, Denied> {
 
 fn proposed(
     call: &Call<'_>,
-    done: crate::review::Outcome<ProposalMoved>,
+    done: crate::review::CommandResult<ProposalMoved>,
 ) -> Result<Response, Denied> {
     let location = done.as_ref().ok().map(|done| done.value.proposal_id.clone());
     Ok(located(call.done(201, done)?, location.as_deref()))

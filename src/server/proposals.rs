@@ -181,7 +181,10 @@ fn close(call: &Call<'_>, comments: Option<String>) -> Result<Close, Denied> {
     Ok(Close { proposal_id, if_match: call.if_match()?, comments })
 }
 
-fn moved(call: &Call<'_>, done: crate::review::Outcome<ProposalMoved>) -> Result<Response, Denied> {
+fn moved(
+    call: &Call<'_>,
+    done: crate::review::CommandResult<ProposalMoved>,
+) -> Result<Response, Denied> {
     let tag = done.as_ref().ok().map(|done| done.value.tag.clone()).unwrap_or_default();
     Ok(call.done(200, done)?.header("etag", format!("\"{tag}\"")))
 }

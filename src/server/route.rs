@@ -100,7 +100,7 @@ pub enum Content {
 
 /// An answer that a route may give.
 #[derive(Clone, Copy)]
-pub struct Answer {
+pub struct ResponseSpec {
     pub status: u16,
     pub description: &'static str,
     pub content: Content,
@@ -126,7 +126,7 @@ pub struct Route {
     pub parameters: Vec<Parameter>,
     pub body: Option<Shape>,
     /// Without those that every route may give.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<ResponseSpec>,
     /// Answers carry their version (`ETag`).
     pub tagged: bool,
     /// Answers are pages of a list (`Link`).
@@ -205,7 +205,7 @@ impl Route {
     }
 
     pub fn answers(mut self, status: u16, description: &'static str, content: Content) -> Self {
-        self.answers.push(Answer { status, description, content });
+        self.answers.push(ResponseSpec { status, description, content });
         self
     }
 

@@ -12,7 +12,7 @@ use super::blocks::{Records, TextBlocks, Window};
 use super::columns;
 use super::dialect::{Dialect, Fields, PieceKind};
 use super::input::{Input, Inputs};
-use super::kind::{Ask, Kind, Opening};
+use super::kind::{Kind, OpenContext, Opening};
 use super::parse::CsvParser;
 use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
@@ -243,7 +243,7 @@ impl Kind for CsvPlan {
         true
     }
 
-    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
+    fn open(&self, input: &Input, ask: &OpenContext<'_>) -> Result<Opening, Problem> {
         let records = Records::Delimited(self.dialect);
         let mut window = Window::open(input, self.encoding, records, ask.limits)?;
         for _ in 0..self.skip_rows {

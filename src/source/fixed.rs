@@ -13,7 +13,7 @@ use super::columns;
 use super::csv;
 use super::dialect::{Fields, Span};
 use super::input::{Input, Inputs};
-use super::kind::{Ask, Fault, Kind, Opening, Piece, RawRow, RowParser, Sink};
+use super::kind::{Fault, Kind, OpenContext, Opening, Piece, RawRow, RowParser, Sink};
 use super::lines::{lines, text_of};
 use super::trailer::{Figure, Trailer};
 use super::{KindSpec, SourcePlan};
@@ -198,7 +198,7 @@ fn extent(start: u64, width: Option<u64>) -> Result<Extent, (&'static str, Probl
 }
 
 impl Kind for FixedPlan {
-    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
+    fn open(&self, input: &Input, ask: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut window = Window::open(input, self.encoding, Records::Lines, ask.limits)?;
         Ok(Opening {
             columns: self.columns.clone(),

@@ -21,7 +21,9 @@ use super::blocks::{Records, TextBlock, TextBlocks, Window};
 use super::csv;
 use super::dialect::{Fields, Span, count_lines};
 use super::input::{Input, Inputs};
-use super::kind::{Ask, Fault, InputRead, Kind, Opening, Piece, Pieces, RawRow, RowParser, Sink};
+use super::kind::{
+    Fault, InputRead, Kind, OpenContext, Opening, Piece, Pieces, RawRow, RowParser, Sink,
+};
 use super::lines::{Line, lines, text_of};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
@@ -74,7 +76,7 @@ impl KindSpec for JsonSpec {
 }
 
 impl Kind for JsonPlan {
-    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
+    fn open(&self, input: &Input, ask: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut window = Window::open(input, self.encoding, Records::Lines, ask.limits)?;
         let size = window.size();
         let mut whole = window.look()?;
@@ -468,7 +470,7 @@ impl Discovered {
     }
 
     /// Where the only object has records, if nothing in it is what the configuration names.
-    fn records_below(&self, ask: &Ask<'_>) -> Option<&String> {
+    fn records_below(&self, ask: &OpenContext<'_>) -> Option<&String> {
         let is_here = |wanted: &String| {
             let rest = |path: &String| path.strip_prefix(wanted.as_str()).map(str::to_owned);
             self.paths.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -501,7 +503,7 @@ impl Discovered {
 
     /// The columns: what was found, and what the configuration names if it leads to something, or may
     /// do so in records that were not looked at.
-    fn columns(self, ask: &Ask<'_>, is_all: bool) -> Vec<String> {
+    fn columns(self, ask: &OpenContext<'_>, is_all: bool) -> Vec<String> {
         // Of no records nothing can be told: they are a source of 0 rows.
         let is_all = is_all && !self.paths.is_empty();
         let mut columns = self.paths;

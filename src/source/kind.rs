@@ -23,7 +23,7 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// It can't be opened, or has no columns.
-    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem>;
+    fn open(&self, input: &Input, ask: &OpenContext<'_>) -> Result<Opening, Problem>;
 
     /// The unit of a row's `line`.
     fn unit(&self) -> Unit {
@@ -62,7 +62,7 @@ pub(super) fn no_encoding(encoding: Option<&String>, kind: &str, problems: &mut 
 
 /// The circumstances in which a kind opens an input.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ask<'a> {
+pub(super) struct OpenContext<'a> {
     /// How much is read at once.
     pub limits: Limits,
     /// The columns that the configuration names.

@@ -44,7 +44,7 @@ pub use blocks::Limits;
 pub use fill::{Carried, Fill, Filled};
 pub use kind::{RawRow, Unusable};
 pub use opened::{Block, BlockParser, Blocks, Opened, SourceDigest};
-pub use stream::{Given, GivenFormat, RowCounts};
+pub use stream::{RowCounts, RowStream, StreamFormat};
 pub use trailer::ReadNumber;
 
 use input::Inputs;
@@ -240,7 +240,7 @@ impl SourcePlan {
     ///
     /// # Errors
     /// The stream can't be read, or lacks one of the columns.
-    pub fn given(&self, columns: &[String], given: Given) -> Result<Opened, Problem> {
+    pub fn given(&self, columns: &[String], given: RowStream) -> Result<Opened, Problem> {
         Ok(Opened::given(self, columns, stream::pieces(columns, given)?))
     }
 

@@ -16,7 +16,7 @@ use super::columns::{Found, find, unique_names};
 use super::dialect::{Fields, Span};
 use super::fill::{Carried, Fill, Filled};
 use super::input::Input;
-use super::kind::{Ask, Fault, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
+use super::kind::{Fault, OpenContext, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
 use super::statement::OpenPages;
 use super::trailer::{Seen, Tally};
 use super::{RawRecord, SourcePlan};
@@ -89,7 +89,7 @@ impl Opened {
         let Some(first) = inputs.pop_front() else {
             return Err(Problem::new(Code::NoFiles, "there is no file").in_file(plan.path()));
         };
-        let ask = Ask { limits, wanted, alone: inputs.is_empty(), columns: None };
+        let ask = OpenContext { limits, wanted, alone: inputs.is_empty(), columns: None };
         let opening = plan.kind.open(&first, &ask)?;
         let mut opened = Self {
             columns: opening.columns.clone().into(),
@@ -184,7 +184,7 @@ impl Opened {
 
     /// Opens another input, and says where it has the source's columns.
     fn open_next(&self, input: &Input) -> Result<(Opening, Option<Remap>), Problem> {
-        let ask = Ask {
+        let ask = OpenContext {
             limits: self.limits,
             wanted: &self.wanted,
             alone: false,

@@ -22,7 +22,8 @@ use super::blocks::TextBlock;
 use super::dialect::{Fields, Span};
 use super::input::{Input, Inputs};
 use super::kind::{
-    Ask, Fault, InputRead, Kind, Opening, Piece, Pieces, RawRow, RowParser, Sink, no_encoding,
+    Fault, InputRead, Kind, OpenContext, Opening, Piece, Pieces, RawRow, RowParser, Sink,
+    no_encoding,
 };
 use super::{KindSpec, SourcePlan};
 use crate::coding::hex;
@@ -108,8 +109,8 @@ fn first_word(query: &str) -> String {
 }
 
 impl Kind for SqlPlan {
-    fn open(&self, _: &Input, _: &Ask<'_>) -> Result<Opening, Problem> {
-        let Ready { columns, writings, work, cancel } = match &self.url {
+    fn open(&self, _: &Input, _: &OpenContext<'_>) -> Result<Opening, Problem> {
+        let PreparedQuery { columns, writings, work, cancel } = match &self.url {
             StoreUrl::Postgres(url) => self.open_postgres(url)?,
             StoreUrl::Sqlite(path) => self.open_sqlite(path)?,
         };
@@ -118,7 +119,7 @@ impl Kind for SqlPlan {
             columns,
             header_line: 1,
             size: 0,
-            pieces: Box::new(Answer { work: Some(work), cancel, pieces: None, end: None }),
+            pieces: Box::new(QueryPieces { work: Some(work), cancel, pieces: None, end: None }),
         })
     }
 
@@ -143,7 +144,7 @@ type Sent = Result<(u64, Vec<u8>), Problem>;
 type Cancel = Box<dyn Fn() + Send>;
 
 /// A query that is ready to be run.
-struct Ready {
+struct PreparedQuery {
     columns: Vec<String>,
     writings: Vec<Writing>,
     work: Work,
@@ -162,7 +163,7 @@ const ONLY_READ: &str = "a source is read, never changed: write one SELECT";
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl SqlPlan {
-    fn open_postgres(&self, url: &PostgresUrl) -> Result<Ready, Problem> {
+    fn open_postgres(&self, url: &PostgresUrl) -> Result<PreparedQuery, Problem> {
         let shown = url.to_string();
         let failed = move |error: &postgres::Error| {
             let said = match error.as_db_error() {
@@ -254,10 +255,10 @@ impl SqlPlan {
             }
             Ok(out.finish())
         });
-        Ok(Ready { columns, writings, work, cancel })
+        Ok(PreparedQuery { columns, writings, work, cancel })
     }
 
-    fn open_sqlite(&self, path: &Path) -> Result<Ready, Problem> {
+    fn open_sqlite(&self, path: &Path) -> Result<PreparedQuery, Problem> {
         let shown: PathBuf = path.to_owned();
         let failed = move |error: &rusqlite::Error| {
             let problem = match error.sqlite_error_code() {
@@ -314,7 +315,7 @@ impl SqlPlan {
             Ok(out.finish())
         });
         let writings = vec![Writing::AsItIs; width];
-        Ok(Ready { columns, writings, work, cancel: Box::new(move || handle.interrupt()) })
+        Ok(PreparedQuery { columns, writings, work, cancel: Box::new(move || handle.interrupt()) })
     }
 }
 
@@ -418,14 +419,14 @@ impl<'s> Lines<'s> {
 }
 
 /// The pieces of a result. The query is not run before the first is asked for.
-struct Answer {
+struct QueryPieces {
     work: Option<Work>,
     cancel: Cancel,
     pieces: Option<(Receiver<Sent>, std::thread::JoinHandle<Option<InputRead>>)>,
     end: Option<InputRead>,
 }
 
-impl Answer {
+impl QueryPieces {
     fn start(&mut self) -> Result<(), Problem> {
         let Some(work) = self.work.take() else { return Ok(()) };
         let (sender, receiver) = bounded(WAITING);
@@ -447,7 +448,7 @@ impl Answer {
 
 /// Cancels a query that is given up. Between two looks its thread may just be about to ask: a database that has
 /// nothing to cancel forgets it, so it is told until the thread has ended.
-impl Drop for Answer {
+impl Drop for QueryPieces {
     fn drop(&mut self) {
         let Some((receiver, thread)) = self.pieces.take() else { return };
         // A thread that waits to hand over a piece ends by itself.
@@ -462,7 +463,7 @@ impl Drop for Answer {
     }
 }
 
-impl Pieces for Answer {
+impl Pieces for QueryPieces {
     fn next(&mut self) -> Result<Option<Piece>, Problem> {
         self.start()?;
         let Some((receiver, _)) = &self.pieces else { return Ok(None) };

@@ -35,7 +35,7 @@ const OFFSET: &str = "_recon_offset";
 
 /// The format of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenFormat {
+pub enum StreamFormat {
     /// An Arrow IPC stream.
     Arrow,
     /// Text with commas and a header row, in UTF-8.
@@ -46,9 +46,9 @@ pub enum GivenFormat {
 pub type RowCounts = Arc<Mutex<BTreeMap<u64, u64>>>;
 
 /// Rows on a stream.
-pub struct Given {
+pub struct RowStream {
     pub input: Box<dyn Read + Send>,
-    pub format: GivenFormat,
+    pub format: StreamFormat,
     /// The files that a row may name, by their numbers.
     pub files: Vec<String>,
     /// The line of the first row, where rows have none.
@@ -61,12 +61,12 @@ pub struct Given {
 const ROWS: usize = 4_096;
 
 /// Opens the stream: rows of these columns.
-pub(super) fn pieces(columns: &[String], given: Given) -> Result<Box<dyn Pieces>, Problem> {
-    let Given { input, format, files, first_line, counts } = given;
+pub(super) fn pieces(columns: &[String], given: RowStream) -> Result<Box<dyn Pieces>, Problem> {
+    let RowStream { input, format, files, first_line, counts } = given;
     let files = files.into_iter().zip(0..).collect();
     let places = Places { files, next_line: first_line, counts };
     Ok(match format {
-        GivenFormat::Arrow => {
+        StreamFormat::Arrow => {
             let stream = ArrowStream::open(input)?;
             let names: Vec<String> =
                 stream.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -85,7 +85,7 @@ pub(super) fn pieces(columns: &[String], given: Given) -> Result<Box<dyn Pieces>
             let at = At::find(&names);
             Box::new(ArrowRows { stream, columns, at, places, batch: None })
         }
-        GivenFormat::Csv => {
+        StreamFormat::Csv => {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
             let header = reader.byte_headers().map_err(|error| not_csv(&error))?;
             let names: Vec<String> =

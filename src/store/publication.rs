@@ -34,7 +34,7 @@ pub(super) struct Written {
 
 /// An attribution in numbers, as it is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Given {
+pub(super) struct CodedAttribution {
     pub reason: i64,
     pub functional: bool,
     pub status: Status,
@@ -44,7 +44,7 @@ pub(super) struct Given {
 
 impl Written {
     /// Counts a difference of this record; those of a record come one after the other.
-    pub fn add(&mut self, record: u64, given: Given, amount: Option<f64>) {
+    pub fn add(&mut self, record: u64, given: CodedAttribution, amount: Option<f64>) {
         let status = given.status.code();
         self.items.add(given.signature, status, amount);
         *self.kinds.entry((given.reason, status, given.assigner)).or_default() += 1;

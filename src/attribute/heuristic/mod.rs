@@ -72,10 +72,10 @@ pub struct Rules {
 struct Rule {
     script: usize,
     function: usize,
-    memo: Memo<Answer>,
+    memo: Memo<RuleResult>,
 }
 
-type Answer = Result<Verdict, ScriptError>;
+type RuleResult = Result<Verdict, ScriptError>;
 
 impl Rules {
     /// Compiles the scripts.
@@ -141,7 +141,7 @@ impl Rules {
             let learned;
             let ran;
             let answer = match known {
-                Known::Answer(answer) => answer,
+                Known::RuleResult(answer) => answer,
                 Known::NotYet => {
                     *calls += 1;
                     load(script);

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::super::halt::Halt;
 use super::super::reconcile::read_all;
 use super::counts::Counts;
-use super::rows::{Place, give};
+use super::rows::{Destination, give};
 use super::{Out, SLOTS, Task};
 use crate::align::{Partitioning, SpillRoom};
 use crate::diagnostic::Problem;
@@ -18,7 +18,7 @@ use crate::store::RejectedRow;
 /// Where the rows of a task come from.
 pub enum Reading {
     /// A stream, which counts the rows of each file.
-    Given(RowCounts),
+    RowStream(RowCounts),
     /// The inputs of the source from this number on.
     Inputs(u64),
 }
@@ -57,7 +57,7 @@ pub fn prepare(
         Ok(())
     };
     let read = read_all(plan, opened, (how, &room), &halt, &mut reject, progress)?;
-    let at = Place { first_slot: 0, kind: Kind::Keyed, pass: 0 };
+    let at = Destination { first_slot: 0, kind: Kind::Keyed, pass: 0 };
     give(task, &read.partitions, at, plan.layout.spread_len(), out)?;
     counts.set_doubtful(read.doubtful);
     let digest = match side {
@@ -71,7 +71,7 @@ pub fn prepare(
                 counts.files[side].insert(number, (file, std::mem::take(&mut warnings)));
             }
         }
-        Reading::Given(rows) => {
+        Reading::RowStream(rows) => {
             let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
             for (number, rows) in rows.iter() {
                 let file = SourceFile { rows: *rows, ..SourceFile::default() };

@@ -18,7 +18,7 @@ const PAYLOAD_BYTES: usize = 1 << 20;
 
 /// Where rows go: the slot of their first partition, what they are, and the pass that open ones wait for.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Destination {
     pub first_slot: i32,
     pub kind: Kind,
     pub pass: u8,
@@ -28,7 +28,7 @@ pub(super) struct Place {
 pub(super) fn give(
     task: Task<'_>,
     partitions: &Partitions,
-    place: Place,
+    place: Destination,
     prefix: usize,
     out: &mut Out<'_>,
 ) -> Result<(), Problem> {
@@ -167,10 +167,10 @@ pub fn match_step(
     let work = matching::Step { matching, pass, incomplete };
     let made = matching::step(plan, work, &partitions, (how, &room), &halt, progress)?;
     for ((number, open), pass) in made.open.iter().enumerate().zip(0u8..) {
-        let place = Place { first_slot: OPEN, kind: Kind::Open, pass };
+        let place = Destination { first_slot: OPEN, kind: Kind::Open, pass };
         give(task, open, place, matching.prefix(number), out)?;
     }
-    let place = Place { first_slot: SETTLED, kind: Kind::Settled, pass: 0 };
+    let place = Destination { first_slot: SETTLED, kind: Kind::Settled, pass: 0 };
     give(task, &made.settled, place, settle::PREFIX, out)?;
     let counts = Counts {
         passes: made.tally,

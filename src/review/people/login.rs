@@ -33,7 +33,7 @@ pub struct Attempt<'a> {
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LoginResult {
     /// They are in.
     In {
         principal: Box<Principal>,
@@ -56,7 +56,7 @@ pub fn login(
     attempt: &Attempt<'_>,
     now: Instant,
     random: Random<'_>,
-) -> Result<Outcome, Problem> {
+) -> Result<LoginResult, Problem> {
     // Longer than any login is nobody's; the beginning is enough to count it by.
     let name = attempt.name.chars().take(200).collect::<String>();
     let key = transact::read(store, |tx| key_of(tx, &name))?;
@@ -78,10 +78,10 @@ pub fn login(
     let outcome = prove(store, hashing, &key, attempt, now, &mut try_in)?;
     Ok(match outcome {
         Proved::Right(Some((principal, cookie))) => {
-            Outcome::In { principal: Box::new(principal), cookie }
+            LoginResult::In { principal: Box::new(principal), cookie }
         }
-        Proved::Right(None) | Proved::Wrong => Outcome::Wrong,
-        Proved::Throttled(seconds) => Outcome::Throttled(seconds),
+        Proved::Right(None) | Proved::Wrong => LoginResult::Wrong,
+        Proved::Throttled(seconds) => LoginResult::Throttled(seconds),
     })
 }
 

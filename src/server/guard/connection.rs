@@ -17,7 +17,7 @@ use crate::server::http::Method;
 use super::Shared;
 use super::head::{self, Head, Refused, Scan};
 use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, REQUESTS};
-use super::places::NoPlace;
+use super::permits::NoPermit;
 use super::relay::{self, Asking, Framing};
 use super::slots::Phase;
 use super::wire::{self, Received, Sending};
@@ -30,14 +30,14 @@ enum After {
     Gone,
 }
 
-pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
+pub fn serve(shared: &Shared, slot: u64, stream: &TcpStream, peer: IpAddr) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let mut pending = Zeroizing::new(Vec::new());
     let mut known = false;
     for number in 1..=REQUESTS {
-        shared.set_phase(place, Phase::Receiving);
+        shared.set_phase(slot, Phase::Receiving);
         let id = Uuid::now_v7().to_string();
         let head = match receive(stream, &mut pending, peer, &id) {
             Ok(Some(head)) => head,
@@ -48,12 +48,12 @@ pub fn serve(shared: &Shared, place: u64, stream: &TcpStream, peer: IpAddr) {
                 return wire::refuse(stream, refused, &id);
             }
         };
-        shared.set_phase(place, Phase::Working);
+        shared.set_phase(slot, Phase::Working);
         let last = number == REQUESTS || shared.is_stopping();
-        match answer(shared, Asked { place, stream, head, last }, &mut known) {
+        match answer(shared, Asked { slot, stream, head, last }, &mut known) {
             Ok(After::Keep) => {}
             Ok(After::Close) => {
-                shared.set_phase(place, Phase::Receiving);
+                shared.set_phase(slot, Phase::Receiving);
                 return wire::linger(stream);
             }
             Ok(After::Gone) => return,
@@ -136,7 +136,7 @@ fn body(
     Ok(Some(body))
 }
 
-/// Removes the first `length` bytes, and wipes the place at the end that is free then.
+/// Removes the first `length` bytes, and wipes the free space at the end.
 fn cut(bytes: &mut Vec<u8>, length: usize) {
     let left = bytes.len().saturating_sub(length);
     let length = bytes.len() - left;
@@ -152,7 +152,7 @@ fn take(buffer: &mut [u8], read: usize, bytes: &mut Zeroizing<Vec<u8>>) {
     read.zeroize();
 }
 
-/// Appends bytes; where the vector has to grow, the place that it leaves is wiped.
+/// Appends bytes; where the vector has to grow, the old memory is wiped.
 fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     if bytes.capacity() - bytes.len() < more.len() {
         let mut larger = Vec::with_capacity((bytes.len() + more.len()) * 2);
@@ -163,7 +163,7 @@ fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
 }
 
 struct Asked<'a> {
-    place: u64,
+    slot: u64,
     stream: &'a TcpStream,
     head: Head,
     /// No other request can follow on this connection.
@@ -172,18 +172,18 @@ struct Asked<'a> {
 
 /// Hands the request over and copies the answer back. `known`: the client is logged in.
 fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, Refused> {
-    let Asked { place, stream, head, last } = asked;
+    let Asked { slot, stream, head, last } = asked;
     let came = Instant::now();
     let lane = (shared.setup.lane_of)(&head.request);
-    let Some(places) = shared.places.get(lane.index()) else { return Ok(After::Gone) };
+    let Some(permits) = shared.permits.get(lane.index()) else { return Ok(After::Gone) };
     // Working for a client that has gone would keep others waiting.
     if wire::is_gone(stream) {
         return Ok(After::Gone);
     }
-    let at_work = match places.take(*known, || wire::is_gone(stream)) {
+    let at_work = match permits.take(*known, || wire::is_gone(stream)) {
         Ok(at_work) => at_work,
-        Err(NoPlace::Gone) => return Ok(After::Gone),
-        Err(NoPlace::Full) => {
+        Err(NoPermit::Gone) => return Ok(After::Gone),
+        Err(NoPermit::Full) => {
             return Err(Refused::new(503, "the server is busy; try again in a moment"));
         }
     };
@@ -194,7 +194,7 @@ fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, 
     let known_by = Arc::clone(&logged_in);
     let handed =
         Handed { request: head.request, lane, came, known: known_by, watch: watch.clone() };
-    let time = places.limits().answer_time.saturating_sub(came.elapsed());
+    let time = permits.limits().answer_time.saturating_sub(came.elapsed());
     let ticket = shared.setup.handover.put(handed);
     let asking = Asking { bodyless, answer_time: time, is_hopeless: &|| watch.is_hopeless() };
     let answer = relay::ask(&shared.setup.backend, at_work, ticket, asking);
@@ -207,16 +207,16 @@ fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, 
     })?;
     if logged_in.load(Ordering::SeqCst) && !*known {
         *known = true;
-        shared.slots(|slots| slots.mark_known(place, Instant::now()));
+        shared.slots(|slots| slots.mark_known(slot, Instant::now()));
     }
     if head.old && answer.framing == Framing::Chunks {
         return Err(Refused::new(505, "this answer is a stream and needs HTTP/1.1"));
     }
     let keep = head.keep_alive && !last && answer.framing != Framing::Chunks;
     let first = answer.beginning(if keep { "connection: keep-alive" } else { "connection: close" });
-    shared.set_phase(place, Phase::Sending);
+    shared.set_phase(slot, Phase::Sending);
     let mut sending = Sending::new();
-    let moved = || shared.set_phase(place, Phase::Sending);
+    let moved = || shared.set_phase(slot, Phase::Sending);
     if sending.send(stream, &first, moved).is_err() {
         return Ok(After::Gone);
     }

@@ -149,8 +149,8 @@ pub fn parse(bytes: &[u8], peer: IpAddr, id: &str) -> Result<Head, Refused> {
     }
     let decoded = Target::parse(target).map_err(Refused::malformed)?;
 
-    let mut places = [httparse::EMPTY_HEADER; HEADERS];
-    let mut parsed = httparse::Request::new(&mut places);
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Err(httparse::Error::TooManyHeaders) => {

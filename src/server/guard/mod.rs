@@ -7,7 +7,7 @@
 mod connection;
 pub mod head;
 pub mod limits;
-mod places;
+mod permits;
 pub mod relay;
 mod slots;
 mod wire;
@@ -25,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use self::head::Refused;
 use self::limits::{ADMIT_TIME, Caps, DRAIN_TIME};
-use self::places::Places;
+use self::permits::Permits;
 use self::slots::{Admitted, Phase, Slots};
 use super::handover::Handover;
 use super::http::Request;
@@ -75,7 +75,7 @@ pub struct Setup {
 /// A connection with its slot.
 struct Admission {
     stream: Arc<TcpStream>,
-    place: u64,
+    slot: u64,
     peer: IpAddr,
 }
 
@@ -86,7 +86,7 @@ struct Shared {
     idle: Receiver<Admission>,
     slots: Mutex<Slots>,
     left: Condvar,
-    places: [Places; Lane::ALL.len()],
+    permits: [Permits; Lane::ALL.len()],
     stopping: AtomicBool,
 }
 
@@ -114,7 +114,7 @@ impl Shared {
         loop {
             let now = Instant::now();
             match slots.admit(stream, peer, many, now) {
-                Admitted::Placed(place) => return Some(place),
+                Admitted::Placed(slot) => return Some(slot),
                 Admitted::TooMany => return None,
                 Admitted::NotNow if now >= until || self.is_stopping() => return None,
                 Admitted::NotNow => {
@@ -148,7 +148,7 @@ impl Guard {
             idle,
             slots: Mutex::new(Slots::new(setup.caps)),
             left: Condvar::new(),
-            places: Lane::ALL.map(|lane| Places::new(lane.limits(setup.caps.threads))),
+            permits: Lane::ALL.map(|lane| Permits::new(lane.limits(setup.caps.threads))),
             stopping: AtomicBool::new(false),
             setup,
         });
@@ -226,24 +226,24 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
 fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
     shared.setup.counts.accepted.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
-    let place = shared.admit(&stream, peer);
-    let Some(place) = place else {
+    let slot = shared.admit(&stream, peer);
+    let Some(slot) = slot else {
         shared.setup.counts.refused_busy.fetch_add(1, Ordering::Relaxed);
         wire::refuse_busy(&stream);
         return;
     };
-    let admission = Admission { stream: Arc::clone(&stream), place, peer };
+    let admission = Admission { stream: Arc::clone(&stream), slot, peer };
     let Err(unsent) = shared.to_idle.try_send(admission) else { return };
     let (own, mut admission) = (Arc::clone(shared), unsent.into_inner());
     let spawned =
         std::thread::Builder::new().name("client".into()).stack_size(STACK).spawn(move || {
             loop {
-                let Admission { stream, place, peer } = admission;
+                let Admission { stream, slot, peer } = admission;
                 // A panic is a bug; it must end only this connection.
-                let serve = || connection::serve(&own, place, &stream, peer);
+                let serve = || connection::serve(&own, slot, &stream, peer);
                 let _ = catch_unwind(AssertUnwindSafe(serve));
                 drop(stream);
-                own.leave(place);
+                own.leave(slot);
                 match own.idle.recv_timeout(THREAD_IDLE) {
                     Ok(next) => admission = next,
                     Err(_) => break,
@@ -251,7 +251,7 @@ fn receive(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
             }
         });
     if spawned.is_err() {
-        shared.leave(place);
+        shared.leave(slot);
         shared.setup.counts.refused_busy.fetch_add(1, Ordering::Relaxed);
         wire::refuse_busy(&stream);
     }

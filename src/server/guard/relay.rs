@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::server::handover::Ticket;
 
-use super::places::Place;
+use super::permits::Permit;
 
 /// Longest head of an answer.
 const HEAD: usize = 32 * 1024;
@@ -28,7 +28,7 @@ pub enum Framing {
 }
 
 /// An answer whose head has arrived.
-pub struct Answer<'a> {
+pub struct BackendResponse<'a> {
     /// The head without its last, empty line.
     pub head: Vec<u8>,
     pub framing: Framing,
@@ -36,8 +36,8 @@ pub struct Answer<'a> {
     pub body: Vec<u8>,
     begun: u64,
     answer_time: Duration,
-    /// The source of the rest, and the place held until it has arrived.
-    rest: Option<(UnixStream, Option<Place<'a>>)>,
+    /// The source of the rest, and the permit held until it has arrived.
+    rest: Option<(UnixStream, Option<Permit<'a>>)>,
 }
 
 /// How long an answer may take before it is asked whether one can come, and how often then.
@@ -58,10 +58,10 @@ pub struct Asking<'a> {
 /// No answer in time, or (`HostUnreachable`) none that could come.
 pub fn ask<'a>(
     backend: &Path,
-    place: Place<'a>,
+    permit: Permit<'a>,
     ticket: Ticket<'_>,
     asking: Asking<'_>,
-) -> io::Result<Answer<'a>> {
+) -> io::Result<BackendResponse<'a>> {
     let Asking { bodyless, answer_time, is_hopeless } = asking;
     let mut socket = UnixStream::connect(backend)?;
     socket.set_write_timeout(Some(answer_time))?;
@@ -104,12 +104,12 @@ pub fn ask<'a>(
     let body = bytes.get(end + 4..).unwrap_or_default().to_vec();
     let framing = framing(bytes.get(..end + 4).unwrap_or_default(), bodyless)?;
     bytes.truncate(end + 2);
-    let rest = Some((socket, Some(place)));
-    let mut answer = Answer { head: bytes, framing, body, begun: 0, answer_time, rest };
+    let rest = Some((socket, Some(permit)));
+    let mut answer = BackendResponse { head: bytes, framing, body, begun: 0, answer_time, rest };
     match framing {
         Framing::Empty => answer.rest = None,
         Framing::Length(length) if length <= WHOLE => answer.take_whole(length, deadline)?,
-        // A long answer has its own thread, so a slow reader must not hold a place.
+        // A long answer has its own thread, so a slow reader must not hold a permit.
         Framing::Length(_) => answer.rest = answer.rest.map(|(socket, _)| (socket, None)),
         Framing::Chunks => {}
     }
@@ -117,8 +117,8 @@ pub fn ask<'a>(
 }
 
 fn framing(head: &[u8], bodyless: bool) -> io::Result<Framing> {
-    let mut places = [httparse::EMPTY_HEADER; 64];
-    let mut parsed = httparse::Response::new(&mut places);
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Response::new(&mut headers);
     let invalid = || io::Error::from(ErrorKind::InvalidData);
     parsed.parse(head).map_err(|_| invalid())?;
     if bodyless || matches!(parsed.code, Some(204 | 304)) {
@@ -135,7 +135,7 @@ fn framing(head: &[u8], bodyless: bool) -> io::Result<Framing> {
     length.map(Framing::Length).ok_or_else(invalid)
 }
 
-impl Answer<'_> {
+impl BackendResponse<'_> {
     fn take_whole(&mut self, length: u64, deadline: Instant) -> io::Result<()> {
         if let Some((socket, _)) = &mut self.rest {
             let left = deadline.saturating_duration_since(Instant::now());

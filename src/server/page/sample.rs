@@ -80,7 +80,7 @@ fn catalogue() -> Vec<ReasonEntry> {
 }
 
 #[derive(Clone, Copy)]
-struct Made<'a> {
+struct SampleItem<'a> {
     reference: &'a str,
     field: &'a str,
     kind: &'a str,
@@ -91,8 +91,8 @@ struct Made<'a> {
     size: u64,
 }
 
-const MADE: [Made<'static>; 8] = [
-    Made {
+const SAMPLE_ITEMS: [SampleItem<'static>; 8] = [
+    SampleItem {
         reference: "T-100233",
         field: "amount",
         kind: "NUMERIC_MISMATCH",
@@ -102,7 +102,7 @@ const MADE: [Made<'static>; 8] = [
         label: "amount: B = round(A, 0)",
         size: 1_204,
     },
-    Made {
+    SampleItem {
         reference: "T-100871",
         field: "trade_date",
         kind: "DATE_MISMATCH",
@@ -112,7 +112,7 @@ const MADE: [Made<'static>; 8] = [
         label: "trade_date: B is the next business day",
         size: 340,
     },
-    Made {
+    SampleItem {
         reference: "T-101442",
         field: "counterparty",
         kind: "STRING_MISMATCH",
@@ -122,7 +122,7 @@ const MADE: [Made<'static>; 8] = [
         label: "counterparty: B is A cut to 24 characters",
         size: 58,
     },
-    Made {
+    SampleItem {
         reference: "T-102001",
         field: "ENTIRE_RECORD",
         kind: "MISSING_IN_SOURCE_B",
@@ -132,7 +132,7 @@ const MADE: [Made<'static>; 8] = [
         label: "missing in B",
         size: 47,
     },
-    Made {
+    SampleItem {
         reference: "T-102877",
         field: "currency",
         kind: "NULL_MISMATCH",
@@ -142,7 +142,7 @@ const MADE: [Made<'static>; 8] = [
         label: "currency: B is null",
         size: 12,
     },
-    Made {
+    SampleItem {
         reference: "T-103310",
         field: "counterparty",
         kind: "STRING_MISMATCH",
@@ -152,7 +152,7 @@ const MADE: [Made<'static>; 8] = [
         label: "counterparty: other characters that look alike",
         size: 4,
     },
-    Made {
+    SampleItem {
         reference: HOSTILE,
         field: "</script><b>field",
         kind: "STRING_MISMATCH",
@@ -162,7 +162,7 @@ const MADE: [Made<'static>; 8] = [
         label: "<svg onload=alert(4)>",
         size: 2,
     },
-    Made {
+    SampleItem {
         reference: "T-104000",
         field: "amount",
         kind: "TYPE_MISMATCH",
@@ -175,7 +175,7 @@ const MADE: [Made<'static>; 8] = [
 ];
 
 fn made(at: usize) -> ReviewItem {
-    let made = MADE[at % MADE.len()];
+    let made = SAMPLE_ITEMS[at % SAMPLE_ITEMS.len()];
     ReviewItem {
         attribution_id: format!("0190b5a0-0000-7000-8000-{at:012x}"),
         confidence_score: made.guesses.first().map_or(0.0, |guess| guess.1),
@@ -276,7 +276,7 @@ fn summary(full: bool) -> Summary {
 
 fn group(at: usize) -> review::Group {
     let item = made(at);
-    let made = MADE[at % MADE.len()];
+    let made = SAMPLE_ITEMS[at % SAMPLE_ITEMS.len()];
     review::Group {
         signature: item.signature.clone(),
         label: made.label.into(),
@@ -522,7 +522,7 @@ fn view(at: usize, state: ProposalState, eyes: Eyes) -> ProposalView {
         },
         count: if many { 1_204 } else { 1 },
         amount_sum: vec![],
-        label: MADE[(at + 1) % MADE.len()].label.into(),
+        label: SAMPLE_ITEMS[(at + 1) % SAMPLE_ITEMS.len()].label.into(),
         predicted: vec![Prediction { code: "ROUNDING_DIFF".into(), confidence: 0.93, why: vec![] }],
         created_at: "2026-11-23T11:00:00Z".into(),
         updated_at: "2026-11-23T12:00:00Z".into(),
@@ -624,8 +624,11 @@ fn queues(pages: &mut Pages<'_>) {
         may_decide: true,
         now: now(),
     };
-    let groups =
-        Page { items: (0..MADE.len()).map(group).collect(), next: Some("x".into()), total: None };
+    let groups = Page {
+        items: (0..SAMPLE_ITEMS.len()).map(group).collect(),
+        next: Some("x".into()),
+        total: None,
+    };
     let mut shown = frame(Screen::Queue);
     shown.said = Some(Message {
         tone: Tone::Good,

@@ -23,7 +23,7 @@ use super::batch::{BatchParser, RowBatch};
 use super::columns;
 use super::file::SourceFile;
 use super::input::{Input, Inputs};
-use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
+use super::kind::{InputRead, Kind, OpenContext, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, Place, Problem, SpecProblem, nearest};
 use crate::domain::place::{Unit, in_part};
@@ -143,7 +143,7 @@ impl KindSpec for ExcelSpec {
 const LARGEST: u64 = 1 << 30;
 
 impl Kind for ExcelPlan {
-    fn open(&self, input: &Input, _: &Ask<'_>) -> Result<Opening, Problem> {
+    fn open(&self, input: &Input, _: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut file = SourceFile::open(input)?;
         let size = file.size();
         let bytes = Bytes::from(file.read_all(LARGEST)?);

@@ -26,7 +26,7 @@ use values::{Cursor, Leaf};
 use super::batch::{BatchParser, RowBatch};
 use super::file::{SourceFile, Stamp, changed};
 use super::input::{Input, Inputs};
-use super::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces, no_encoding};
+use super::kind::{InputRead, Kind, OpenContext, Opening, Piece, Pieces, no_encoding};
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::OneOrMany;
@@ -65,7 +65,7 @@ impl KindSpec for ParquetSpec {
 const LARGEST: u64 = 1 << 30;
 
 impl Kind for ParquetPlan {
-    fn open(&self, input: &Input, ask: &Ask<'_>) -> Result<Opening, Problem> {
+    fn open(&self, input: &Input, ask: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut file = SourceFile::open(input)?;
         let size = file.size();
         let wrong = |error: &ParquetError| broken(input, error);

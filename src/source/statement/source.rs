@@ -18,7 +18,7 @@ use crate::source::batch::{BatchParser, RowBatch};
 use crate::source::csv;
 use crate::source::file::SourceFile;
 use crate::source::input::{Input, Inputs};
-use crate::source::kind::{Ask, InputRead, Kind, Opening, Piece, Pieces};
+use crate::source::kind::{InputRead, Kind, OpenContext, Opening, Piece, Pieces};
 use crate::source::text::Text;
 
 /// The options that all statement kinds have.
@@ -80,7 +80,7 @@ struct StatementPlan {
 }
 
 impl Kind for StatementPlan {
-    fn open(&self, input: &Input, _: &Ask<'_>) -> Result<Opening, Problem> {
+    fn open(&self, input: &Input, _: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut file = SourceFile::open_text(input)?;
         let size = file.size();
         let own = match self.format {

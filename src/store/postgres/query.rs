@@ -66,7 +66,7 @@ pub(super) fn run(
         .batch_execute("SET default_transaction_read_only = on; BEGIN READ ONLY")
         .map_err(failed)?;
     sink.columns(&names)?;
-    let mut answer = Answer { types, failed: &failed, limits, rows: 0 };
+    let mut answer = QueryOutput { types, failed: &failed, limits, rows: 0 };
     if explained {
         return answer.pass_on(&mut client, sql, sink).map(drop);
     }
@@ -133,14 +133,14 @@ pub(super) fn tables(connector: &Connector) -> Result<Vec<TableColumn>, Problem>
     Ok(columns)
 }
 
-struct Answer<'a> {
+struct QueryOutput<'a> {
     types: Vec<Type>,
     failed: &'a dyn Fn(::postgres::Error) -> Problem,
     limits: QueryLimits,
     rows: u64,
 }
 
-impl Answer<'_> {
+impl QueryOutput<'_> {
     /// Passes the rows of a statement on; gives how many there were.
     fn pass_on(
         &mut self,

@@ -17,7 +17,7 @@ use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::{self, Gathered, Given, Publication};
+use crate::store::publication::{self, CodedAttribution, Gathered, Publication};
 use crate::store::{
     AttributionRow, Batch, FinishRun, Published, Text, Writer, difference_number, stored,
 };
@@ -567,7 +567,7 @@ impl Names<'_> {
 
     /// Reason, functional, confidence, status, assigner, explanation and signature; and gives their
     /// numbers, where there are any.
-    fn push(&self, copy: &mut Copy, given: Option<&AttributionRow>) -> Option<Given> {
+    fn push(&self, copy: &mut Copy, given: Option<&AttributionRow>) -> Option<CodedAttribution> {
         let number = |numbers: &HashMap<String, i32>, name: Text| {
             numbers.get(self.batch.text(name)).copied()
         };
@@ -583,7 +583,7 @@ impl Names<'_> {
         let signature = signature.and_then(|(signature, _)| number(self.signatures, signature));
         copy.int4(signature);
         let (reason, functional) = reason?;
-        Some(Given {
+        Some(CodedAttribution {
             reason: (*reason).into(),
             functional: *functional,
             status: given?.status,

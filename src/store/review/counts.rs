@@ -44,7 +44,7 @@ impl RowCount {
 
 /// The person whose items the page's head counts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Look<'a> {
+pub(crate) enum HeadCount<'a> {
     /// Undecided items that a checker sent back.
     SentBack,
     /// Undecided items that are assigned to this person.
@@ -172,14 +172,16 @@ impl ReviewTables<'_> {
     }
 
     /// How many items of current runs wait like this.
-    pub fn count_waiting(&mut self, look: Look<'_>) -> Result<u64, Problem> {
+    pub fn count_waiting(&mut self, look: HeadCount<'_>) -> Result<u64, Problem> {
         let undecided = "d.status = 1 AND d.later IS NULL";
         let (table, kept, item, values) = match look {
-            Look::SentBack => ("sent_back", "1 = 1", undecided, Vec::new()),
-            Look::AssignedTo(person) => {
+            HeadCount::SentBack => ("sent_back", "1 = 1", undecided, Vec::new()),
+            HeadCount::AssignedTo(person) => {
                 ("assignments", "a.assignee = $1", undecided, vec![person.into()])
             }
-            Look::Samples => ("audit_samples", "a.outcome IS NULL", "d.status = 3", Vec::new()),
+            HeadCount::Samples => {
+                ("audit_samples", "a.outcome IS NULL", "d.status = 3", Vec::new())
+            }
         };
         let from = format!(
             "recon.{table} a JOIN recon.recon_runs r ON r.run_no = a.run_no \

@@ -32,7 +32,7 @@ use super::rows::parameters;
 use super::transact::{Dialect, SqlRow, Transaction};
 
 pub(crate) use super::layout::ItemKey;
-pub(crate) use counts::{Look, RowCount};
+pub(crate) use counts::{HeadCount, RowCount};
 pub(crate) use items::{Item, Record, Settled};
 pub(crate) use links::Before;
 pub(super) use links::carry_matches;

@@ -22,7 +22,7 @@ use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
 use crate::store::layout::{MAX_RECORDS, id_range};
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::{self, Gathered, Given, Publication};
+use crate::store::publication::{self, CodedAttribution, Gathered, Publication};
 use crate::store::runs::RunKey;
 use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Published, Text, Writer,
@@ -527,7 +527,8 @@ fn insert_differences(
         named.bind_difference(insert, first, base, (row, ids), known)?;
         if let (Some(ids), Some(given)) = (ids, row.attribution) {
             let Ids { reason, functional, assigner, signature } = ids;
-            let given = Given { reason, functional, status: given.status, assigner, signature };
+            let given =
+                CodedAttribution { reason, functional, status: given.status, assigner, signature };
             written.add(row.record, given, row.amount_abs);
         }
         Ok::<_, rusqlite::Error>(())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as Clock};
 use recon::diagnostic::Code;
 use recon::domain::review::{Permission as P, Role};
 use recon::review::RefusalKind;
-use recon::review::people::login::{self, Attempt, Outcome};
+use recon::review::people::login::{self, Attempt, LoginResult};
 use recon::review::people::{NewPerson, directory, system_random, token};
 
 use super::{House, PASSWORD, Place, at, code};
@@ -58,10 +58,10 @@ fn s11_who_is_disabled_or_stripped_is_out_at_once(place: &Place) {
     directory::set_disabled(&*house.store, &house.cli, "SUE", true, at(4)).unwrap();
     assert_eq!(house.who(&cookie, at(5)), None);
     assert_eq!(house.bearer(&token, at(5)), None);
-    assert_eq!(house.log_in("sue", PASSWORD, at(5)), Outcome::Wrong);
+    assert_eq!(house.log_in("sue", PASSWORD, at(5)), LoginResult::Wrong);
     directory::set_disabled(&*house.store, &house.cli, "sue", false, at(6)).unwrap();
     assert_eq!(house.who(&cookie, at(7)), None, "the old session stays ended");
-    assert!(matches!(house.log_in("sue", PASSWORD, at(7)), Outcome::In { .. }));
+    assert!(matches!(house.log_in("sue", PASSWORD, at(7)), LoginResult::In { .. }));
 }
 
 fn s12_an_admin_makes_no_second_self(place: &Place) {
@@ -122,8 +122,8 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
     let mut wrong = 0;
     for attempt in 0..100u8 {
         match house.log_in_from("Ann", "not the password", address(attempt), at(10)) {
-            Outcome::Wrong => wrong += 1,
-            Outcome::Throttled(seconds) => assert!((1..=60).contains(&seconds)),
+            LoginResult::Wrong => wrong += 1,
+            LoginResult::Throttled(seconds) => assert!((1..=60).contains(&seconds)),
             other => panic!("{other:?}"),
         }
     }
@@ -132,17 +132,17 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
         house.column("SELECT person_id FROM recon.security_log WHERE code = 'wrong-password'");
     assert_eq!(ann.len(), 5, "each is remembered");
     let right = |now| house.log_in_from("ann", PASSWORD, address(200), now);
-    assert!(matches!(right(at(11)), Outcome::Throttled(59)), "the right one must wait as well");
-    assert!(matches!(right(at(70)), Outcome::In { .. }), "and then it opens");
+    assert!(matches!(right(at(11)), LoginResult::Throttled(59)), "the right one must wait as well");
+    assert!(matches!(right(at(70)), LoginResult::In { .. }), "and then it opens");
     // Continued guessing: the delays grow, up to a limit.
     let mut now = 1_000;
     let mut pauses = Vec::new();
     for _ in 0..6 {
         for _ in 0..5 {
-            assert_eq!(house.log_in("ann", "not the password", at(now)), Outcome::Wrong);
+            assert_eq!(house.log_in("ann", "not the password", at(now)), LoginResult::Wrong);
         }
         match house.log_in("ann", "not the password", at(now)) {
-            Outcome::Throttled(seconds) => {
+            LoginResult::Throttled(seconds) => {
                 pauses.push(seconds);
                 now += i64::try_from(seconds).unwrap();
             }
@@ -150,7 +150,7 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
         }
     }
     assert_eq!(pauses, [60, 120, 240, 480, 480, 480]);
-    assert!(matches!(house.log_in("ann", PASSWORD, at(now)), Outcome::In { .. }));
+    assert!(matches!(house.log_in("ann", PASSWORD, at(now)), LoginResult::In { .. }));
     // Many accounts from one address, known and unknown alike; an IPv6 network counts as one
     // address.
     for (network, base) in [("2001:db8::", 10_000), ("2001:db8:1::", 20_000)] {
@@ -159,8 +159,8 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
             let address = format!("{network}{attempt:x}").parse().unwrap();
             let name = if attempt == 3 { "ann".to_owned() } else { format!("user{base}{attempt}") };
             match house.log_in_from(&name, "a usual password", Some(address), at(base)) {
-                Outcome::Wrong => wrong += 1,
-                other => assert!(matches!(other, Outcome::Throttled(_))),
+                LoginResult::Wrong => wrong += 1,
+                other => assert!(matches!(other, LoginResult::Throttled(_))),
             }
         }
         assert_eq!(wrong, 10);
@@ -173,7 +173,7 @@ fn s31_guessing_is_slow_and_never_locks_out_for_good(place: &Place) {
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
-    assert_eq!(tried.iter().filter(|outcome| **outcome == Outcome::Wrong).count(), 5);
+    assert_eq!(tried.iter().filter(|outcome| **outcome == LoginResult::Wrong).count(), 5);
     // Old counts are forgotten, and typed names are not stored.
     house.log_in("somebody", "not the password", at(30_000 + 86_401));
     let kept = house.column("SELECT subject FROM recon.login_attempts");
@@ -198,7 +198,7 @@ fn s33_a_session_is_new_at_log_in_and_dead_after_log_out(place: &Place) {
     };
     let outcome =
         login::login(&*house.store, &house.hashing, &attempt, at(1), &system_random).unwrap();
-    let Outcome::In { cookie, .. } = outcome else { panic!("{outcome:?}") };
+    let LoginResult::In { cookie, .. } = outcome else { panic!("{outcome:?}") };
     assert_ne!(cookie.split('.').next(), eves.split('.').next());
     assert_eq!(house.who(&eves, at(2)), None, "the planted one is dead");
     assert_eq!(house.who(&cookie, at(2)).unwrap().login, "ann");
@@ -293,7 +293,7 @@ fn an_unknown_name_takes_as_long_as_a_wrong_password() {
             let begun = Clock::now();
             let outcome = house.log_in(name, password, now);
             times[at_name].push(begun.elapsed());
-            assert_eq!(outcome, Outcome::Wrong, "{name}");
+            assert_eq!(outcome, LoginResult::Wrong, "{name}");
         }
     }
     // The faster half shows the work; the rest shows how busy the machine was.

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use recon::domain::Instant;
 use recon::domain::review::{Permission, Permissions, Role, Roles};
-use recon::review::people::login::{self, Attempt, Outcome};
+use recon::review::people::login::{self, Attempt, LoginResult};
 use recon::review::people::{
     Hashing, NewPerson, Person, Principal, command_line_actor, directory, invitation, session,
     system_random, token,
@@ -74,7 +74,7 @@ impl House {
         directory::set_roles(&*self.store, by, login, Roles::of(roles.iter().copied()), at(1))
     }
 
-    fn log_in(&self, name: &str, password: &str, now: Instant) -> Outcome {
+    fn log_in(&self, name: &str, password: &str, now: Instant) -> LoginResult {
         self.log_in_from(name, password, None, now)
     }
 
@@ -84,7 +84,7 @@ impl House {
         password: &str,
         address: Option<IpAddr>,
         now: Instant,
-    ) -> Outcome {
+    ) -> LoginResult {
         let attempt = Attempt { name, password, address, user_agent: Some("test"), cookie: None };
         login::login(&*self.store, &self.hashing, &attempt, now, &system_random).unwrap()
     }
@@ -92,7 +92,7 @@ impl House {
     /// The cookie of a successful login.
     fn cookie(&self, name: &str, now: Instant) -> String {
         match self.log_in(name, PASSWORD, now) {
-            Outcome::In { cookie, .. } => cookie,
+            LoginResult::In { cookie, .. } => cookie,
             other => panic!("{name}: {other:?}"),
         }
     }

@@ -4,7 +4,7 @@
 use recon::diagnostic::Code;
 use recon::domain::review::Role;
 use recon::review::Directory as _;
-use recon::review::people::login::Outcome;
+use recon::review::people::login::LoginResult;
 use recon::review::people::{
     NewPerson, StoredDirectory, directory, invitation, proxy, system_random,
 };
@@ -37,7 +37,7 @@ fn a_password_that_somebody_else_chose_must_be_changed(place: &Place) {
     assert!(!change(&ann, PASSWORD, "four words of my own").unwrap().must_change);
     assert_eq!(house.who(&cookie, at(3)), None, "what the first password opened has ended");
     let enter = |now| match house.log_in("ann", "four words of my own", now) {
-        Outcome::In { principal, .. } => principal,
+        LoginResult::In { principal, .. } => principal,
         other => panic!("{other:?}"),
     };
     assert!(!enter(at(3)).must_change);
@@ -47,7 +47,7 @@ fn a_password_that_somebody_else_chose_must_be_changed(place: &Place) {
     directory::set_password(store, hashing, &house.cli, "ann", reset, at(4), &system_random)
         .unwrap();
     match house.log_in("ann", reset, at(5)) {
-        Outcome::In { principal, .. } => assert!(principal.must_change),
+        LoginResult::In { principal, .. } => assert!(principal.must_change),
         other => panic!("{other:?}"),
     }
     let told = house.column(
@@ -97,7 +97,7 @@ fn a_second_login_waits_for_its_person(place: &Place) {
     let link = invitation::invite(store, &house.cli, "cat.mobile", at(1), &system_random);
     assert_eq!(code(link), "awaits-consent");
     assert_eq!(proxy::authenticate(store, "cat.mobile").unwrap(), None);
-    assert_eq!(house.log_in("cat.mobile", PASSWORD, at(1)), Outcome::Wrong);
+    assert_eq!(house.log_in("cat.mobile", PASSWORD, at(1)), LoginResult::Wrong);
     let agree = |of, password| {
         directory::agree(store, hashing, of, "CAT.mobile", password, at(2), &system_random)
     };
@@ -115,7 +115,7 @@ fn a_second_login_waits_for_its_person(place: &Place) {
     assert_eq!(code(agree(&cat, None)), "no-such-login");
     assert!(matches!(
         house.log_in("cat.mobile", "words for the telephone", at(3)),
-        Outcome::In { .. }
+        LoginResult::In { .. }
     ));
     let told =
         house.column("SELECT actor_id FROM recon.audit_trail WHERE action_type = 'AGREE_LOGIN'");

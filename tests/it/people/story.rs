@@ -3,7 +3,7 @@
 use recon::domain::review::{Permission as P, Role};
 use recon::review::Directory as _;
 use recon::review::RefusalKind;
-use recon::review::people::login::Outcome;
+use recon::review::people::login::LoginResult;
 use recon::review::people::{
     NewPerson, StoredDirectory, directory, invitation, proxy, session, staffing, system_random,
     token,
@@ -30,8 +30,8 @@ told_to_both! {
 fn a_person_logs_in_and_out(place: &super::Place) {
     let house = House::new(place);
     let ann = house.add_with_password("Ann", &[Role::Analyst]);
-    assert_eq!(house.log_in("nobody", PASSWORD, at(0)), Outcome::Wrong);
-    assert_eq!(house.log_in("Ann", "wrong wrong wrong", at(0)), Outcome::Wrong);
+    assert_eq!(house.log_in("nobody", PASSWORD, at(0)), LoginResult::Wrong);
+    assert_eq!(house.log_in("Ann", "wrong wrong wrong", at(0)), LoginResult::Wrong);
     let cookie = house.cookie("ａnn", at(1));
     let principal = house.who(&cookie, at(2)).unwrap();
     assert_eq!(principal.person_id, ann.person_id);
@@ -85,8 +85,8 @@ fn passwords_change(place: &super::Place) {
     assert!(house.who(&cookie, at(1)).is_some());
     change(PASSWORD, "another four words").unwrap();
     assert!(house.who(&cookie, at(2)).is_none(), "other windows are logged out");
-    assert_eq!(house.log_in("ann", PASSWORD, at(3)), Outcome::Wrong);
-    assert!(matches!(house.log_in("ann", "another four words", at(4)), Outcome::In { .. }));
+    assert_eq!(house.log_in("ann", PASSWORD, at(3)), LoginResult::Wrong);
+    assert!(matches!(house.log_in("ann", "another four words", at(4)), LoginResult::In { .. }));
     let by = &house.cli;
     let set = |login: &str| {
         let (store, hashing) = (&*house.store, &house.hashing);
@@ -101,7 +101,7 @@ fn passwords_change(place: &super::Place) {
         )
     };
     set("ANN").unwrap();
-    assert!(matches!(house.log_in("ann", "of the admin's choice", at(6)), Outcome::In { .. }));
+    assert!(matches!(house.log_in("ann", "of the admin's choice", at(6)), LoginResult::In { .. }));
     assert_eq!(code(set("bob")), "no-such-login");
 }
 
@@ -170,7 +170,7 @@ fn the_first_admin_comes_by_a_link(place: &super::Place) {
     let again = accept(&second, "other", PASSWORD, at(4)).unwrap_err();
     assert_eq!((again.code.name(), again.kind), ("invitation-gone", RefusalKind::Gone));
     assert_eq!(link(at(5)), None, "there is an admin now");
-    assert!(matches!(house.log_in("root", PASSWORD, at(6)), Outcome::In { .. }));
+    assert!(matches!(house.log_in("root", PASSWORD, at(6)), LoginResult::In { .. }));
     assert_eq!(code(house.set_roles(&house.cli, "root", &[])), "last-admin");
 }
 
@@ -186,7 +186,7 @@ fn a_link_is_void_once_there_is_an_admin(place: &super::Place) {
 fn a_person_chooses_a_password_by_a_link(place: &super::Place) {
     let house = House::new(place);
     house.add(&house.cli, "ann", &[Role::Analyst]).unwrap();
-    assert_eq!(house.log_in("ann", "", at(0)), Outcome::Wrong);
+    assert_eq!(house.log_in("ann", "", at(0)), LoginResult::Wrong);
     let invite = || invitation::invite(&*house.store, &house.cli, "ann", at(0), &system_random);
     let old = invite().unwrap();
     let link = invite().unwrap();
@@ -199,7 +199,7 @@ fn a_person_chooses_a_password_by_a_link(place: &super::Place) {
     assert_eq!(look, invitation::Purpose::ChoosePassword("ann".to_owned()));
     assert_eq!(accept(&link, PASSWORD).unwrap().login, "ann");
     assert_eq!(code(accept(&link, "and another four words")), "invitation-gone");
-    assert!(matches!(house.log_in("ann", PASSWORD, at(2)), Outcome::In { .. }));
+    assert!(matches!(house.log_in("ann", PASSWORD, at(2)), LoginResult::In { .. }));
 }
 
 fn every_change_is_audited(place: &super::Place) {

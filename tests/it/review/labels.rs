@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use recon::domain::review::Action;
 use recon::review::{
-    BulkCommit, BulkPreviewAsk, Outcome, PageAsk, ProposalFilter, Refusal, RefusalKind, Reopen,
-    Resolve, Review,
+    BulkCommit, BulkPreviewAsk, CommandResult, PageAsk, ProposalFilter, Refusal, RefusalKind,
+    Reopen, Resolve, Review,
 };
 use recon::store::{Store, training, transact};
 
@@ -67,7 +67,7 @@ fn assert_derived(store: &dyn Store) {
 }
 
 /// A refusal is fine, a failure is not.
-fn tolerate<T>(outcome: Outcome<T>) -> Option<T> {
+fn tolerate<T>(outcome: CommandResult<T>) -> Option<T> {
     match outcome {
         Ok(done) => Some(done.value),
         Err(Refusal { kind: RefusalKind::Unavailable, message, .. }) => panic!("{message}"),

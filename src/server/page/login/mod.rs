@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::review::people::invitation::{self, Purpose};
-use crate::review::people::login::Outcome;
+use crate::review::people::login::LoginResult;
 use crate::review::people::{directory, session, system_random};
 use crate::review::{Refusal, RefusalKind};
 use crate::server::auth::{attempt, renew};
@@ -86,11 +86,11 @@ pub fn log_in(call: &Call<'_>) -> Result<Response, Denied> {
     let password = call.field("password").unwrap_or_default();
     let then = safe(call.field("then").unwrap_or_default());
     match attempt(call, name, password, true)? {
-        Outcome::In { cookie, .. } => Ok(inside(call, then, &cookie)),
-        Outcome::Wrong => {
+        LoginResult::In { cookie, .. } => Ok(inside(call, then, &cookie)),
+        LoginResult::Wrong => {
             door(call, name, then, Some("Name or password is wrong.".to_owned()), 401)
         }
-        Outcome::Throttled(seconds) => {
+        LoginResult::Throttled(seconds) => {
             let wrong = format!("Too many attempts. Try again in {seconds} seconds.");
             let page = door(call, name, then, Some(wrong), 429)?;
             Ok(page.header("retry-after", seconds.to_string()))
@@ -156,8 +156,8 @@ pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
     );
     match made {
         Ok(_) => match attempt(call, name, password, true)? {
-            Outcome::In { cookie, .. } => Ok(inside(call, "/review", &cookie)),
-            Outcome::Wrong | Outcome::Throttled(_) => Ok(Response::see_other(LOGIN)),
+            LoginResult::In { cookie, .. } => Ok(inside(call, "/review", &cookie)),
+            LoginResult::Wrong | LoginResult::Throttled(_) => Ok(Response::see_other(LOGIN)),
         },
         Err(refusal) => match refusal.kind {
             RefusalKind::Invalid | RefusalKind::Malformed | RefusalKind::Conflict => {
