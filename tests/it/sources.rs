@@ -174,6 +174,8 @@ fn the_same_rows_of_every_kind_give_the_same_run() {
         ("trades_1904.xlsx", "{ excel: { path: trades_1904.xlsx, sheet: Trades } }"),
         ("trades.xls", "{ excel: { path: trades.xls, sheet: 1 } }"),
         ("trades.ods", "{ excel: { path: trades.ods } }"),
+        ("trades_indented.ods", "{ excel: { path: trades_indented.ods } }"),
+        ("trades.xlsb", "{ excel: { path: trades.xlsb } }"),
         ("trades_snappy.parquet", "{ parquet: { path: trades_snappy.parquet } }"),
         ("trades_zstd.parquet", "{ parquet: { path: trades_zstd.parquet } }"),
         ("trades_gzip.parquet", "{ parquet: { path: trades_gzip.parquet } }"),
@@ -450,7 +452,7 @@ fn a_workbook_says_what_is_wrong_with_it() {
     let b = "id,value\nsum,0.3\nlong,1234567890.12346\nerror,#N/A\nempty,\n";
     let read = "{ excel: { path: odd.xlsx, sheet: Odd, header_row: 2 } }";
     let project = small(read, SAME, b);
-    copied(&project, &["odd.xlsx", "password.xlsx"]);
+    copied(&project, &["odd.xlsx", "password.xlsx", "password.xls", "password.ods"]);
     let summary = run(&project);
     assert_eq!(
         (&summary["records"]["matched"], &summary["records"]["rejected_a"]),
@@ -465,6 +467,8 @@ fn a_workbook_says_what_is_wrong_with_it() {
         ("sheet: Odd", "sheet: 3", 2, "its sheets are Notes, Odd"),
         ("header_row: 2", "header_row: 4", 3, "row 4 of sheet Odd is empty"),
         ("odd.xlsx", "password.xlsx", 3, "has a password"),
+        ("odd.xlsx", "password.xls", 3, "has a password"),
+        ("odd.xlsx", "password.ods", 3, "has a password"),
         ("odd.xlsx", "b.csv", 3, "no workbook"),
         ("odd.xlsx", "cut.xlsx", 3, "cut off or damaged"),
         ("sheet: Odd", "sheet: Odd, encoding: utf-8", 2, "`encoding` means nothing for a workbook"),

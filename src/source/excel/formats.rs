@@ -2,12 +2,11 @@
 //! xls, xlsb and ods. A damaged workbook gives no formats here; the reader itself reports the damage.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Cursor, Read as _, Write as _};
+use std::io::{Cursor, Read as _};
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::ZipArchive;
 
 use super::times::Times;
 
@@ -49,7 +48,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
@@ -58,12 +57,26 @@ fn utf16(bytes: &[u8]) -> String {
     char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}')).collect()
 }
 
-/// Of the sheet at this place of an xls workbook (BIFF 5 and 8).
-pub fn of_xls(bytes: &[u8], sheet: usize) -> Option<Formats> {
+/// The records of an xls workbook (BIFF 5 and 8).
+fn xls_stream(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).ok()?;
     let name = ["/Workbook", "/Book"].into_iter().find(|name| file.is_stream(name))?;
     let mut stream = Vec::new();
     file.open_stream(name).ok()?.read_to_end(&mut stream).ok()?;
+    Some(stream)
+}
+
+/// Whether an xls workbook is encrypted in any way: its reader takes the weakest one for plain content.
+pub fn is_encrypted_xls(bytes: &[u8]) -> bool {
+    xls_stream(bytes).is_some_and(|stream| {
+        let head = biff_records(&stream).take_while(|(kind, _)| *kind != EOF);
+        head.into_iter().any(|(kind, _)| kind == FILE_PASS)
+    })
+}
+
+/// Of the sheet at this place of an xls workbook.
+pub fn of_xls(bytes: &[u8], sheet: usize) -> Option<Formats> {
+    let stream = xls_stream(bytes)?;
     let (mut texts, mut codes, mut sheets, mut is_biff8) = (HashMap::new(), vec![], vec![], true);
     for (kind, data) in biff_records(&stream) {
         match kind {
@@ -126,6 +139,7 @@ fn is_blank_result(data: &[u8]) -> bool {
 
 const FORMULA: u16 = 0x0006;
 const EOF: u16 = 0x000a;
+const FILE_PASS: u16 = 0x002f;
 const BOUND_SHEET: u16 = 0x0085;
 const MUL_RK: u16 = 0x00bd;
 const XF: u16 = 0x00e0;
@@ -165,37 +179,6 @@ fn part(archive: &mut Archive<'_>, name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     archive.by_name(name).ok()?.read_to_end(&mut bytes).ok()?;
     Some(bytes)
-}
-
-/// The xlsx workbook with the errors of its cells (`t="e"`) as texts.
-pub fn errors_as_texts(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for index in 0..archive.len() {
-        let mut member = archive.by_index(index).ok()?;
-        let name = member.name().ok()?.into_owned();
-        if !name.starts_with("xl/worksheets/") {
-            writer.raw_copy_file(member).ok()?;
-            continue;
-        }
-        let mut xml = Vec::new();
-        member.read_to_end(&mut xml).ok()?;
-        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        writer.start_file(name, stored).ok()?;
-        let mut from = 0;
-        for at in memchr::memmem::find_iter(&xml, "t=\"e\"") {
-            // Only within a tag: its `<` is nearer than any `>`.
-            let is_in_tag =
-                memchr::memrchr2(b'<', b'>', &xml[..at]).is_some_and(|it| xml[it] == b'<');
-            if is_in_tag && xml[at - 1] == b' ' {
-                writer.write_all(&xml[from..at]).ok()?;
-                writer.write_all(b"t=\"str\"").ok()?;
-                from = at + 5;
-            }
-        }
-        writer.write_all(&xml[from..]).ok()?;
-    }
-    Some(writer.finish().ok()?.into_inner())
 }
 
 /// Of the sheet at this place of an xlsb workbook.
@@ -240,7 +223,7 @@ pub fn of_xlsb(bytes: &[u8], sheet: usize) -> Option<Formats> {
     Some(found)
 }
 
-const BRT_ROW_HDR: u16 = 0x0000;
+pub(super) const BRT_ROW_HDR: u16 = 0x0000;
 const BRT_CELL_RK: u16 = 0x0002;
 const BRT_CELL_REAL: u16 = 0x0005;
 const BRT_FMLA_NUM: u16 = 0x0009;
@@ -251,7 +234,7 @@ const BRT_BEGIN_CELL_XFS: u16 = 0x0269;
 const BRT_END_CELL_XFS: u16 = 0x026a;
 
 /// The records of a part of an xlsb workbook: kind and content. Both numbers have 7 bits in a byte.
-fn xlsb_records(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn xlsb_records(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = bytes;
     let number = |rest: &mut &[u8], most: usize| {
         let mut value = 0u32;
@@ -469,6 +452,8 @@ impl OdsWalk<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn record(kind: u16, data: &[u8], out: &mut Vec<u8>) {

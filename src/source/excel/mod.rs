@@ -3,6 +3,7 @@
 //! A workbook is read as a whole; its rows are given on in pieces like those of any source.
 
 mod formats;
+mod rewrite;
 mod times;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -11,7 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use calamine::{Data, DataRef, Ods, OdsError, Reader, Xls, XlsError, Xlsb, Xlsx, XlsxError};
+use calamine::{
+    Data, DataRef, Ods, OdsError, Reader, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError,
+};
 use schemars::JsonSchema;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -216,18 +219,9 @@ impl Grid {
         sheet: Option<&Sheet>,
         input: &Input,
     ) -> Result<(String, Self), Problem> {
-        let content = || Cursor::new(bytes.clone());
         let has = |name: &[u8]| memchr::memmem::find(bytes, name).is_some();
         if bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-            // A workbook of the newer kind with a password looks like one of the older.
-            if matches!(Xlsx::new(content()), Err(XlsxError::Password)) {
-                return Err(password(input));
-            }
-            return match Xls::new(content()) {
-                Ok(book) => Self::of_range(book, sheet, input, &|at, _| formats::of_xls(bytes, at)),
-                Err(XlsError::Password) => Err(password(input)),
-                Err(error) => Err(broken(input, &error.to_string())),
-            };
+            return Self::of_xls(bytes, sheet, input);
         }
         if !bytes.starts_with(b"PK") {
             let message = "this is no workbook";
@@ -236,24 +230,63 @@ impl Grid {
                 .help("xlsx, xlsm, xls, xlsb and ods are read; text is read by `csv`"));
         }
         if has(b"xl/workbook.bin") {
-            return match Xlsb::new(content()) {
-                Ok(book) => {
-                    Self::of_range(book, sheet, input, &|at, _| formats::of_xlsb(bytes, at))
-                }
-                Err(calamine::XlsbError::Password) => Err(password(input)),
-                Err(error) => Err(broken(input, &error.to_string())),
-            };
+            return Self::of_xlsb(bytes, sheet, input);
         }
         if has(b"content.xml") && !has(b"xl/workbook.xml") {
-            return match Ods::new(content()) {
-                Ok(book) => {
-                    Self::of_range(book, sheet, input, &|_, name| formats::of_ods(bytes, name))
-                }
-                Err(OdsError::Password) => Err(password(input)),
-                Err(error) => Err(broken(input, &error.to_string())),
-            };
+            return Self::of_ods(bytes, sheet, input);
         }
         Self::of_xlsx(bytes, sheet, input)
+    }
+
+    fn of_xls(
+        bytes: &Bytes,
+        sheet: Option<&Sheet>,
+        input: &Input,
+    ) -> Result<(String, Self), Problem> {
+        // A workbook of the newer kind with a password looks like one of the older.
+        let content = || Cursor::new(bytes.clone());
+        if matches!(Xlsx::new(content()), Err(XlsxError::Password))
+            || formats::is_encrypted_xls(bytes)
+        {
+            return Err(password(input));
+        }
+        match Xls::new(content()) {
+            Ok(book) => Self::of_range(book, sheet, input, &|at, _| formats::of_xls(bytes, at)),
+            Err(XlsError::Password) => Err(password(input)),
+            Err(error) => Err(broken(input, &error.to_string())),
+        }
+    }
+
+    fn of_xlsb(
+        bytes: &Bytes,
+        sheet: Option<&Sheet>,
+        input: &Input,
+    ) -> Result<(String, Self), Problem> {
+        let full = rewrite::full_cells(bytes).map(Bytes::from);
+        let bytes = full.as_ref().unwrap_or(bytes);
+        match Xlsb::new(Cursor::new(bytes.clone())) {
+            Ok(book) => Self::of_range(book, sheet, input, &|at, _| formats::of_xlsb(bytes, at)),
+            Err(XlsbError::Password) => Err(password(input)),
+            Err(error) => Err(broken(input, &error.to_string())),
+        }
+    }
+
+    fn of_ods(
+        bytes: &Bytes,
+        sheet: Option<&Sheet>,
+        input: &Input,
+    ) -> Result<(String, Self), Problem> {
+        let mut book = Ods::new(Cursor::new(bytes.clone()));
+        if matches!(book, Err(OdsError::Mismatch { .. }))
+            && let Some(rewritten) = rewrite::without_indents(bytes)
+        {
+            book = Ods::new(Cursor::new(Bytes::from(rewritten)));
+        }
+        match book {
+            Ok(book) => Self::of_range(book, sheet, input, &|_, name| formats::of_ods(bytes, name)),
+            Err(OdsError::Password) => Err(password(input)),
+            Err(error) => Err(broken(input, &error.to_string())),
+        }
     }
 
     fn of_xlsx(
@@ -270,7 +303,7 @@ impl Grid {
         let grid = match Self::of_cells(&mut book, &name) {
             // The reader knows the errors of older versions only.
             Err(XlsxError::CellError(_)) => {
-                let texts = formats::errors_as_texts(bytes)
+                let texts = rewrite::errors_as_texts(bytes)
                     .ok_or_else(|| broken(input, "a sheet can't be unpacked"))?;
                 let mut book = Xlsx::new(Cursor::new(Bytes::from(texts))).map_err(wrong)?;
                 Self::of_cells(&mut book, &name)

@@ -1,7 +1,7 @@
 """Makes the files of this folder by other software than recon, so that the tests read what people send.
 
     python3 -m venv venv && venv/bin/pip install openpyxl==3.1.5 xlwt==1.3.0 odfpy==1.4.1 \
-        msoffcrypto-tool pyarrow==26.0.1 duckdb==2.0.1 && venv/bin/python make.py
+        msoffcrypto-tool pyarrow==26.0.1 duckdb==2.0.1 && npm install xlsx@0.18.5 && venv/bin/python make.py
 
 trades.* hold the same rows in every kind; the others hold what only their kind has.
 """
@@ -10,7 +10,10 @@ import datetime as dt
 import decimal
 import io
 import json
+import re
 import sqlite3
+import subprocess
+import zipfile
 
 import duckdb
 import msoffcrypto.format.ooxml
@@ -114,6 +117,38 @@ for row in [NAMES] + ROWS:
     table.addElement(line)
 ods.spreadsheet.addElement(table)
 ods.save("trades.ods")
+
+
+def rezipped(path, change):
+    with zipfile.ZipFile("trades.ods") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for member in old.infolist():
+            new.writestr(member.filename, change(member.filename, old.read(member)))
+
+
+rezipped("trades_indented.ods", lambda name, xml: re.sub(rb">(</?table:)", rb">\n    \1", xml) if name == "content.xml" else xml)
+# What marks an ods as encrypted; nobody decrypts it.
+mark = b'<manifest:encryption-data manifest:checksum-type="SHA1/1K" manifest:checksum="x"/></manifest:file-entry>'
+rezipped("password.ods", lambda name, xml: re.sub(rb'(full-path="content.xml"[^>]*)/>', rb"\1>" + mark, xml)
+         if name == "META-INF/manifest.xml" else bytes(byte ^ 0x5A for byte in xml) if name == "content.xml" else xml)
+
+# SheetJS writes cells of an xlsb without their columns.
+subprocess.run(["node", "-e", "const x = require('xlsx'); const b = x.readFile('trades.xlsx', {cellNF: true, cellStyles: true}); "
+                "x.writeFile(b, 'trades.xlsb', {bookType: 'xlsb', compression: true})"], check=True)
+
+# The mark of the weakest encryption of xls (FILEPASS with type 0) after the first record.
+old = xlwt.Workbook()
+old.add_sheet("T").write(0, 0, "id")
+plain = old.get_biff_data
+
+
+def marked():
+    stream = plain()
+    head = 4 + int.from_bytes(stream[2:4], "little")
+    return stream[:head] + bytes.fromhex("2f000600000034127856") + stream[head:]
+
+
+old.get_biff_data = marked
+old.save("password.xls")
 
 # Midnight with a time in its format, a time that its format does not show, a time of the day, no result.
 old = xlwt.Workbook()
