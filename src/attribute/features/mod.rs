@@ -559,6 +559,23 @@ static TABLE: &[Feature] = &[
     yes("same_relative", "another number of the record differs by the same share", |f| {
         f.record.same_relative
     }),
+    number("roundness_a", "power of ten", "largest power of ten that A is a multiple of", |f| {
+        f.record.roundness.sides[0]
+    }),
+    number("roundness_b", "power of ten", "largest power of ten that B is a multiple of", |f| {
+        f.record.roundness.sides[1]
+    }),
+    number(
+        "rounded_to",
+        "power of ten",
+        "largest power of ten to which one side is the other, rounded",
+        |f| f.record.roundness.rounded,
+    ),
+    yes(
+        "delta_is_part",
+        "another number of the record, or twice or three times it, is a multiple of |B − A|",
+        |f| f.record.delta_is_part,
+    ),
 ];
 
 #[cfg(test)]

@@ -124,6 +124,44 @@ impl NumberFacts {
     }
 }
 
+/// How round two numbers are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Roundness {
+    /// The largest power of ten that each side's number is a multiple of.
+    pub sides: [f32; 2],
+    /// The largest power of ten to which one number is the other, rounded.
+    pub rounded: f32,
+}
+
+impl Roundness {
+    pub(super) const NONE: Self = Self { sides: [ABSENT; 2], rounded: ABSENT };
+
+    pub(super) fn of(sides: [Option<Decimal>; 2]) -> Self {
+        let powers = sides.map(|side| {
+            let (digits, exponent) = mantissa(side?);
+            (digits != 0).then_some(exponent)
+        });
+        let mut rounded = None;
+        if let [Some(a), Some(b)] = sides {
+            let is_half =
+                |power: &i32| half(*power).is_some_and(|half| Decimal::within_absolute(a, b, half));
+            rounded = powers.into_iter().flatten().filter(is_half).max();
+        }
+        let number = |power: Option<i32>| power.map_or(ABSENT, |power| power as f32);
+        Self { sides: powers.map(number), rounded: number(rounded) }
+    }
+}
+
+/// Half of a power of ten.
+fn half(power: i32) -> Option<Decimal> {
+    let places = power.unsigned_abs();
+    if power > 0 {
+        Decimal::new(5i128.checked_mul(10i128.checked_pow(places - 1)?)?, 0)
+    } else {
+        Decimal::new(5, u8::try_from(places + 1).ok()?)
+    }
+}
+
 /// The power of ten; -30 for zero.
 fn size(value: f64) -> f32 {
     if value == 0.0 { -30.0 } else { value.abs().log10() as f32 }
@@ -248,6 +286,30 @@ mod tests {
         assert_eq!((close.last_decimals, close.sign), (1.0, 1.0));
         assert_eq!(facts("0", "5").zero_side, 1.0);
         assert_eq!(facts("1999", "2999").digits_changed, 1.0);
+    }
+
+    #[test]
+    fn a_number_is_seen_to_be_the_other_rounded_to_any_power_of_ten() {
+        let of = |a: &str, b: &str| Roundness::of([a, b].map(|side| side.parse().ok()));
+        for (a, b, power) in [
+            ("1234567.89", "1234600", 2.0),
+            ("1234567.89", "1234567.9", -1.0),
+            ("-1234600.00", "-1234567.89", 2.0),
+            ("1250", "1300", 2.0),
+            ("5", "10", 1.0),
+            ("4.99", "10", ABSENT),
+            ("1234567.89", "1234700", ABSENT),
+            ("1234567.89", "1234567.90", -1.0),
+            ("12", "13", ABSENT),
+            // Floats could not tell these apart.
+            ("100000000000000000000.05", "100000000000000000000.1", -1.0),
+            ("100000000000000000000.04", "100000000000000000000.1", ABSENT),
+        ] {
+            assert_eq!(of(a, b).rounded, power, "{a} and {b}");
+            assert_eq!(of(b, a).rounded, power, "{b} and {a}");
+        }
+        assert_eq!(of("1200.50", "-0.003").sides, [-1.0, -3.0]);
+        assert_eq!(of("0", "x"), Roundness::NONE);
     }
 
     proptest! {

@@ -5,12 +5,13 @@
 
 use super::encode::id;
 use super::facts::Together;
+use super::number::Roundness;
 use super::text::{clipped, overlap};
 use super::{ABSENT, flag};
-use crate::domain::{Cell, Cells, Date, DifferenceContext, FieldRef, Kind};
+use crate::domain::{Cell, Cells, Date, Decimal, DifferenceContext, FieldRef, Kind};
 
 /// How many features there are.
-pub const COUNT: usize = 6 * 2 + 6 * 3 + 3 * 3 + 14;
+pub const COUNT: usize = 6 * 2 + 6 * 3 + 3 * 3 + 18;
 
 const NUMBERS: usize = 6;
 const TEXTS: usize = 6;
@@ -18,6 +19,8 @@ const DATES: usize = 3;
 
 /// Sums and products are rounded to cents by the systems that compute them.
 const CENT: f64 = 0.0051;
+/// A part of another number is looked for if rounding can move its multiple by this share of it at most.
+const TOLD_APART: f64 = 0.05;
 /// Two relative differences are the same up to this share.
 const SAME: f64 = 1e-6;
 
@@ -57,6 +60,8 @@ pub(super) struct RecordFacts {
     pub sum: [f32; 2],
     pub delta_elsewhere: f32,
     pub same_relative: f32,
+    pub roundness: Roundness,
+    pub delta_is_part: f32,
 }
 
 impl RecordFacts {
@@ -75,6 +80,8 @@ impl RecordFacts {
         sum: [0.0; 2],
         delta_elsewhere: 0.0,
         same_relative: 0.0,
+        roundness: Roundness::NONE,
+        delta_is_part: 0.0,
     };
 
     pub(super) fn of(
@@ -107,7 +114,7 @@ struct Reading {
     numbered: [Vec<u64>; 2],
     /// The numbers of each side other than the difference's own.
     others: [Vec<f64>; 2],
-    own: [Option<f64>; 2],
+    own: [Option<Decimal>; 2],
     relatives: Vec<f64>,
     missing: String,
 }
@@ -182,7 +189,8 @@ impl Reading {
     }
 
     fn number(&mut self, at: usize, a: Cell<'_>, b: Cell<'_>, is_own: bool) {
-        let values = [a, b].map(|cell| cell.number().map(|number| number.to_f64()));
+        let exact = [a, b].map(|cell| cell.number());
+        let values = exact.map(|number| number.map(Decimal::to_f64));
         let relative = match values {
             [Some(a), Some(b)] => {
                 let larger = a.abs().max(b.abs());
@@ -191,7 +199,7 @@ impl Reading {
             _ => f64::NAN,
         };
         if is_own {
-            self.own = values;
+            self.own = exact;
         } else {
             for (others, value) in self.others.iter_mut().zip(values) {
                 others.extend(value);
@@ -243,7 +251,9 @@ impl Reading {
 
     /// Whether the difference's own numbers follow from the record's others.
     fn relations(&self, facts: &mut RecordFacts) {
-        for (side, own) in self.own.into_iter().enumerate() {
+        facts.roundness = Roundness::of(self.own);
+        let values = self.own.map(|own| own.map(Decimal::to_f64));
+        for (side, own) in values.into_iter().enumerate() {
             let Some(own) = own.filter(|own| *own != 0.0) else { continue };
             let near = |value: f64| (value - own).abs() <= CENT.max(own.abs() * 1e-7);
             let others = &self.others[side];
@@ -257,15 +267,30 @@ impl Reading {
                 }
             }
         }
-        let [Some(a), Some(b)] = self.own else { return };
+        let [Some(a), Some(b)] = values else { return };
         let delta = (b - a).abs();
         let is_delta =
             |other: &f64| delta > 0.0 && (other.abs() - delta).abs() < CENT.min(delta * 1e-3);
         facts.delta_elsewhere = flag(self.others.iter().flatten().any(is_delta));
+        facts.delta_is_part =
+            flag(self.others.iter().flatten().any(|other| is_part(delta, *other)));
         let relative = (b - a) / a.abs().max(b.abs());
         let is_same = |other: &f64| *other != 0.0 && (other - relative).abs() < SAME;
         facts.same_relative = flag(self.relatives.iter().any(is_same));
     }
+}
+
+/// Whether one, two or three times `whole` is a multiple of `part`, both rounded to cents: interest of a
+/// few days is such a part of the interest accrued so far, and one item of a total.
+fn is_part(part: f64, whole: f64) -> bool {
+    let whole = whole.abs();
+    (1..=3u8).map(f64::from).any(|times| {
+        let count = (times * whole / part).round();
+        let rounding = CENT * (count + times);
+        count >= 1.0
+            && rounding <= TOLD_APART * part
+            && (times * whole - count * part).abs() <= 2.0 * rounding
+    })
 }
 
 /// Which fields of the record differ, as a number.
@@ -397,7 +422,22 @@ mod tests {
         // The order in which differences come does not matter.
         let turned = [together[1], together[0]];
         assert_eq!(RecordFacts::of(&difference, &turned, None), facts);
+        // 7.50 is halfway between whole numbers, and 7 is one of them.
+        assert_eq!((facts.roundness.sides, facts.roundness.rounded), ([-1.0, 0.0], 0.0));
         difference.field = FieldRef::Field(1);
         assert_eq!(RecordFacts::of(&difference, &together, None).elsewhere, 1.0);
+    }
+
+    #[test]
+    fn a_part_of_another_number_is_recognized_despite_rounding() {
+        // Interest of 180 days, cut to cents, and of one, two and three days of it.
+        let a_day = 123.4567f64;
+        let cents = |value: f64| (value * 100.0).floor() / 100.0;
+        for days in 1..=3u8 {
+            assert!(is_part(cents(a_day * f64::from(days)), cents(a_day * 180.0)), "{days} days");
+        }
+        // Neither an amount in between, nor one so small that any number is near a multiple of it.
+        assert!(!is_part(cents(a_day * 1.3), cents(a_day * 180.0)));
+        assert!(!is_part(0.07, cents(a_day * 180.0)) && !is_part(300.0, 20.0));
     }
 }
