@@ -58,16 +58,16 @@ impl<'m> Attributor<'m> {
             RulesResult::Passed(notes) => Claim { notes, ..Claim::default() },
         };
         let is_claimed = claim.by != AssignedBy::Nobody;
-        let measured = self.measured(&claim).map(ClaimRecord::confidence);
+        let measured = self.measured(&claim);
         let Some(guesser) = &mut self.guesser else {
             return if is_claimed {
-                self.settle(difference, claim, None)
+                self.settle(difference, claim, None, None)
             } else {
                 claim.unknown(None)
             };
         };
-        if is_claimed && !self.plan.may_yield(claim.confidence, measured) {
-            return self.settle(difference, claim, None);
+        if is_claimed && !self.plan.may_yield(claim.confidence, measured.is_some()) {
+            return self.settle(difference, claim, None, None);
         }
         guesser.extractor.extract(difference, together, &mut guesser.row);
         let model = &guesser.champion.model;
@@ -75,7 +75,8 @@ impl<'m> Attributor<'m> {
             // Most claims stand, and need no explanation of a guess that does not count.
             let guess = model.guess_one(&guesser.row);
             if !self.plan.yields(claim.confidence, measured, guess.confidence) {
-                return self.settle(difference, claim, None);
+                let says = !guess.novel && model.reasons()[guess.reason] != NO_REASON;
+                return self.settle(difference, claim, None, says.then_some(guess.confidence));
             }
         }
         let said = model.explain(&guesser.row);
@@ -95,12 +96,14 @@ impl<'m> Attributor<'m> {
         let mut notes = claim.notes.clone();
         if is_claimed {
             if refused.is_some() {
-                return self.settle(difference, claim, model);
+                return self.settle(difference, claim, model, None);
             }
             notes.push(match (measured, self.plan.overrule_below) {
                 (Some(measured), None) => format!(
-                    "{} claims {}; such claims were right in {measured} of cases, and the model is surer",
-                    claim.by, claim.reason
+                    "{} claims {}; such claims were right in {} of cases, and the model is surer",
+                    claim.by,
+                    claim.reason,
+                    measured.beside(confidence)
                 ),
                 _ => format!("{} hinted at {} ({})", claim.by, claim.reason, claim.confidence),
             });
@@ -111,7 +114,7 @@ impl<'m> Attributor<'m> {
         }
         let confidence = Confidence::new(confidence.clamp(0.0, 1.0)).unwrap_or(Confidence::ZERO);
         let guess = Claim { reason, confidence, by: AssignedBy::Model(version), notes };
-        self.settle(difference, guess, model)
+        self.settle(difference, guess, model, None)
     }
 
     fn call_rules(&mut self, difference: &DifferenceContext<'_>) -> RulesResult {
@@ -156,16 +159,21 @@ impl<'m> Attributor<'m> {
         }
     }
 
+    /// `against` is the confidence of the model's guess that a claim stands against.
     fn settle(
         &self,
         difference: &DifferenceContext<'_>,
         claim: Claim,
         model: Option<String>,
+        against: Option<f64>,
     ) -> Attribution {
         let known = self.measured(&claim);
         let Claim { reason, confidence: claimed, by, mut notes } = claim;
-        let confidence = known.map_or(claimed, ClaimRecord::confidence);
-        notes.extend(known.map(ClaimRecord::note));
+        let confidence = known.map_or(claimed, |known| match against {
+            Some(guess) => known.beside(guess),
+            None => known.confidence(),
+        });
+        notes.extend(known.map(|known| known.note(against)));
         let functional = self.plan.is_functional(&reason);
         let sure = match (self.plan.acceptance.sure, &self.machine.policy) {
             // A measured confidence can withdraw acceptance, but can't grant it to a claim that its

@@ -27,6 +27,8 @@ const MAX_COMPARED: usize = 10_000;
 const SMOOTHING: f64 = 1e-3;
 /// The smallest share that beta calibration and vector scaling tell from 0.
 const LEAST_SHARE: f64 = 1e-6;
+/// How far an isotonic block rises to both sides, as a share of its probability's variance.
+const TILT: f32 = 0.01;
 /// How strongly vector scaling holds on to the shares, in rows.
 const HOLD: f64 = 5.0;
 
@@ -545,8 +547,9 @@ fn vector(data: &Shares<'_>, rows: &[usize]) -> Calibration {
     Calibration::Vector { slope: fitted[0], offsets: fitted[1..].to_vec() }
 }
 
-/// Pool-adjacent-violators. A block is flat from its first share to its last, and lines join the
-/// blocks; joining their middles instead would bend what a wide block says towards its neighbors.
+/// Pool-adjacent-violators. A block is all but flat from its first share to its last, and lines join the
+/// blocks; joining their middles instead would bend what a wide block says towards its neighbors. Quite
+/// flat ones would make hundreds of rows equally confident, which thresholds can only accept together.
 fn isotonic(data: &Shares<'_>, rows: &[usize], class: usize) -> Vec<(f32, f32)> {
     struct Block {
         first: f32,
@@ -579,15 +582,21 @@ fn isotonic(data: &Shares<'_>, rows: &[usize], class: usize) -> Vec<(f32, f32)> 
     }
     // A block that was always or never right has too little data for certainty: half a row of the
     // other kind is added to it.
-    let mut highest = 0.0f32;
-    let mut curve = Vec::with_capacity(blocks.len() * 2);
+    let mut curve: Vec<(f32, f32)> = Vec::with_capacity(blocks.len() * 2);
+    let mut push = |share: f32, probability: f32| {
+        let least = curve.last().map_or(0.0, |(_, before)| *before);
+        curve.push((share, probability.max(least)));
+    };
     for block in blocks {
         let sure = block.right == 0.0 || block.right == block.count;
         let more = f64::from(u8::from(sure));
-        highest = highest.max(((block.right + 0.5 * more) / (block.count + more)) as f32);
-        curve.push((block.first, highest));
+        let probability = ((block.right + 0.5 * more) / (block.count + more)) as f32;
         if block.last > block.first {
-            curve.push((block.last, highest));
+            let tilt = TILT * probability * (1.0 - probability);
+            push(block.first, probability - tilt);
+            push(block.last, probability + tilt);
+        } else {
+            push(block.first, probability);
         }
     }
     curve

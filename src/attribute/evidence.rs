@@ -51,6 +51,9 @@ const RULE: &str = "RULE:";
 /// Prefix for a rule's claims that no run would have stored, because the model overrules them or
 /// was trained on them. They count towards the rule's precision, but not towards acceptance.
 const HINT: &str = "HINT:";
+/// Prefix for claims where the model was no surer than such claims were right. They are counted under
+/// one of the other two prefixes as well.
+const DOUBT: &str = "DOUBT:";
 
 /// The group that shares a threshold: a rule, or the model's guesses of one reason.
 pub fn group(assigned_by: &AssignedBy, reason: &str) -> String {
@@ -79,9 +82,15 @@ impl Evidence {
         self.add(&format!("{HINT}{rule}"), claimed, right);
     }
 
+    /// Counts a rule's claim where the model was no surer.
+    pub fn add_doubtful(&mut self, rule: &str, claimed: f64, right: bool) {
+        self.add(&format!("{DOUBT}{rule}"), claimed, right);
+    }
+
     /// The guesses that are evidence for acceptance.
     fn guesses(&self) -> impl Iterator<Item = (&String, &BTreeMap<u32, (u64, u64)>)> {
-        self.counts.iter().filter(|(group, _)| !group.starts_with(HINT))
+        let counts = |group: &str| ![HINT, DOUBT].iter().any(|prefix| group.starts_with(prefix));
+        self.counts.iter().filter(move |(group, _)| counts(group))
     }
 
     /// How many guesses were counted.
@@ -93,11 +102,16 @@ impl Evidence {
     pub fn claims(&self) -> Claims {
         let mut claims = Claims::default();
         for (group, counts) in &self.counts {
-            let Some(rule) = group.strip_prefix(RULE).or_else(|| group.strip_prefix(HINT)) else {
-                continue;
-            };
+            let claimed = group.strip_prefix(RULE).or_else(|| group.strip_prefix(HINT));
+            let doubtful = group.strip_prefix(DOUBT);
             for (part, (decided, wrong)) in counts {
-                claims.add(rule, f64::from(*part) / PARTS, *decided, decided - wrong);
+                let (confidence, right) = (f64::from(*part) / PARTS, decided - wrong);
+                if let Some(rule) = claimed {
+                    claims.add(rule, confidence, *decided, right);
+                }
+                if let Some(rule) = doubtful {
+                    claims.add_doubtful(rule, confidence, *decided, right);
+                }
             }
         }
         claims
@@ -231,5 +245,10 @@ mod tests {
         let count = evidence.claims();
         let count = count.known("attribute_rounding", Confidence::new(0.999).unwrap());
         assert!(count.is_some_and(|count| count.decided > count.right));
+        // Neither do doubtful claims, which are counted once more.
+        evidence.add_doubtful("attribute_rounding", 0.999, false);
+        assert_eq!((evidence.decided(), evidence.choose(budget)), (8_000, read.choose(budget)));
+        assert_eq!(evidence.claims().decided(), before + 1);
+        assert!(evidence.claims().have_doubtful() && !read.claims().have_doubtful());
     }
 }

@@ -25,6 +25,7 @@ use crate::domain::{Confidence, ReasonCode};
 
 pub(crate) use accept::{Acceptance, Sure};
 pub use attributor::Attributor;
+use claims::ClaimRecord;
 pub use machine::Machine;
 pub(crate) use machine::{Champion, HeldBack};
 
@@ -38,8 +39,8 @@ pub struct AttributionPlan {
     /// Whether to use a model, if there is one.
     pub(crate) model_enabled: bool,
     /// A rule's claim below this is only a hint if there is a model, which then decides. If not set, a
-    /// claim yields to a model that is surer than such claims were right. Without a model no rule is
-    /// overruled.
+    /// claim yields to a model that is surer than such claims were right where it was no surer than all
+    /// of them. Without a model no rule is overruled.
     pub(crate) overrule_below: Option<Confidence>,
     /// The share of accepted differences chosen for blind checks.
     pub(crate) audit_sample: f64,
@@ -50,21 +51,22 @@ impl AttributionPlan {
         self.reasons.get(code).is_some_and(|reason| reason.functional)
     }
 
-    /// Whether the model may decide instead of a rule, whose claims at this confidence were `measured`.
-    pub(crate) fn may_yield(&self, claimed: Confidence, measured: Option<Confidence>) -> bool {
-        self.overrule_below.map_or(measured.is_some(), |below| claimed < below)
+    /// Whether the model may decide instead of a rule, whose claims at this confidence may have been
+    /// measured.
+    pub(crate) fn may_yield(&self, claimed: Confidence, is_measured: bool) -> bool {
+        self.overrule_below.map_or(is_measured, |below| claimed < below)
     }
 
     /// Whether a rule's claim yields to a guess of the model at confidence `guess`.
     pub(crate) fn yields(
         &self,
         claimed: Confidence,
-        measured: Option<Confidence>,
+        measured: Option<&ClaimRecord>,
         guess: f64,
     ) -> bool {
         match self.overrule_below {
             Some(below) => claimed < below,
-            None => measured.is_some_and(|measured| measured.get() < guess),
+            None => measured.is_some_and(|measured| measured.beside(guess).get() < guess),
         }
     }
 }

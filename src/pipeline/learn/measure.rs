@@ -79,17 +79,70 @@ pub(super) fn claims<'c>(cases: &Cases<'_>, of: impl Iterator<Item = &'c Case>) 
     claims
 }
 
-/// The measured precision of such claims, if any.
-fn measured(claims: &Claims, claim: &Attribution) -> Option<Confidence> {
+/// What was measured of such claims, if anything.
+fn measured<'c>(claims: &'c Claims, claim: &Attribution) -> Option<&'c ClaimRecord> {
     match &claim.assigned_by {
-        AssignedBy::Rule(rule) => claims.known(rule, claim.confidence).map(ClaimRecord::confidence),
+        AssignedBy::Rule(rule) => claims.known(rule, claim.confidence),
         _ => None,
     }
 }
 
-/// The confidence that a run gives a claim.
+/// The confidence that a run without a model gives a claim.
 fn given(claims: &Claims, claim: &Attribution) -> Confidence {
-    measured(claims, claim).unwrap_or(claim.confidence)
+    measured(claims, claim).map_or(claim.confidence, ClaimRecord::confidence)
+}
+
+/// The model's judgements of cases.
+struct Judgements<'m> {
+    model: &'m Model,
+    rows: Vec<f32>,
+    probabilities: Vec<f32>,
+}
+
+impl<'m> Judgements<'m> {
+    fn of(model: &'m Model, cases: &Cases<'_>, chosen: &[&Case]) -> Self {
+        let rows = cases.training_set(chosen, model.encoder()).rows().to_vec();
+        let mut probabilities = Vec::new();
+        model.probabilities(&rows, &mut probabilities);
+        Self { model, rows, probabilities }
+    }
+
+    fn probabilities(&self, number: usize) -> &[f32] {
+        let classes = self.model.reasons().len();
+        &self.probabilities[number * classes..(number + 1) * classes]
+    }
+
+    fn is_novel(&self, number: usize) -> bool {
+        self.model.statistics().is_novel(&self.rows[number * COUNT..(number + 1) * COUNT])
+    }
+
+    /// The confidence of its guess, if it is one that may stand against a rule.
+    fn guess(&self, number: usize) -> Option<f64> {
+        let probabilities = self.probabilities(number);
+        let best = winner(probabilities);
+        let says = !self.is_novel(number) && self.model.reasons()[best] != NO_REASON;
+        says.then(|| probabilities[best].into())
+    }
+}
+
+/// Counts claims where the model was no surer than such claims were right.
+fn count_doubtful(
+    cases: &Cases<'_>,
+    chosen: &[&Case],
+    judged: &Judgements<'_>,
+    known: &Claims,
+    count: &mut dyn FnMut(&str, f64, bool),
+) {
+    for (number, case) in chosen.iter().enumerate() {
+        if let Some(claim) = &case.claim
+            && let AssignedBy::Rule(rule) = &claim.assigned_by
+            && claim.reason != UNKNOWN
+            && let Some(measured) = measured(known, claim)
+            && judged.guess(number).is_some_and(|guess| measured.is_doubtful(guess))
+        {
+            count(rule, claim.confidence.get(), claim.reason == cases.label(case));
+        }
+    }
 }
 
 /// Measures cases, weighing rules' claims by `known`. Evidence for rules counts every case, since
@@ -105,18 +158,22 @@ pub(super) fn measure(
     let reasons = all_reasons(cases, model);
     let at = |reason: &str| reasons.iter().position(|known| known == reason).unwrap_or_default();
     let chosen: Vec<&Case> = cases.cases.iter().filter(|case| fresh(case)).collect();
-    let (rows, probabilities) = match model {
-        None => (Vec::new(), Vec::new()),
-        Some(model) => {
-            let set = cases.training_set(&chosen, model.encoder());
-            let mut probabilities = Vec::new();
-            model.probabilities(set.rows(), &mut probabilities);
-            (set.rows().to_vec(), probabilities)
-        }
-    };
+    let judged = model.map(|model| Judgements::of(model, cases, &chosen));
+    let mut evidence = Evidence::default();
+    let mut known = known.clone();
+    if let Some(judged) = &judged {
+        let before = known.clone();
+        let is_new = !known.have_doubtful();
+        count_doubtful(cases, &chosen, judged, &before, &mut |rule, claimed, right| {
+            evidence.add_doubtful(rule, claimed, right);
+            if is_new {
+                known.add_doubtful(rule, claimed, 1, u64::from(right));
+            }
+        });
+    }
+    let known = &known;
     let mut evaluators = [(); 3].map(|()| Evaluator::new(&reasons));
     let [by_rules, by_model, combined] = &mut evaluators;
-    let mut evidence = Evidence::default();
     let mut decisions = Decisions::default();
     let overrules = model.is_some() && (cases.plan.overrule_below.is_some() || !known.is_empty());
     let mut per_rule: BTreeMap<String, RuleMeasured> = cases
@@ -151,28 +208,31 @@ pub(super) fn measure(
             case.claim.as_ref().map(|claim| (at(&claim.reason), given(known, claim).get()));
         let (guess, confidence) = claimed.unwrap_or((unknown, 0.0));
         by_rules.add_guess(label, guess, confidence);
-        let Some(model) = model else {
+        let Some(judged) = &judged else {
             combined.add_guess(label, guess, confidence);
             continue;
         };
-        let classes = model.reasons().len();
         // The model's reasons come first.
-        padded[..classes].copy_from_slice(&probabilities[number * classes..(number + 1) * classes]);
+        let probabilities = judged.probabilities(number);
+        padded[..probabilities.len()].copy_from_slice(probabilities);
         by_model.add(label, &padded);
         losses.push(-f64::from(padded[label]).max(LEAST_PROBABILITY).ln());
-        let row = &rows[number * COUNT..(number + 1) * COUNT];
         let best = winner(&padded);
-        let novel = model.statistics().is_novel(row);
+        let novel = judged.is_novel(number);
+        let model_says = judged.guess(number);
         let overruled = case.claim.as_ref().is_none_or(|claim| {
-            let usable = !novel && reasons[best] != NO_REASON;
             let measured = measured(known, claim);
-            usable && cases.plan.yields(claim.confidence, measured, padded[best].into())
+            model_says.is_some_and(|guess| cases.plan.yields(claim.confidence, measured, guess))
         });
         if overruled && let Some(claim) = &case.claim {
             count_hint(&mut evidence, claim, guess == label);
         }
         match claimed {
             Some((guess, confidence)) if !overruled => {
+                let beside = case.claim.as_ref().filter(|_| cases.plan.overrule_below.is_none());
+                let beside = beside.and_then(|claim| measured(known, claim)).zip(model_says);
+                let confidence =
+                    beside.map_or(confidence, |(known, guess)| known.beside(guess).get());
                 combined.add_guess(label, guess, confidence);
                 if overrules && let Some(claim) = &case.claim {
                     decisions.claim(case, claim, guess == label);
