@@ -301,6 +301,12 @@ impl Context {
         config::job_name(&self.global.config, self.surroundings()).map(Some)
     }
 
+    /// The configured address of the review page in browsers. Mistakes in the configuration don't matter here.
+    pub fn public_url(&self) -> Option<String> {
+        let loaded = config::load(&self.global.config, self.surroundings()).ok()?;
+        loaded.resolved.server.settings.public_url
+    }
+
     /// Opens the store, creating it or migrating its tables if necessary.
     pub fn make_store(&self, loaded: &Loaded) -> Result<Box<dyn Store>, Problems> {
         let store = store::open(&self.store_url(Some(loaded))?, Opening::Create)?;

@@ -30,11 +30,14 @@ pub fn run(context: &Context, arguments: &Report) -> Result<u8, Problems> {
         return Err(Problem::new(Code::StatementFormat, message).help(help).into());
     }
     // CSV lists every difference, so it needs no aggregates.
-    let data = match format {
+    let mut data = match format {
         Format::Csv => ReportData::load(&*store, &run)?,
         _ if arguments.statement => ReportData::load_with_statement(&*store, &run)?,
         _ => ReportData::load_with_details(&*store, &run)?,
     };
+    if !data.statements.is_empty() {
+        data.statements.page = context.public_url();
+    }
     if format == Format::Xlsx && arguments.output.is_none() && context.console.result_is_terminal()
     {
         let problem = Problem::new(Code::NoOutputFile, "a workbook can't be printed to a terminal");

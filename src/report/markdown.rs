@@ -54,12 +54,21 @@ fn statements(all: &Statements, summary: &Summary, out: &mut dyn Write) -> io::R
         row(out, &side(&summary.sources.a.system, "A"), &total(one.shown(&one.a)))?;
         for line in &one.lines {
             let figures = [one.shown(&line.amount), count(line.count), line.nature().to_owned()];
-            row(out, &safe(&line.name()), &figures)?;
+            let name = safe(&line.name());
+            let name = match all.link(&summary.run_id, one, line) {
+                Some(link) => format!("[{name}]({link})"),
+                None => name,
+            };
+            row(out, &name, &figures)?;
         }
         row(out, &side(&summary.sources.b.system, "B"), &total(one.shown(&one.b)))?;
     }
-    if !all.not_added.is_empty() {
+    let command = all.command(&summary.run_id).filter(|_| all.page.is_none());
+    if command.is_some() || !all.not_added.is_empty() {
         writeln!(out)?;
+    }
+    if let Some((line, command)) = command {
+        writeln!(out, "- Differences with the reason {}: {}", safe(&line), code(&command))?;
     }
     all.not_added.iter().try_for_each(|one| writeln!(out, "- {}", with_code(one)))
 }

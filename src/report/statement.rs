@@ -8,12 +8,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::coding::escape;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::money::{Cause, Sum, name_of, with_rows};
 use crate::domain::{
     Cells, FieldRef, Kind, Layout, Matched, Money, MoneyFields, PerSide, evidence,
 };
-use crate::store::{RecordKind, RunRow, Store, StoredDifference, StoredRecord};
+use crate::store::{
+    RecordKind, RunRow, Store, StoredDifference, StoredRecord, differences_of_reason,
+};
 
 use super::Summary;
 use super::figures::{count, counted, visible};
@@ -94,6 +97,22 @@ impl Statement {
     }
 }
 
+/// The list of a line's differences on the review page.
+pub fn differences(run_id: &str, one: &Statement, line: &Line) -> Option<String> {
+    if !line.has_differences() {
+        return None;
+    }
+    let currency = one.currency.as_deref().filter(|currency| !currency.is_empty());
+    let currency = currency.map(|currency| format!("&currency={}", escape(currency)));
+    Some(format!(
+        "/review/queue?run={}&view=items&status=ALL&as={}&monetary_field={}{}",
+        escape(run_id),
+        escape(&line.reason),
+        escape(&one.field),
+        currency.unwrap_or_default()
+    ))
+}
+
 /// Field and currency, as a heading.
 pub fn title(field: &str, currency: Option<&str>) -> String {
     format!("{}, {}", visible(field), visible(currency.unwrap_or("no currency")))
@@ -120,11 +139,32 @@ pub struct Statements {
     pub statement: Vec<Statement>,
     /// Amounts that are not added, or not by their currency, in sentences.
     pub not_added: Vec<String>,
+    /// The address of the review page in browsers, if it is known: lines lead there.
+    #[serde(skip)]
+    pub page: Option<String>,
 }
 
 impl Statements {
     pub fn is_empty(&self) -> bool {
         self.statement.is_empty()
+    }
+
+    /// The address of the list of a line's differences.
+    pub(super) fn link(&self, run_id: &str, one: &Statement, line: &Line) -> Option<String> {
+        Some(format!("{}{}", self.page.as_deref()?, differences(run_id, one, line)?))
+    }
+
+    /// A reason with differences, and a command that lists them.
+    pub(super) fn command(&self, run_id: &str) -> Option<(String, String)> {
+        let mut lines = self.statement.iter().flat_map(|one| &one.lines);
+        // Of other codes the shell might take something for its own.
+        let is_plain =
+            |code: &str| code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let line = lines.find(|line| {
+            line.has_differences() && line.reason != NOT_ATTRIBUTED && is_plain(&line.reason)
+        })?;
+        let sql = differences_of_reason(run_id, &line.reason);
+        Some((line.name(), format!("recon sql \"{sql}\"")))
     }
 }
 
@@ -133,7 +173,7 @@ pub fn read(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Statem
     let fields = MoneyFields::of(&run.metadata);
     let not_added = not_added(&run.layout, &fields, summary);
     if summary.money.is_empty() {
-        return Ok(Statements { statement: Vec::new(), not_added });
+        return Ok(Statements { not_added, ..Statements::default() });
     }
     let functional: BTreeMap<String, bool> = store
         .attribution_counts(run.id)?
@@ -161,7 +201,7 @@ pub fn read(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Statem
         statement(money, quiet, lines.collect())
     };
     let statement = summary.money.iter().map(of).collect::<Result<_, _>>()?;
-    Ok(Statements { statement, not_added })
+    Ok(Statements { statement, not_added, page: None })
 }
 
 /// `quiet` is the line of amounts that are apart without a difference.

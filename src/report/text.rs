@@ -316,9 +316,16 @@ impl Page<'_> {
                 for line in std::iter::once(first).chain(lines) {
                     let label = format!("      {}", line.name());
                     self.amount(&label, &one.shown(&line.amount), &line.counted())?;
+                    if let Some(link) = all.link(&summary.run_id, one, line) {
+                        writeln!(self.out, "        {}", self.paint.dim(&link))?;
+                    }
                 }
             }
             self.amount(&side(&summary.sources.b.system, "B"), &one.shown(&one.b), "")?;
+        }
+        if let Some((line, command)) = all.command(&summary.run_id).filter(|_| all.page.is_none()) {
+            self.wrapped(&format!("differences with the reason {line}:"), 2)?;
+            self.line(format!("    {command}"))?;
         }
         all.not_added.iter().try_for_each(|sentence| self.wrapped(sentence, 2))
     }

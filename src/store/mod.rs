@@ -54,7 +54,7 @@ pub use batch::{
 };
 pub use break_list::{BreakFilter, COLUMNS as BREAK_COLUMNS, Event, Kind as BreakKind};
 pub use prune::{PruneOrder, PruneOutcome, Pruned};
-pub use query::{QueryLimits, TableColumn};
+pub use query::{QueryLimits, TableColumn, differences_of_reason};
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{layout_json, read_layout, read_time, time_text};
 

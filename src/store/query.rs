@@ -69,3 +69,14 @@ pub(super) fn secret(table: &str, column: &str) -> Problem {
     Problem::new(Code::SqlSecret, format!("{table}.{column} is a secret and is never shown"))
         .help("name the columns that you need instead of `*`; `recon sql --tables` lists them")
 }
+
+/// A statement for people: the differences of a run that have a reason.
+#[must_use]
+pub fn differences_of_reason(run_id: &str, code: &str) -> String {
+    format!(
+        "SELECT d.* FROM recon.data_differences d \
+         JOIN recon.attributions a ON a.diff_id = d.diff_id \
+         JOIN recon.reason_codes r ON r.reason_id = a.reason_id \
+         WHERE d.run_id = '{run_id}' AND r.code = '{code}'"
+    )
+}

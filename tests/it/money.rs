@@ -171,6 +171,34 @@ fn every_report_has_the_statement() {
 }
 
 #[test]
+fn each_line_of_the_statement_leads_to_its_differences() {
+    let project = small();
+    let summary = project.json(&["run", "--json"]);
+    let run = summary["run_id"].as_str().unwrap();
+    // Without an address of the page, a command lists them.
+    for format in ["text", "md"] {
+        let said = project.recon(&["report", "--statement", "--format", format]).out;
+        let command = said.lines().find_map(|line| line.split("recon sql \"").nth(1)).unwrap();
+        let sql = command.trim_end_matches(['`', '"']);
+        let rows = project.json(&["sql", sql, "--json"]);
+        assert_eq!(rows.as_array().map(Vec::len), Some(2), "{said}");
+    }
+    project.write("recon.yaml", format!("{JOB}server: {{ public_url: \"https://r.example\" }}\n"));
+    let list = format!("https://r.example/review/queue?run={run}&view=items&status=ALL");
+    let link = |code: &str| format!("{list}&as={code}&monetary_field=amount&currency=EUR");
+    let only = project.recon(&["report", "--statement", "--format", "md"]).out;
+    for code in ["ROUNDING", "LOST", "UNKNOWN"] {
+        assert!(only.contains(&format!("| [{code}]({}) |", link(code))), "{only}");
+    }
+    assert!(only.contains("| within tolerance |"), "{only}");
+    let text = project.recon(&["report"]).out;
+    for code in ["ROUNDING", "LOST", "UNKNOWN"] {
+        assert!(text.contains(&format!("\n        {}\n", link(code))), "{text}");
+    }
+    assert!(!text.contains("differences with the reason"), "{text}");
+}
+
+#[test]
 fn the_workbook_adds_the_statement_up_by_formulas() {
     let project = small();
     project.json(&["run", "--json"]);

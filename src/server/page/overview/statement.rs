@@ -67,11 +67,7 @@ impl Part {
             functional: line.functional,
             amount: one.shown(&line.amount),
             count: line.counted(),
-            href: if line.has_differences() {
-                differences(summary, one, line)
-            } else {
-                String::new()
-            },
+            href: statement::differences(&summary.run_id, one, line).unwrap_or_default(),
         };
         Self {
             title: one.title(),
@@ -81,15 +77,6 @@ impl Part {
             lines: one.lines.iter().map(row).collect(),
         }
     }
-}
-
-fn differences(summary: &Summary, one: &Statement, line: &Line) -> String {
-    let run = ("run", summary.run_id.as_str());
-    let code = ("as", line.reason.as_str());
-    let field = ("monetary_field", one.field.as_str());
-    let currency = one.currency.as_deref().map(|currency| ("currency", currency));
-    let all = [run, ("view", "items"), ("status", "ALL"), code, field].into_iter().chain(currency);
-    with_query("/review/queue", all)
 }
 
 /// Whether the user may see the amounts of a run: every field of its records.
