@@ -151,7 +151,7 @@ pub(super) fn watched(
     let sql = format!(
         "SELECT c.number & {MAX_FIELDS}, c.diff_type, c.since, count(*), c.run_no, c.cleared_on \
          FROM recon.cleared_breaks c JOIN recon.break_dates b ON b.run_no = c.run_no \
-         WHERE {of_job} AND c.diff_type IS NOT NULL GROUP BY 1, 2, 3, 5, 6"
+         WHERE {of_job} AND c.diff_type IS NOT NULL AND c.cleared_how <> 6 GROUP BY 1, 2, 3, 5, 6"
     );
     for row in tx.query(&sql, &values)? {
         add(row.count(4)?, &row, Some(day(&row, 5)?))?;

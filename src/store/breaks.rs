@@ -40,6 +40,8 @@ pub(super) enum How {
     Closed = 4,
     /// The open item became older than the job allows.
     Expired = 5,
+    /// The open item was not there yet when the next date ran: it is open until that date is run again.
+    NotTaken = 6,
 }
 
 impl How {
@@ -49,7 +51,7 @@ impl How {
         match self {
             Self::Matched | Self::Agrees | Self::Closed => true,
             Self::Gone => declared,
-            Self::Expired => false,
+            Self::Expired | Self::NotTaken => false,
         }
     }
 
@@ -137,7 +139,15 @@ impl Names {
 }
 
 /// The breaks of a run by their keys, and whether the next run has them.
-type Known = HashMap<i64, (Entry, bool), foldhash::fast::FixedState>;
+type ByKey = HashMap<i64, (Entry, bool), foldhash::fast::FixedState>;
+
+/// The breaks of a run, as the next one finds them.
+#[derive(Default)]
+struct Known {
+    by_key: ByKey,
+    /// The run's differences: more than breaks, where two have one key.
+    differences: usize,
+}
 
 /// The numbers of a break's differences in two runs.
 pub(super) type Pair = (i64, i64);
@@ -267,9 +277,10 @@ fn names(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Names, Prob
 fn known(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Known, Problem> {
     let names = names(tx, job, run_no)?;
     let entries = entries(tx, run_no)?;
-    let mut known = Known::with_capacity_and_hasher(entries.len(), Default::default());
-    known.extend(entries.into_iter().map(|entry| (names.key_of(&entry), (entry, false))));
-    Ok(known)
+    let differences = entries.len();
+    let mut by_key = ByKey::with_capacity_and_hasher(differences, Default::default());
+    by_key.extend(entries.into_iter().map(|entry| (names.key_of(&entry), (entry, false))));
+    Ok(Known { by_key, differences })
 }
 
 fn dated(
@@ -348,7 +359,7 @@ impl Breaks {
         let (key, this) = (self.names.key(row.row, field, *alike), *alike);
         *alike += 1;
         let mut entry = Entry { row: row.row, number, before: 0, alike: this, since: self.day };
-        if let Some((before, seen)) = self.known.get_mut(&key) {
+        if let Some((before, seen)) = self.known.by_key.get_mut(&key) {
             (entry.before, entry.since, *seen) = (before.number, before.since, true);
         }
         self.entries.push(&entry);
@@ -387,10 +398,25 @@ fn read_day(date: &str) -> Result<i32, Problem> {
 /// What became of breaks when a run was published, and is still to be done.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
-    /// For a run and the next one: differences that leave the queue, because their breaks go on or have cleared.
-    links: Vec<(i64, i64, Vec<i64>)>,
+    links: Vec<Leaving>,
     /// Runs whose items are to be counted anew.
     recount: Vec<i64>,
+}
+
+/// Differences of a run that leave the queue when the one of the next date comes, because their breaks go on or have
+/// cleared.
+#[derive(Debug)]
+struct Leaving {
+    before: i64,
+    now: i64,
+    which: Which,
+}
+
+#[derive(Debug)]
+enum Which {
+    These(Vec<i64>),
+    /// Kept once for the run: to change every row takes as long as to write it.
+    AllBut(Vec<i64>),
 }
 
 /// Links a run that is published to the dates before and after it. `gathered`: what was gathered while its
@@ -413,7 +439,7 @@ pub(super) fn link(
     match gathered {
         Some(mut gathered) if is_last && basis == gathered.basis => {
             let known = std::mem::take(&mut gathered.known);
-            let settled = clear(
+            let which = clear(
                 tx,
                 &job,
                 basis,
@@ -425,7 +451,8 @@ pub(super) fn link(
                     version: 0,
                 },
             )?;
-            let links = basis.map(|basis| (basis.run_no, run_no, settled)).into_iter().collect();
+            let leaving = |basis: Dated| Leaving { before: basis.run_no, now: run_no, which };
+            let links = basis.map(leaving).into_iter().collect();
             Ok(Linked { links, recount: Vec::new() })
         }
         _ => again(tx, &job, day),
@@ -460,6 +487,16 @@ fn keep_calendar(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<(),
     Ok(())
 }
 
+/// The condition that it is known what the differences of a run `r` are called.
+fn has_states(dialect: Dialect) -> String {
+    let first = match dialect {
+        // The first part is always there.
+        Dialect::Sqlite => format!("s.id = r.run_no << {}", super::layout::NUMBER_BITS),
+        Dialect::Postgres => "s.run_no = r.run_no AND s.number = 0".to_owned(),
+    };
+    format!("EXISTS (SELECT 1 FROM recon.break_states s WHERE {first})")
+}
+
 /// Works out the breaks of a job's dates from `day` on.
 pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Linked, Problem> {
     let version = tx.count("SELECT max(version) + 1 FROM recon.break_dates", &[])?;
@@ -470,16 +507,11 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
     tx.execute(sql, &parameters![job, day, day >> PERIOD])?;
     let sql = "DELETE FROM recon.break_dates WHERE job = $1 AND day >= $2";
     tx.execute(sql, &parameters![job, day])?;
-    let dialect = tx.dialect();
     let sql = format!(
         "SELECT r.run_no, r.batch_date FROM recon.recon_runs r WHERE r.job = $1 \
          AND r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL AND r.batch_date >= $2 \
-         AND EXISTS (SELECT 1 FROM recon.break_states s WHERE {}) ORDER BY r.batch_date",
-        match dialect {
-            // The first part is always there.
-            Dialect::Sqlite => format!("s.id = r.run_no << {}", super::layout::NUMBER_BITS),
-            Dialect::Postgres => "s.run_no = r.run_no AND s.number = 0".to_owned(),
-        }
+         AND {} ORDER BY r.batch_date",
+        has_states(tx.dialect())
     );
     let from = Date::from_days(day).to_string();
     let runs = tx.list(&sql, &parameters![job, from], |row| {
@@ -501,7 +533,7 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
         for old in entries(tx, run_no)? {
             let key = names.key_of(&old);
             let mut entry = Entry { before: 0, since: day, ..old };
-            if let Some((last, seen)) = known.get_mut(&key) {
+            if let Some((last, seen)) = known.by_key.get_mut(&key) {
                 (entry.before, entry.since, *seen) = (last.number, last.since, true);
             }
             if entry.since != old.since {
@@ -514,9 +546,9 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
         move_since(tx, run_no, &moved)?;
         let position = before.map_or(0, |before| before.position + 1);
         let now = Dated { day, run_no, position, version };
-        let settled = clear(tx, job, before, known, now)?;
+        let which = clear(tx, job, before, known, now)?;
         if let Some(before) = before {
-            linked.links.push((before.run_no, run_no, settled));
+            linked.links.push(Leaving { before: before.run_no, now: run_no, which });
         }
         before = Some(now);
     }
@@ -574,14 +606,15 @@ fn clear(
     before: Option<Dated>,
     known: Known,
     now: Dated,
-) -> Result<Vec<i64>, Problem> {
+) -> Result<Which, Problem> {
     tx.execute(
         "INSERT INTO recon.break_dates (job, day, run_no, position, version) \
          VALUES ($1, $2, $3, $4, $5)",
         &parameters![job, now.day, now.run_no, now.position, now.version],
     )?;
-    let Some(before) = before else { return Ok(Vec::new()) };
-    let mut ended: Vec<(i64, Entry)> = known
+    let Some(before) = before else { return Ok(Which::These(Vec::new())) };
+    let Known { by_key, differences } = known;
+    let mut ended: Vec<(i64, Entry)> = by_key
         .iter()
         .filter(|(_, (_, seen))| !seen)
         .map(|(key, (entry, _))| (*key, *entry))
@@ -592,21 +625,33 @@ fn clear(
     let gone = gone.filter(|entry| entry.is_of_record() && !partners.contains(&entry.row));
     let declared = declared(tx, now.run_no)?;
     let ages = gone.map(|entry| (entry.number, now.day - entry.since)).collect();
-    let given_up = given_up(tx, before.run_no, declared, &ages)?;
+    let given_up = given_up(tx, before.run_no, declared.as_ref(), &ages)?;
+    let rested_on = match &declared {
+        Some(declared) if !ended.is_empty() && (declared.a_moves || declared.b_moves) => {
+            rested_on(tx, job, declared, before.run_no)?
+        }
+        _ => None,
+    };
     let types = types(tx, before.run_no, ended.iter().map(|(_, entry)| entry.number))?;
-    let mut settled: Vec<i64> =
-        known.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number).collect();
+    let (mut settled, mut stay) = (Vec::new(), Vec::new());
     let ended: Vec<Vec<SqlValue>> = ended
         .into_iter()
         .map(|(key, entry)| {
             let how = match (partners.contains(&entry.row), entry.is_of_record()) {
                 (true, true) => How::Matched,
                 (true, false) => How::Agrees,
-                (false, _) => given_up.get(&entry.number).copied().unwrap_or(How::Gone),
+                (false, _) => given_up.get(&entry.number).copied().unwrap_or_else(|| {
+                    let moves = declared.as_ref().is_some_and(|declared| {
+                        declared.moves(types.get(&entry.number).copied().unwrap_or_default())
+                    });
+                    match &rested_on {
+                        Some(known) if moves && !known.by_key.contains_key(&key) => How::NotTaken,
+                        _ => How::Gone,
+                    }
+                }),
             };
-            if how.settles(declared.is_some()) {
-                settled.push(entry.number);
-            }
+            let leaves = how.settles(declared.is_some());
+            if leaves { &mut settled } else { &mut stay }.push(entry.number);
             let mut row = parameters![
                 job,
                 now.day >> PERIOD,
@@ -623,16 +668,54 @@ fn clear(
         })
         .collect();
     rows::insert(tx, &CLEARED, &ended)?;
+    if by_key.len() == differences && 2 * stay.len() < differences {
+        stay.sort_unstable();
+        return Ok(Which::AllBut(stay));
+    }
+    settled.extend(by_key.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number));
     settled.sort_unstable();
-    Ok(settled)
+    Ok(Which::These(settled))
 }
 
 /// What a job says of its open items.
-#[derive(Clone, Copy)]
 struct Declared {
     a_moves: bool,
     b_moves: bool,
     max_age_days: Option<i32>,
+    /// The run that the open items were taken over from.
+    previous: Option<String>,
+}
+
+impl Declared {
+    /// Whether a break with this code of a type is about a movement.
+    fn moves(&self, diff_type: i64) -> bool {
+        match u8::try_from(diff_type).ok().and_then(DiffType::from_code) {
+            Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => self.a_moves,
+            Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => self.b_moves,
+            _ => self.a_moves || self.b_moves,
+        }
+    }
+}
+
+/// The breaks of the run that a run took its open items over from, if that is not the current one of the date before:
+/// an earlier date was run after it.
+fn rested_on(
+    tx: &mut dyn Transaction,
+    job: &str,
+    declared: &Declared,
+    before: i64,
+) -> Result<Option<Known>, Problem> {
+    let Some(previous) = &declared.previous else { return Ok(Some(Known::default())) };
+    let sql = format!(
+        "SELECT r.run_no FROM recon.recon_runs r WHERE r.run_id = $1 AND {}",
+        has_states(tx.dialect())
+    );
+    match tx.find(&sql, &parameters![previous], |row| row.count(0))? {
+        Some(run_no) if run_no == before => Ok(None),
+        Some(run_no) => known(tx, job, run_no).map(Some),
+        // Of a run that was pruned nobody knows what it left open.
+        None => Ok(None),
+    }
 }
 
 fn declared(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Declared>, Problem> {
@@ -641,16 +724,18 @@ fn declared(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Declared>, P
         Dialect::Postgres => format!("metadata #>> '{{{}}}'", path.replace('/', ",")),
     };
     let sql = format!(
-        "SELECT {}, {}, CAST({} AS text), {} FROM recon.recon_runs WHERE run_no = $1",
+        "SELECT {}, {}, CAST({} AS text), {}, {} FROM recon.recon_runs WHERE run_no = $1",
         setting("identity/open_items/a"),
         setting("identity/open_items/b"),
         setting("identity/open_items/max_age_days"),
-        setting("configuration/open_items")
+        setting("configuration/open_items"),
+        setting("open_items/previous/run")
     );
     let found = tx.find(&sql, &parameters![run_no], |row| {
         let moves = |column| Ok::<_, Problem>(row.str(column)? == Some("movements"));
         let max_age_days = row.str(2)?.and_then(|days| days.parse().ok());
-        let declared = Declared { a_moves: moves(0)?, b_moves: moves(1)?, max_age_days };
+        let (a_moves, b_moves, previous) = (moves(0)?, moves(1)?, row.text(4)?);
+        let declared = Declared { a_moves, b_moves, max_age_days, previous };
         Ok(row.str(3)?.map(|_| declared))
     })?;
     Ok(found.flatten())
@@ -661,7 +746,7 @@ fn declared(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Declared>, P
 fn given_up(
     tx: &mut dyn Transaction,
     before: i64,
-    declared: Option<Declared>,
+    declared: Option<&Declared>,
     ages: &HashMap<i64, i32>,
 ) -> Result<HashMap<i64, How>, Problem> {
     let Some(declared) = declared.filter(|it| it.a_moves || it.b_moves) else {
@@ -675,12 +760,7 @@ fn given_up(
     let columns = "d.diff_type, d.status, d.is_locked, \
                    (SELECT c.closes FROM recon.reason_codes c WHERE c.reason_id = d.reason_id)";
     each_difference(tx, before, columns, ages.keys().copied(), &mut |row| {
-        let diff_type = u8::try_from(row.count(1)?).ok().and_then(DiffType::from_code);
-        let moves = match diff_type {
-            Some(DiffType::MissingInSourceB | DiffType::DuplicateInSourceA) => declared.a_moves,
-            Some(DiffType::MissingInSourceA | DiffType::DuplicateInSourceB) => declared.b_moves,
-            _ => false,
-        };
+        let moves = declared.moves(row.count(1)?);
         let accepted = row.integer(2)? == Some(Status::Accepted.code().into());
         let number = row.count(0)?;
         if moves && accepted && row.boolean(3)? && row.boolean(4)? {
@@ -719,13 +799,7 @@ fn each_difference(
     let sql = format!(
         "SELECT {}, {columns} FROM recon.difference_rows d WHERE {}",
         dialect.number("d"),
-        match dialect {
-            Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
-            Dialect::Postgres => format!(
-                "d.run_no = {run_no} AND d.number = ANY (ARRAY(\
-                 SELECT value::bigint FROM json_array_elements_text($1::json)))"
-            ),
-        }
+        at_numbers(dialect, run_no)
     );
     let numbers: Vec<i64> = numbers.collect();
     for some in numbers.chunks(ITEMS) {
@@ -754,12 +828,12 @@ fn partners(
 impl Linked {
     /// The run of the date before a run.
     pub fn before(&self, run_no: i64) -> Option<i64> {
-        self.links.iter().find(|(_, now, _)| *now == run_no).map(|(before, ..)| *before)
+        self.links.iter().find(|leaving| leaving.now == run_no).map(|leaving| leaving.before)
     }
 
     /// The runs that are followed by another.
     pub fn old(&self) -> Vec<i64> {
-        self.links.iter().map(|(before, ..)| *before).collect()
+        self.links.iter().map(|leaving| leaving.before).collect()
     }
 
     /// The breaks of the date before that a run goes on with: their numbers in both.
@@ -769,8 +843,8 @@ impl Linked {
         Ok(kept.map(|entry| (entry.before, entry.number)).collect())
     }
 
-    /// Takes differences whose breaks go on or have cleared out of the queue, and gives the runs whose items must be counted
-    /// anew.
+    /// Takes differences whose breaks go on or have cleared out of the queue, and gives the runs whose items must be
+    /// counted anew.
     pub fn mark(self, tx: &mut dyn Transaction) -> Result<Vec<i64>, Problem> {
         let dialect = tx.dialect();
         for run_no in &self.recount {
@@ -780,49 +854,133 @@ impl Linked {
                 dialect.of_run("d", *run_no)
             );
             tx.execute(&sql, &[])?;
+            let sql = "UPDATE recon.break_dates SET items_left = 0 WHERE run_no = $1";
+            tx.execute(sql, &parameters![*run_no])?;
         }
-        let counts = self.recount.is_empty();
-        for (before, now, settled) in &self.links {
-            let at = match dialect {
-                Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
-                Dialect::Postgres => format!(
-                    "d.run_no = {before} AND d.number = ANY (ARRAY(\
-                     SELECT value::bigint FROM json_array_elements_text($1::json)))"
-                ),
-            };
-            let mut gone: BTreeMap<i64, (i64, f64)> = BTreeMap::new();
-            for some in settled.chunks(ITEMS) {
-                let places =
-                    || rows::numbers(some.iter().map(|number| place(dialect, *before, *number)));
-                if counts {
-                    let sql = format!(
-                        "SELECT coalesce(d.signature_id, 0), count(*), \
-                         coalesce(sum(d.amount_abs), 0.0) FROM recon.difference_rows d \
-                         WHERE {at} AND d.status = 1 AND d.later IS NULL GROUP BY 1"
-                    );
-                    for row in tx.query(&sql, &[places()])? {
-                        let sum = gone.entry(row.count(0)?).or_default();
-                        sum.0 += row.count(1)?;
-                        sum.1 += row.real(2)?.unwrap_or_default();
-                    }
-                }
-                let sql = format!(
-                    "UPDATE recon.difference_rows AS d SET later = {now} \
-                     WHERE {at} AND d.status IN (1, 2) AND d.later IS NULL"
-                );
-                tx.execute(&sql, &[places()])?;
-            }
-            for (signature, (items, sum)) in gone {
-                tx.execute(
-                    "UPDATE recon.item_counts SET items = items - $3, \
-                     amount_sum = amount_sum - $4 \
-                     WHERE run_no = $1 AND signature_id = $2 AND status = 1",
-                    &parameters![*before, signature, items, sum],
-                )?;
-            }
+        for leaving in &self.links {
+            leaving.mark(tx, self.recount.is_empty())?;
         }
         Ok(self.recount)
     }
+}
+
+/// Undecided items by their signatures: how many, and the sum of their amounts.
+type BySignature = BTreeMap<i64, (i64, f64)>;
+
+impl Leaving {
+    /// Takes the items out of the queue, and out of the counts unless these are made anew.
+    fn mark(&self, tx: &mut dyn Transaction, counts: bool) -> Result<(), Problem> {
+        let Self { before, now, which } = self;
+        let (Which::These(numbers) | Which::AllBut(numbers), own) = (which, *before);
+        let undecided = if counts { undecided(tx, own, numbers)? } else { BySignature::new() };
+        let change = match which {
+            Which::These(_) => {
+                set_later(tx, own, numbers, *now)?;
+                "items = items - $3, amount_sum = amount_sum - $4"
+            }
+            Which::AllBut(_) => {
+                let sql = "UPDATE recon.break_dates SET items_left = 1 WHERE run_no = $1";
+                tx.execute(sql, &parameters![own])?;
+                // Below 0: these stay, although their run has left the queue.
+                set_later(tx, own, numbers, -own)?;
+                if counts {
+                    let sql = "UPDATE recon.item_counts SET items = 0, amount_sum = 0 \
+                               WHERE run_no = $1 AND status = 1";
+                    tx.execute(sql, &parameters![own])?;
+                }
+                "items = $3, amount_sum = $4"
+            }
+        };
+        let sql = format!(
+            "UPDATE recon.item_counts SET {change} \
+             WHERE run_no = $1 AND signature_id = $2 AND status = 1"
+        );
+        for (signature, (items, sum)) in undecided {
+            tx.execute(&sql, &parameters![own, signature, items, sum])?;
+        }
+        Ok(())
+    }
+}
+
+/// The condition that a difference `d` of a run is one of the numbers at `$1`.
+fn at_numbers(dialect: Dialect, run_no: i64) -> String {
+    match dialect {
+        Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))".to_owned(),
+        Dialect::Postgres => format!(
+            "d.run_no = {run_no} AND d.number = ANY (ARRAY(\
+             SELECT value::bigint FROM json_array_elements_text($1::json)))"
+        ),
+    }
+}
+
+fn undecided(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    numbers: &[i64],
+) -> Result<BySignature, Problem> {
+    let dialect = tx.dialect();
+    let sql = format!(
+        "SELECT coalesce(d.signature_id, 0), count(*), coalesce(sum(d.amount_abs), 0.0) \
+         FROM recon.difference_rows d WHERE {} AND d.status = 1 AND d.later IS NULL GROUP BY 1",
+        at_numbers(dialect, run_no)
+    );
+    let mut found = BySignature::new();
+    for some in numbers.chunks(ITEMS) {
+        let places = some.iter().map(|number| place(dialect, run_no, *number));
+        for row in tx.query(&sql, &[rows::numbers(places)])? {
+            let sum = found.entry(row.count(0)?).or_default();
+            sum.0 += row.count(1)?;
+            sum.1 += row.real(2)?.unwrap_or_default();
+        }
+    }
+    Ok(found)
+}
+
+/// Sets `later` of the differences that nobody has decided.
+fn set_later(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    numbers: &[i64],
+    later: i64,
+) -> Result<(), Problem> {
+    let dialect = tx.dialect();
+    let sql = format!(
+        "UPDATE recon.difference_rows AS d SET later = {later} \
+         WHERE {} AND d.status IN (1, 2) AND d.later IS NULL",
+        at_numbers(dialect, run_no)
+    );
+    for some in numbers.chunks(ITEMS) {
+        let places = some.iter().map(|number| place(dialect, run_no, *number));
+        tx.execute(&sql, &[rows::numbers(places)])?;
+    }
+    Ok(())
+}
+
+/// The number that is above 0 if a difference `alias` leaves the queue and the counts while nobody has decided it: its
+/// break goes on at a later date, or has cleared.
+pub(super) fn left(dialect: Dialect, alias: &str) -> String {
+    format!(
+        "coalesce({alias}.later, \
+         (SELECT q.items_left FROM recon.break_dates q WHERE q.run_no = {}), 0)",
+        dialect.run_no(alias)
+    )
+}
+
+/// The same for the differences of one run.
+pub(super) fn left_of_run(
+    tx: &mut dyn Transaction,
+    alias: &str,
+    run_no: i64,
+) -> Result<String, Problem> {
+    let sql = "SELECT items_left FROM recon.break_dates WHERE run_no = $1";
+    let left = tx.find(sql, &parameters![run_no], |row| row.count(0))?.unwrap_or_default();
+    Ok(format!("coalesce({alias}.later, {left})"))
+}
+
+/// The runs that have left the queue, but for some items.
+pub(super) fn runs_that_left(tx: &mut dyn Transaction) -> Result<HashSet<i64>, Problem> {
+    let sql = "SELECT run_no FROM recon.break_dates WHERE items_left = 1";
+    Ok(tx.list_again(sql, &[], |row| row.count(0))?.into_iter().collect())
 }
 
 /// A break as it was at a date.
@@ -885,7 +1043,7 @@ pub(super) fn cleared(
         Ok((row.required(0)?, row.integer(1)?, row.integer(2)?))
     })?;
     let Some((job, Some(key), Some(since))) = found else { return Ok(None) };
-    let ended = ended(tx, &job, key, since)?;
+    let ended = ended(tx, &job, key, since)?.filter(|ended| ended.how != How::NotTaken as i64);
     Ok(ended.map(|ended| {
         let on = Date::from_days(i32::try_from(ended.on).unwrap_or_default());
         (on.to_string(), How::name(ended.how).to_owned())
@@ -938,7 +1096,7 @@ pub(super) fn last_seen(
     };
     let sql = format!(
         "SELECT b.job, d.break_key, d.since FROM recon.break_dates b \
-         JOIN recon.difference_rows d ON {at} WHERE b.run_no = $1 AND d.later IS NOT NULL"
+         JOIN recon.difference_rows d ON {at} WHERE b.run_no = $1 AND coalesce(d.later, b.items_left) > 0"
     );
     let found = tx.find(&sql, &parameters![run_no, place(dialect, run_no, number)], |row| {
         Ok((row.required(0)?, row.integer(1)?, row.integer(2)?))

@@ -70,6 +70,7 @@ migrations! {
     20 "0020" "records_first",
     21 "0021" "kinds_cleared",
     22 "0022" "cleared_breaks",
+    23 "0023" "runs_that_left",
 }
 
 /// A migration that a store says it has.

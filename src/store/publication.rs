@@ -314,11 +314,16 @@ fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     if tx.dialect() == Dialect::Sqlite {
         return Ok(());
     }
+    // As the indexes have them.
+    let stays = match breaks::runs_that_left(tx)?.contains(&run_no) {
+        false => "d.later IS NULL",
+        true => "d.later < 0",
+    };
     let sql = format!(
         "UPDATE recon.item_counts n SET least_confidence = d.confidence, least_since = d.since \
          FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, coalesce(min(d.confidence), 0) AS confidence, \
                coalesce(min(d.since), -2147483648) AS since FROM recon.difference_rows d \
-               WHERE d.run_no = {run_no} AND d.status = 1 AND d.later IS NULL GROUP BY 1) d \
+               WHERE d.run_no = {run_no} AND d.status = 1 AND {stays} GROUP BY 1) d \
          WHERE n.run_no = {run_no} AND n.status = 1 AND n.signature_id = d.signature_id"
     );
     tx.execute(&sql, &[]).map(drop)
@@ -327,7 +332,7 @@ fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
 /// Counts the items of a run of which not every row is at hand; they are in this table.
 fn count_items(tx: &mut dyn Transaction, table: &str, run_no: i64) -> Result<ItemCounts, Problem> {
     // An undecided item counts while its break is open, where that was seen last; that there are such items stays known.
-    let has_left = "d.status = 1 AND d.later IS NOT NULL";
+    let has_left = format!("d.status = 1 AND {} > 0", breaks::left_of_run(tx, "d", run_no)?);
     let sql = format!(
         "SELECT coalesce(d.signature_id, 0), d.status, \
          sum(CASE WHEN {has_left} THEN 0 ELSE 1 END), \

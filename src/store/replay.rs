@@ -633,7 +633,7 @@ fn compare_items(
         dialect.order("d", "")
     )
     .replace("NUMBER", &tx.dialect().number("d"));
-    let next_runs = breaks::next_runs(tx)?;
+    let (next_runs, left) = (breaks::next_runs(tx)?, breaks::runs_that_left(tx)?);
     let mut counted = Counted::new();
     // Runs without any difference have digests as well, which are those of nothing.
     let mut unread: BTreeSet<&str> = runs
@@ -667,13 +667,14 @@ fn compare_items(
         };
         let key = (reading.run.run_no, row.signature_id, status.code());
         let next = next_runs.get(&reading.run.run_no).copied();
-        if later.is_some() && later != next {
+        let has_left = later.map_or(left.contains(&reading.run.run_no), |later| later > 0);
+        if later.is_some_and(|later| later > 0) && later != next {
             found
                 .differs
                 .push(format!("{id}: a run that does not follow took it out of the queue"));
         }
         // An undecided item counts where its break was seen last.
-        if later.is_none() || status != Status::Unknown {
+        if !has_left || status != Status::Unknown {
             let (items, sum, size) = counted.entry(key).or_default();
             *items += 1;
             *sum += row.amount.unwrap_or_default();

@@ -510,3 +510,38 @@ fn an_item_that_expired_stays_in_the_queue_until_it_is_explained() {
         assert_eq!(queue(&job), ["16 T1"], "{store}");
     }
 }
+
+#[test]
+fn an_open_item_of_an_earlier_date_waits_until_later_dates_take_it_over() {
+    let open = "key: [id]\nopen_items: { a: movements, b: movements }";
+    let row = |id: &str| format!("{id},1,2026-01-15\n");
+    for store in stores() {
+        let job = Job::new(&store, open);
+        let lives = || job.breaks("ref, first_seen, last_seen, cleared_on, cleared_how, age_days");
+        let life = |id: &str, first: u32, last: u32| {
+            json!([
+                id,
+                format!("2026-01-{first}"),
+                format!("2026-01-{last}"),
+                null,
+                null,
+                16 - first
+            ])
+        };
+        job.run("2026-01-16", &row("T2"), "");
+        job.run("2026-01-15", &row("T1"), "");
+        // When the 16th ran, T1 was not there: that it lacks it clears nothing.
+        assert_eq!(queue(&job), ["15 T1", "16 T2"], "{store}");
+        assert_eq!(lives(), [life("T1", 15, 15), life("T2", 16, 16)], "{store}");
+        job.run("2026-01-16", &row("T2"), "");
+        assert_eq!(queue(&job), ["16 T1", "16 T2"], "{store}");
+        assert_eq!(lives(), [life("T1", 15, 16), life("T2", 16, 16)], "{store}");
+        // An earlier date that is run again: what the 16th took over from its run before goes on.
+        job.run("2026-01-15", &format!("{}{}", row("T1"), row("T3")), "");
+        assert_eq!(queue(&job), ["15 T3", "16 T1", "16 T2"], "{store}");
+        job.run("2026-01-16", &row("T2"), &row("T3"));
+        assert_eq!(queue(&job), ["16 T1", "16 T2"], "{store}");
+        let cleared = job.breaks("ref, cleared_on, cleared_how");
+        assert_eq!(cleared[1], json!(["T3", "2026-01-16", "MATCHED"]), "{store}");
+    }
+}

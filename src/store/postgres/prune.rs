@@ -9,7 +9,8 @@ use super::{PostgresStore, lock};
 use crate::diagnostic::Problem;
 use crate::domain::RunId;
 use crate::domain::run::IdClass;
-use crate::store::{PruneOrder, PruneOutcome, Pruned, prune, publication, stored};
+use crate::store::transact::Dialect;
+use crate::store::{PruneOrder, PruneOutcome, Pruned, breaks, prune, publication, stored};
 
 impl PostgresStore {
     pub(super) fn prune_runs(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {
@@ -154,12 +155,13 @@ fn delete_untouched(
     // The review's rows about deleted differences go too.
     let gone = "NOT EXISTS (SELECT FROM difference_rows d \
                 WHERE d.run_no = x.run_no AND d.number = x.number)";
+    let left = breaks::left(Dialect::Postgres, "d");
     transaction.batch_execute(&format!(
         "DELETE FROM item_counts WHERE run_no = {run_no}; \
          INSERT INTO item_counts (run_no, signature_id, status, items, amount_sum) \
          SELECT run_no, coalesce(signature_id, 0), status, count(*), coalesce(sum(amount_abs), 0) \
-         FROM difference_rows WHERE run_no = {run_no} AND status IS NOT NULL \
-         AND (status <> 1 OR later IS NULL) GROUP BY 1, 2, 3; \
+         FROM difference_rows d WHERE run_no = {run_no} AND status IS NOT NULL \
+         AND (status <> 1 OR {left} <= 0) GROUP BY 1, 2, 3; \
          DELETE FROM audit_samples x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM run_figures WHERE run_no = {run_no}; \

@@ -79,6 +79,7 @@ fn index(client: &mut Client, parent: &str, table: &str) -> Result<(), Error> {
              WHERE status = 1 AND later IS NULL AND amount_abs IS NOT NULL; \
              CREATE INDEX ON {table} (severity, since, run_no, number, signature_id) \
              WHERE status = 1 AND later IS NULL; \
+             CREATE INDEX ON {table} (run_no, number) WHERE status = 1 AND later < 0; \
              CREATE INDEX ON {table} (signature_id, status, run_no, number)"
         ))?;
     }

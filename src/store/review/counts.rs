@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::diagnostic::Problem;
 use crate::domain::{DiffType, Severity, Status};
+use crate::store::breaks;
 use crate::store::layout::ItemKey;
 use crate::store::rows::parameters;
 
@@ -65,36 +66,37 @@ pub(super) const fn whole(count: f64) -> u64 {
 impl ReviewTables<'_> {
     /// Items of a query by run and signature: from the counts that are kept where the query allows that.
     pub fn counts(&mut self, query: &ItemQuery) -> Result<Vec<SignatureCount>, Problem> {
-        let dialect = self.dialect();
         let query = &ItemQuery { some_runs: true, ..query.clone() };
         let kept = query.conditions.is_empty();
-        let (from, run, columns) = if kept {
+        let (from, run, columns, conditions) = if kept {
             (
                 "recon.item_counts d",
                 "d.run_no".to_owned(),
                 "CAST(sum(d.items) AS double precision), sum(d.amount_sum)",
+                vec![self.condition(query, "d.run_no")],
             )
         } else {
-            ("recon.difference_rows d", dialect.run_no("d"), "count(*), sum(d.amount_abs)")
+            let run = self.dialect().run_no("d");
+            let conditions = self.row_conditions(query)?;
+            ("recon.difference_rows d", run, "count(*), sum(d.amount_abs)", conditions)
         };
-        let mut condition = self.condition(query, &run);
-        if !kept {
-            condition.newest(query);
+        let mut counts = Vec::new();
+        for condition in conditions {
+            let sql = format!(
+                "SELECT {run}, coalesce(d.signature_id, 0), {columns} FROM {from} \
+                 WHERE {} GROUP BY 1, 2",
+                condition.sql
+            );
+            counts.extend(self.tx.list(&sql, &condition.values, |row| {
+                Ok(SignatureCount {
+                    run_no: row.count(0)?,
+                    signature_id: row.count(1)?,
+                    status: query.status,
+                    items: whole(row.real(2)?.unwrap_or_default()),
+                    amount: row.real(3)?.unwrap_or_default(),
+                })
+            })?);
         }
-        let sql = format!(
-            "SELECT {run}, coalesce(d.signature_id, 0), {columns} FROM {from} \
-             WHERE {} GROUP BY 1, 2",
-            condition.sql
-        );
-        let mut counts = self.tx.list(&sql, &condition.values, |row| {
-            Ok(SignatureCount {
-                run_no: row.count(0)?,
-                signature_id: row.count(1)?,
-                status: query.status,
-                items: whole(row.real(2)?.unwrap_or_default()),
-                amount: row.real(3)?.unwrap_or_default(),
-            })
-        })?;
         counts.retain(|count| count.items > 0);
         Ok(counts)
     }
@@ -107,27 +109,29 @@ impl ReviewTables<'_> {
     ) -> Result<(), Problem> {
         let dialect = self.dialect();
         let query = &ItemQuery { some_runs: true, ..query.clone() };
-        let mut condition = self.condition(query, &dialect.run_no("d"));
-        condition.newest(query);
-        let sql = format!(
-            "SELECT {}, d.status, d.is_locked, coalesce(d.signature_id, 0), d.diff_type, \
-             d.severity, coalesce(d.amount_abs, 0), d.since FROM recon.difference_rows d WHERE {}",
-            dialect.key("d"),
-            condition.sql
-        );
         let code = |value: i64| u8::try_from(value).unwrap_or_default();
-        self.tx.query_each(&sql, &condition.values, &mut |row| {
-            each(RowCount {
-                key: read_key(&row)?,
-                status: Status::from_code(code(row.count(2)?)),
-                locked: row.boolean(3)?,
-                signature_id: row.count(4)?,
-                diff_type: DiffType::from_code(code(row.count(5)?)),
-                severity: Severity::from_code(code(row.count(6)?)),
-                amount: row.real(7)?.unwrap_or_default(),
-                since: row.integer(8)?.and_then(|day| i32::try_from(day).ok()),
-            })
-        })
+        for condition in self.row_conditions(query)? {
+            let sql = format!(
+                "SELECT {}, d.status, d.is_locked, coalesce(d.signature_id, 0), d.diff_type, \
+                 d.severity, coalesce(d.amount_abs, 0), d.since FROM recon.difference_rows d \
+                 WHERE {}",
+                dialect.key("d"),
+                condition.sql
+            );
+            self.tx.query_each(&sql, &condition.values, &mut |row| {
+                each(RowCount {
+                    key: read_key(&row)?,
+                    status: Status::from_code(code(row.count(2)?)),
+                    locked: row.boolean(3)?,
+                    signature_id: row.count(4)?,
+                    diff_type: DiffType::from_code(code(row.count(5)?)),
+                    severity: Severity::from_code(code(row.count(6)?)),
+                    amount: row.real(7)?.unwrap_or_default(),
+                    since: row.integer(8)?.and_then(|day| i32::try_from(day).ok()),
+                })
+            })?;
+        }
+        Ok(())
     }
 
     /// The kept counts of the current runs.
@@ -173,7 +177,8 @@ impl ReviewTables<'_> {
 
     /// How many items of current runs wait like this.
     pub fn count_waiting(&mut self, look: HeadCount<'_>) -> Result<u64, Problem> {
-        let undecided = "d.status = 1 AND d.later IS NULL";
+        let undecided = format!("d.status = 1 AND {} <= 0", breaks::left(self.dialect(), "d"));
+        let undecided = undecided.as_str();
         let (table, kept, item, values) = match look {
             HeadCount::SentBack => ("sent_back", "1 = 1", undecided, Vec::new()),
             HeadCount::AssignedTo(person) => {

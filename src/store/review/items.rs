@@ -74,13 +74,14 @@ impl Item {
 
 /// An item's columns and tables, as [`item`] reads them.
 fn select(dialect: Dialect) -> String {
-    let key = dialect.key("d");
+    let (key, left) = (dialect.key("d"), breaks::left(dialect, "d"));
     format!(
         "SELECT {key}, d.diff_type, d.severity, d.value_a, d.value_b, d.reason_id, d.functional, \
          d.confidence, d.status, d.assigner_id, w.name, w.is_person, d.explanation, \
          d.signature_id, d.amount_abs, d.assigned_at, d.is_locked, d.version, \
          EXISTS (SELECT 1 FROM recon.audit_samples s \
-                 WHERE (s.run_no, s.number) = ({key}) AND s.outcome IS NULL), d.since, d.later IS NOT NULL \
+                 WHERE (s.run_no, s.number) = ({key}) AND s.outcome IS NULL), d.since, \
+         d.status IN (1, 2) AND {left} > 0 \
          FROM recon.difference_rows d \
          LEFT JOIN recon.assigners w ON w.assigner_id = d.assigner_id"
     )
@@ -212,8 +213,8 @@ impl ReviewTables<'_> {
     pub fn count_undecided(&mut self, signatures: &[i64]) -> Result<u64, Problem> {
         let within = rows::numbers_in(self.dialect(), "$1");
         let sql = format!(
-            "SELECT count(*) FROM recon.difference_rows d \
-             WHERE d.status = 1 AND d.later IS NULL AND d.signature_id IN {within}"
+            "SELECT CAST(coalesce(sum(n.items), 0) AS bigint) FROM recon.item_counts n \
+             WHERE n.status = 1 AND n.items > 0 AND n.signature_id IN {within}"
         );
         let found = self.tx.count(&sql, &[rows::numbers(signatures.iter().copied())])?;
         Ok(found.cast_unsigned())

@@ -7,7 +7,7 @@
 //! proposed, samples) start from that table. What is left for row by row conditions is read until a page is full or
 //! there are no more rows, so that a page is never empty while items follow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,9 @@ use crate::domain::review::is_blind;
 use crate::domain::{Severity, Status};
 use crate::store::batch::FIELD_BITS;
 use crate::store::layout::{ItemKey, MAX_NUMBER, NUMBER_BITS, row_id};
-use crate::store::transact::Dialect;
-use crate::store::{MAX_FIELDS, SqlValue};
+use crate::store::rows;
+use crate::store::transact::{Dialect, SqlRow};
+use crate::store::{MAX_FIELDS, SqlValue, breaks};
 
 use super::condition::{Where, joined};
 use super::{ReviewTables, read_key};
@@ -134,9 +135,6 @@ impl Ages {
     }
 }
 
-/// An undecided item is shown where its break was seen last.
-const NEWEST: &str = "d.later IS NULL";
-
 /// In which order items come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ItemOrder {
@@ -227,10 +225,11 @@ impl Where {
         self.newest(query);
     }
 
-    /// Leaves out undecided items whose break goes on at a later date.
+    /// Leaves out undecided items whose break goes on at a later date, row by row.
     pub fn newest(&mut self, query: &ItemQuery) {
-        if query.status == Some(Status::Unknown) && !query.with_later {
-            self.and(NEWEST);
+        if query.waits() {
+            let left = breaks::left(self.dialect, "d");
+            self.and(&format!("{left} <= 0"));
         }
     }
 
@@ -379,6 +378,11 @@ fn holds(dialect: Dialect, record: &str, text: &str, at: usize) -> String {
 }
 
 impl ItemQuery {
+    /// Whether it is about what waits for a decision.
+    pub(super) fn waits(&self) -> bool {
+        self.status == Some(Status::Unknown) && !self.with_later
+    }
+
     /// The same query for the items of one signature (0: of none).
     #[must_use]
     pub fn of_signature(&self, signature_id: i64) -> Self {
@@ -488,78 +492,104 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &[], |row| row.count(0))
     }
 
-    /// The undecided items of a severity whose breaks began within some days, in runs of the query.
-    fn of_severity(
-        &mut self,
-        query: &ItemQuery,
-        severity: Severity,
-        since: Days,
-    ) -> Result<Where, Problem> {
-        let runs = self.chosen_runs(query, severity)?;
-        Ok(within(self.dialect(), query, severity, since, runs.as_deref()))
+    /// Where the undecided items of these runs are.
+    pub(super) fn sections(&mut self, runs: &[i64]) -> Result<Vec<Section>, Problem> {
+        let left = breaks::runs_that_left(self.tx)?;
+        let (staying, whole): (Vec<i64>, Vec<i64>) =
+            runs.iter().partition(|run| left.contains(run));
+        Ok(Section::all(self.dialect(), whole, staying))
     }
 
-    /// The runs that a statement has to name; `None` for all.
-    fn chosen_runs(
-        &mut self,
-        query: &ItemQuery,
-        severity: Severity,
-    ) -> Result<Option<Vec<i64>>, Problem> {
-        let names = query.some_runs || self.dialect() == Dialect::Postgres;
-        names.then(|| self.runs_of_severity(query, severity)).transpose()
-    }
-
-    /// Runs of PostgreSQL with the least value that their undecided items have in a column, the least first.
+    /// The places of a section that are read one after the other, each with the first value that it may have in a
+    /// column, in that order.
     fn bounds(
         &mut self,
         column: Column,
-        runs: &[i64],
+        section: &Section,
         signature: Option<i64>,
-    ) -> Result<Vec<Ordered>, Problem> {
-        let mut counts = Where::new(Dialect::Postgres, "n.status = 1 AND n.items > 0");
-        counts.of_runs("n.run_no", runs);
-        if let Some(id) = signature {
-            counts.and(&format!("n.signature_id = {id}"));
+        narrow: &dyn Fn(&mut Where),
+    ) -> Result<Vec<Bound>, Problem> {
+        match section.dialect {
+            Dialect::Postgres => {
+                let mut counts = Where::new(section.dialect, "n.status = 1 AND n.items > 0");
+                counts.of_runs("n.run_no", &section.places);
+                if let Some(id) = signature {
+                    counts.and(&format!("n.signature_id = {id}"));
+                }
+                let sql = format!(
+                    "SELECT n.run_no, 0, min(n.least_{}), n.run_no FROM recon.item_counts n \
+                     WHERE {} GROUP BY 1 ORDER BY 3, 1",
+                    column.name, counts.sql
+                );
+                self.tx.list_again(&sql, &counts.values, bound)
+            }
+            Dialect::Sqlite => {
+                let mut places = section.places.clone();
+                if let Some(id) = signature {
+                    let sql = "SELECT n.run_no FROM recon.item_counts n \
+                               WHERE n.signature_id = $1 AND n.status = 1 AND n.items > 0";
+                    let runs = self.tx.list_again(sql, &[id.into()], |row| row.count(0))?;
+                    let runs: HashSet<i64> = runs.into_iter().collect();
+                    places.retain(|place| runs.contains(&place.abs()));
+                }
+                let mut rows = Where::new(section.dialect, "");
+                let values = rows.bind(rows::numbers(places.iter().copied()));
+                rows.sql = format!("{UNDECIDED} AND {PLACE} = s.value");
+                narrow(&mut rows);
+                let down = if column.descending { " DESC" } else { "" };
+                let sql = format!(
+                    "SELECT {}, d.{}, x.place FROM (SELECT s.value AS place, \
+                     (SELECT d.id FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT 1) AS id \
+                     FROM json_each({values}) s) x CROSS JOIN recon.difference_rows d ON d.id = x.id \
+                     ORDER BY d.{}{down}, d.id{down}",
+                    section.dialect.key("d"),
+                    column.name,
+                    rows.sql,
+                    column.order(section.dialect),
+                    column.name,
+                );
+                self.tx.list_again(&sql, &rows.values, bound)
+            }
         }
-        let sql = format!(
-            "SELECT n.run_no, 0, min(n.least_{}) FROM recon.item_counts n WHERE {} \
-             GROUP BY 1 ORDER BY 3, 1",
-            column.name, counts.sql
-        );
-        self.ordered_keys(&sql, &counts.values)
     }
 
-    /// The first items in the order of a column, of runs of PostgreSQL: to plan a statement over all its partitions
-    /// takes longer than to read from those that come first. `rows` are those of some runs.
+    /// The first items of a section in the order of a column. On PostgreSQL, to plan a statement over all partitions
+    /// takes longer than to read from those that come first; on SQLite each place is in that order in the index.
     fn first(
         &mut self,
         column: Column,
-        bounds: &[Ordered],
+        section: &Section,
+        bounds: &[Bound],
         most: usize,
-        rows: impl Fn(&[i64]) -> Where,
+        narrow: &dyn Fn(&mut Where),
     ) -> Result<Vec<Ordered>, Problem> {
-        let (mut found, mut done, mut together): (Vec<Ordered>, _, _) = (Vec::new(), 0, TOGETHER);
+        let dialect = section.dialect;
+        let (mut found, mut done): (Vec<Ordered>, _) = (Vec::new(), 0);
+        let mut together = if dialect == Dialect::Sqlite { 1 } else { TOGETHER };
         while let Some(next) = bounds.get(done) {
             if found.len() == most
-                && found.last().is_some_and(|last| column.compare(last, next).is_lt())
+                && found.last().is_some_and(|last| column.compare(last, &next.first).is_lt())
             {
                 break;
             }
             let some = &bounds[done..bounds.len().min(done + together)];
-            let runs: Vec<i64> = some.iter().map(|(key, _)| key.run_no).collect();
-            let rows = rows(&runs);
+            let places: Vec<i64> = some.iter().map(|bound| bound.place).collect();
+            let mut rows = section.rows(&places);
+            narrow(&mut rows);
             let sql = format!(
-                "SELECT d.run_no, d.number, d.{} FROM recon.difference_rows d WHERE {} \
-                 ORDER BY {} LIMIT {most}",
+                "SELECT {}, d.{} FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
+                dialect.key("d"),
                 column.name,
                 rows.sql,
-                column.order(Dialect::Postgres)
+                column.order(dialect)
             );
             found.extend(self.ordered_keys(&sql, &rows.values)?);
             found.sort_by(|left, right| column.compare(left, right));
             found.truncate(most);
             done += some.len();
-            together *= 4;
+            if dialect == Dialect::Postgres {
+                together *= 4;
+            }
         }
         Ok(found)
     }
@@ -571,58 +601,43 @@ impl ReviewTables<'_> {
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
-        let dialect = self.dialect();
         let (all, ages) = (query.of_any_age(), query.ages().map(Ages::new));
-        let columns = format!("{}, d.{}", dialect.key("d"), OLDEST.name);
         let mut found: Vec<Ordered> = Vec::new();
         for severity in Severity::ALL {
             let Some(since) = ages.as_ref().map_or(Some((None, None)), |ages| ages.days(*severity))
             else {
                 continue;
             };
-            let runs = self.chosen_runs(&all, *severity)?;
-            let rows = within(dialect, &all, *severity, since, runs.as_deref());
-            let bounds = match (dialect, &runs) {
-                (Dialect::Postgres, Some(runs)) => self.bounds(OLDEST, runs, None)?,
-                _ => Vec::new(),
-            };
-            let (mut at, mut own) = (at, 0);
-            // Few are left out where the days of most runs are those of all.
-            let mut most = (2 * limit).max(100);
-            loop {
-                let behind = |mut rows: Where| {
-                    if let Some(at) = at {
-                        rows.behind(OLDEST, at);
-                    }
-                    rows
-                };
-                let read = match dialect {
-                    Dialect::Sqlite => {
-                        let rows = behind(rows.clone());
-                        let sql = format!(
-                            "SELECT {columns} FROM recon.difference_rows d WHERE {} ORDER BY {} \
-                             LIMIT {most}",
-                            rows.sql,
-                            OLDEST.order(dialect)
-                        );
-                        self.ordered_keys(&sql, &rows.values)?
-                    }
-                    Dialect::Postgres => self.first(OLDEST, &bounds, most, |runs| {
-                        behind(within(dialect, &all, *severity, since, Some(runs)))
-                    })?,
-                };
-                at = read.last().copied().map(Position::of);
-                let is_all = read.len() < most;
+            let runs = self.runs_of_severity(&all, *severity)?;
+            for section in self.sections(&runs)? {
                 let fits = |(key, since): &Ordered| {
                     ages.as_ref().is_none_or(|ages| ages.has(*severity, key.run_no, *since))
                 };
-                let before = found.len();
-                found.extend(read.into_iter().filter(fits));
-                own += found.len() - before;
-                if is_all || own > limit {
-                    break;
+                let (mut at, mut own) = (at, 0);
+                // Few are left out where the days of most runs are those of all.
+                let mut most = (2 * limit).max(100);
+                loop {
+                    let aged = |rows: &mut Where| {
+                        rows.aged(*severity, since);
+                        if let Some(at) = at {
+                            rows.behind(OLDEST, at);
+                        }
+                    };
+                    let bounds = self.bounds(OLDEST, &section, None, &aged)?;
+                    let read = self.first(OLDEST, &section, &bounds, most, &|rows| {
+                        aged(rows);
+                        rows.narrow(&all, "d");
+                    })?;
+                    at = read.last().copied().map(Position::of);
+                    let is_all = read.len() < most;
+                    let before = found.len();
+                    found.extend(read.into_iter().filter(fits));
+                    own += found.len() - before;
+                    if is_all || own > limit {
+                        break;
+                    }
+                    most = (4 * most).min(BUDGET);
                 }
-                most = (4 * most).min(BUDGET);
             }
         }
         found.sort_by(|left, right| OLDEST.compare(left, right));
@@ -636,21 +651,28 @@ impl ReviewTables<'_> {
         severity: Severity,
         since: Days,
     ) -> Result<Vec<DayCount>, Problem> {
-        let condition = self.of_severity(query, severity, since)?;
-        let sql = format!(
-            "SELECT {}, coalesce(d.signature_id, 0), d.since, count(*) \
-             FROM recon.difference_rows d WHERE {} AND d.since IS NOT NULL GROUP BY 1, 2, 3",
-            self.dialect().run_no("d"),
-            condition.sql
-        );
-        self.tx.list_again(&sql, &condition.values, |row| {
-            Ok(DayCount {
-                run_no: row.count(0)?,
-                signature_id: row.count(1)?,
-                since: i32::try_from(row.count(2)?).unwrap_or_default(),
-                items: row.count(3)?.cast_unsigned(),
-            })
-        })
+        let runs = self.runs_of_severity(query, severity)?;
+        let mut counts = Vec::new();
+        for section in self.sections(&runs)? {
+            let mut condition = section.all_rows();
+            condition.aged(severity, since);
+            condition.narrow(query, "d");
+            let sql = format!(
+                "SELECT {}, coalesce(d.signature_id, 0), d.since, count(*) \
+                 FROM recon.difference_rows d WHERE {} AND d.since IS NOT NULL GROUP BY 1, 2, 3",
+                self.dialect().run_no("d"),
+                condition.sql
+            );
+            counts.extend(self.tx.list_again(&sql, &condition.values, |row| {
+                Ok(DayCount {
+                    run_no: row.count(0)?,
+                    signature_id: row.count(1)?,
+                    since: i32::try_from(row.count(2)?).unwrap_or_default(),
+                    items: row.count(3)?.cast_unsigned(),
+                })
+            })?);
+        }
+        Ok(counts)
     }
 
     /// How many undecided items have these ages.
@@ -675,10 +697,27 @@ impl ReviewTables<'_> {
         {
             return self.count_aged(query, &Ages::new(ages));
         }
-        let mut condition = self.condition(query, &self.dialect().run_no("d"));
-        condition.newest(query);
-        let sql = format!("SELECT count(*) FROM recon.difference_rows d WHERE {}", condition.sql);
-        Ok(self.tx.count(&sql, &condition.values)?.cast_unsigned())
+        let mut items = 0;
+        for condition in self.row_conditions(query)? {
+            let sql =
+                format!("SELECT count(*) FROM recon.difference_rows d WHERE {}", condition.sql);
+            items += self.tx.count(&sql, &condition.values)?.cast_unsigned();
+        }
+        Ok(items)
+    }
+
+    /// Conditions on items `d` that together choose those of a query, each once.
+    pub(super) fn row_conditions(&mut self, query: &ItemQuery) -> Result<Vec<Where>, Problem> {
+        if !query.waits() {
+            return Ok(vec![self.condition(query, &self.dialect().run_no("d"))]);
+        }
+        let sections = self.sections(&query.runs)?;
+        let conditions = sections.iter().map(|section| {
+            let mut condition = section.all_rows();
+            condition.narrow(query, "d");
+            condition
+        });
+        Ok(conditions.collect())
     }
 
     /// All of a query as one condition on items `d`, whose run is in this column.
@@ -851,42 +890,46 @@ impl ReviewTables<'_> {
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
-        let dialect = self.dialect();
         let streams: Vec<Option<i64>> = match &query.signatures {
             Some(ids) if ids.len() <= STREAMS && column.by_signature => {
                 ids.iter().copied().map(Some).collect()
             }
             _ => vec![None],
         };
-        let budget = (BUDGET / streams.len()).max(limit + 1);
-        let mut found: Vec<Ordered> = Vec::new();
-        // Where a stream was not read to its end, nothing behind that place may be shown yet.
-        let mut horizon: Option<Ordered> = None;
-        for stream in streams {
-            if dialect == Dialect::Postgres
-                && column.name == LOWEST_CONFIDENCE.name
-                && !column.descending
-                && query.conditions.is_empty()
-                && (stream.is_some() || query.signatures.is_none())
-            {
-                let bounds = self.bounds(column, &query.runs, stream)?;
-                found.extend(self.first(column, &bounds, limit + 1, |runs| {
-                    let mut rows = Where::new(dialect, format!("d.status = 1 AND {NEWEST}"));
-                    if let Some(id) = stream {
-                        let id = rows.bind(id);
-                        rows.and(&format!("d.signature_id = {id}"));
-                    }
-                    if let Some(at) = at {
-                        rows.behind(column, at);
-                    }
-                    rows.of_runs("d.run_no", runs);
-                    rows
-                })?);
-                continue;
+        let mut reading = Reading {
+            column,
+            at,
+            limit,
+            budget: (BUDGET / streams.len()).max(limit + 1),
+            found: Vec::new(),
+            horizon: None,
+        };
+        for section in self.sections(&query.runs)? {
+            for stream in &streams {
+                self.read_stream(query, &section, *stream, &mut reading)?;
             }
-            let mut rows = Where::new(dialect, format!("d.status = 1 AND {NEWEST}"));
-            if let Some(id) = stream {
-                let id = rows.bind(id);
+        }
+        let Reading { mut found, horizon, .. } = reading;
+        found.sort_by(|left, right| column.compare(left, right));
+        if let Some(horizon) = horizon {
+            found.retain(|one| column.compare(one, &horizon).is_le());
+        }
+        Ok(cut(found, limit).unwrap_or_else(|found| (found, horizon.map(Position::of))))
+    }
+
+    /// Reads the first items of a section, and of a signature, in the order of a column.
+    fn read_stream(
+        &mut self,
+        query: &ItemQuery,
+        section: &Section,
+        signature: Option<i64>,
+        reading: &mut Reading,
+    ) -> Result<(), Problem> {
+        let Reading { column, at, limit, budget, .. } = *reading;
+        let dialect = section.dialect;
+        // What the index knows.
+        let indexed = |rows: &mut Where| {
+            if let Some(id) = signature {
                 rows.and(&format!("d.signature_id = {id}"));
             }
             if column.name == LARGEST_AMOUNT.name {
@@ -895,39 +938,50 @@ impl ReviewTables<'_> {
             if let Some(at) = at {
                 rows.behind(column, at);
             }
-            // On PostgreSQL this chooses partitions; on SQLite it would keep the index from being used.
-            if dialect == Dialect::Postgres {
-                rows.of_runs("d.run_no", &query.runs);
+        };
+        // What is looked at row by row.
+        let narrow = |condition: &mut Where| {
+            if signature.is_none() {
+                condition.narrow(query, "d");
+            } else {
+                condition.narrow(&ItemQuery { signatures: None, ..query.clone() }, "d");
             }
-            let narrow = |condition: &mut Where| {
-                if dialect == Dialect::Sqlite && query.some_runs {
-                    condition.of_runs(&dialect.run_no("d"), &query.runs);
-                }
-                if stream.is_none() {
-                    condition.narrow(query, "d");
-                } else {
-                    condition.narrow(&ItemQuery { signatures: None, ..query.clone() }, "d");
-                }
-            };
-            let window = Window {
-                rows: &rows,
-                value: &format!("d.{}", column.name),
-                order: &column.order(dialect),
-                budget,
-            };
-            let (stream, last) = self.window(&window, narrow, limit)?;
-            if let Some(last) = last
-                && horizon.is_none_or(|known| column.compare(&last, &known).is_lt())
-            {
-                horizon = Some(last);
+        };
+        let is_narrow =
+            !query.conditions.is_empty() || (signature.is_none() && query.signatures.is_some());
+        let has_bounds = dialect == Dialect::Sqlite
+            || (column.name == LOWEST_CONFIDENCE.name && !column.descending && !is_narrow);
+        let places = match has_bounds {
+            true => self.bounds(column, section, signature, &indexed)?,
+            false => Vec::new(),
+        };
+        if has_bounds && !is_narrow {
+            let first = self.first(column, section, &places, limit + 1, &indexed)?;
+            reading.take(first, None);
+            return Ok(());
+        }
+        let order = column.order(dialect);
+        let value = format!("d.{}", column.name);
+        let mut read = |places: &[i64], budget: usize| {
+            let mut rows = section.rows(places);
+            indexed(&mut rows);
+            let window = Window { rows: &rows, value: &value, order: &order, budget };
+            self.window(&window, narrow, limit)
+        };
+        if dialect == Dialect::Postgres {
+            let (found, last) = read(&section.places, budget)?;
+            reading.take(found, last);
+            return Ok(());
+        }
+        for (count, bound) in places.iter().enumerate() {
+            if reading.is_behind(&bound.first) {
+                break;
             }
-            found.extend(stream);
+            let budget = (budget >> count.min(16)).max(limit + 1);
+            let (found, last) = read(&[bound.place], budget)?;
+            reading.take(found, last);
         }
-        found.sort_by(|left, right| column.compare(left, right));
-        if let Some(horizon) = horizon {
-            found.retain(|one| column.compare(one, &horizon).is_le());
-        }
-        Ok(cut(found, limit).unwrap_or_else(|found| (found, horizon.map(Position::of))))
+        Ok(())
     }
 
     /// Undecided items with the largest product of amount and chance of staying first: all of them are looked at.
@@ -938,12 +992,6 @@ impl ReviewTables<'_> {
         limit: usize,
     ) -> Result<Page, Problem> {
         let dialect = self.dialect();
-        let mut rows =
-            Where::new(dialect, format!("d.status = 1 AND {NEWEST} AND d.amount_abs IS NOT NULL"));
-        if query.some_runs || dialect == Dialect::Postgres {
-            rows.of_runs(&dialect.run_no("d"), &query.runs);
-        }
-        rows.narrow(query, "d");
         let chances: Vec<String> = query
             .chances
             .iter()
@@ -958,28 +1006,34 @@ impl ReviewTables<'_> {
             Dialect::Sqlite => "d.id",
             Dialect::Postgres => "d.run_no, d.number",
         };
-        let mut behind = Where { sql: "1 = 1".to_owned(), ..rows.clone() };
-        if let Some(at) = at {
-            let value = behind.bind(f64::from_bits(at.bits));
-            behind.and(&match dialect {
-                Dialect::Sqlite => {
-                    format!("(x.risk, x.id) < ({value}, {})", row_id(at.run_no, at.number))
-                }
-                Dialect::Postgres => format!(
-                    "(x.risk, x.run_no, x.number) < ({value}, {}, {})",
-                    at.run_no, at.number
-                ),
-            });
+        let mut found: Vec<Ordered> = Vec::new();
+        for mut rows in self.row_conditions(query)? {
+            rows.and("d.amount_abs IS NOT NULL");
+            let mut behind = Where { sql: "1 = 1".to_owned(), ..rows.clone() };
+            if let Some(at) = at {
+                let value = behind.bind(f64::from_bits(at.bits));
+                behind.and(&match dialect {
+                    Dialect::Sqlite => {
+                        format!("(x.risk, x.id) < ({value}, {})", row_id(at.run_no, at.number))
+                    }
+                    Dialect::Postgres => format!(
+                        "(x.risk, x.run_no, x.number) < ({value}, {}, {})",
+                        at.run_no, at.number
+                    ),
+                });
+            }
+            let sql = format!(
+                "SELECT {}, x.risk FROM (SELECT {place}, {risk} AS risk FROM recon.difference_rows d \
+                 WHERE {}) x WHERE {} ORDER BY {order} LIMIT {}",
+                dialect.key("x"),
+                rows.sql,
+                behind.sql,
+                limit + 1
+            );
+            found.extend(self.ordered_keys(&sql, &behind.values)?);
         }
-        let sql = format!(
-            "SELECT {}, x.risk FROM (SELECT {place}, {risk} AS risk FROM recon.difference_rows d \
-             WHERE {}) x WHERE {} ORDER BY {order} LIMIT {}",
-            dialect.key("x"),
-            rows.sql,
-            behind.sql,
-            limit + 1
-        );
-        let found = self.ordered_keys(&sql, &behind.values)?;
+        // As of any column: the largest first.
+        found.sort_by(|left, right| LARGEST_AMOUNT.compare(left, right));
         Ok(cut(found, limit).unwrap_or_else(|found| (found, None)))
     }
 
@@ -1184,29 +1238,114 @@ impl ReviewTables<'_> {
     }
 }
 
-/// The undecided items of a severity whose breaks began within some days, in these runs or in all.
-fn within(
+/// Undecided items on SQLite, as its indexes have them: by the place, which is the run's number, below 0 for those that
+/// stay though their run has left the queue.
+const UNDECIDED: &str = "d.status = 1 AND coalesce(d.later, 0) <= 0";
+const PLACE: &str = "coalesce(d.later, d.id >> 40)";
+
+/// Undecided items that are read through the same indexes.
+pub(super) struct Section {
     dialect: Dialect,
-    query: &ItemQuery,
-    severity: Severity,
-    since: Days,
-    runs: Option<&[i64]>,
-) -> Where {
-    let mut condition = Where::new(
-        dialect,
-        format!("d.status = 1 AND {NEWEST} AND d.severity = {}", severity.code()),
-    );
-    let (first, last) = since;
-    for (sign, day) in [(">=", first), ("<=", last)] {
-        if let Some(day) = day {
-            condition.and(&format!("d.since {sign} {day}"));
+    /// On PostgreSQL the numbers of the runs.
+    places: Vec<i64>,
+    /// On PostgreSQL: the items that stay though these runs have left the queue.
+    stay: bool,
+}
+
+impl Section {
+    /// Of runs that are in the queue as a whole, and of some that have left it but for some items.
+    fn all(dialect: Dialect, whole: Vec<i64>, staying: Vec<i64>) -> Vec<Self> {
+        let section = |places, stay| Self { dialect, places, stay };
+        let mut sections = match dialect {
+            Dialect::Postgres => vec![section(whole, false), section(staying, true)],
+            Dialect::Sqlite => {
+                let staying = staying.into_iter().map(|run| -run);
+                vec![section(whole.into_iter().chain(staying).collect(), false)]
+            }
+        };
+        sections.retain(|section| !section.places.is_empty());
+        sections
+    }
+
+    /// The items at some of the places.
+    fn rows(&self, places: &[i64]) -> Where {
+        let mut rows = Where::new(
+            self.dialect,
+            match (self.dialect, self.stay) {
+                (Dialect::Sqlite, _) => UNDECIDED,
+                (Dialect::Postgres, false) => "d.status = 1 AND d.later IS NULL",
+                (Dialect::Postgres, true) => "d.status = 1 AND d.later < 0",
+            },
+        );
+        match (self.dialect, places) {
+            // One text for all places is prepared once.
+            (Dialect::Sqlite, [one]) => {
+                let one = rows.bind(*one);
+                rows.and(&format!("{PLACE} = {one}"));
+            }
+            (Dialect::Sqlite, places) => rows.of_runs(PLACE, places),
+            (Dialect::Postgres, places) => rows.of_runs("d.run_no", places),
+        }
+        rows
+    }
+
+    pub(super) fn all_rows(&self) -> Where {
+        self.rows(&self.places)
+    }
+}
+
+/// A place, and the first item that it has or may have.
+#[derive(Clone, Copy)]
+struct Bound {
+    first: Ordered,
+    place: i64,
+}
+
+fn bound(row: &SqlRow) -> Result<Bound, Problem> {
+    Ok(Bound { first: (read_key(row)?, row.real(2)?.unwrap_or_default()), place: row.count(3)? })
+}
+
+/// What has been read for a page.
+struct Reading {
+    column: Column,
+    at: Option<Position>,
+    limit: usize,
+    budget: usize,
+    found: Vec<Ordered>,
+    /// Where a stream was not read to its end, nothing behind that place may be shown yet.
+    horizon: Option<Ordered>,
+}
+
+impl Reading {
+    fn take(&mut self, found: Vec<Ordered>, last: Option<Ordered>) {
+        let column = self.column;
+        if let Some(last) = last
+            && self.horizon.is_none_or(|known| column.compare(&last, &known).is_lt())
+        {
+            self.horizon = Some(last);
+        }
+        self.found.extend(found);
+        self.found.sort_by(|left, right| column.compare(left, right));
+        self.found.truncate(self.limit + 1);
+    }
+
+    /// Whether an item comes behind all that the page can show.
+    fn is_behind(&self, item: &Ordered) -> bool {
+        let full = self.found.get(self.limit);
+        full.into_iter().chain(&self.horizon).any(|end| self.column.compare(item, end).is_gt())
+    }
+}
+
+impl Where {
+    /// Of a severity, and of breaks that began within some days.
+    fn aged(&mut self, severity: Severity, (first, last): Days) {
+        self.and(&format!("d.severity = {}", severity.code()));
+        for (sign, day) in [(">=", first), ("<=", last)] {
+            if let Some(day) = day {
+                self.and(&format!("d.since {sign} {day}"));
+            }
         }
     }
-    if let Some(runs) = runs {
-        condition.of_runs(&dialect.run_no("d"), runs);
-    }
-    condition.narrow(query, "d");
-    condition
 }
 
 /// Rows that are read in an order.

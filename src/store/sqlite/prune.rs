@@ -14,7 +14,10 @@ use crate::domain::{Instant, RunId};
 use crate::store::audit::By;
 use crate::store::layout::id_range;
 use crate::store::rows::parameters;
-use crate::store::{PruneOrder, PruneOutcome, Pruned, prune, publication, stored, transact};
+use crate::store::transact::Dialect;
+use crate::store::{
+    PruneOrder, PruneOutcome, Pruned, breaks, prune, publication, stored, transact,
+};
 
 /// What people have decided or hold, of difference_rows d. ?3 is the prefix of the run's attributions.
 pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
@@ -240,6 +243,7 @@ fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
     let (first, last) = id_range(run_no);
     let gone =
         "NOT EXISTS (SELECT 1 FROM difference_rows d WHERE d.id = x.run_no << 40 | x.number)";
+    let left = breaks::left(Dialect::Sqlite, "d").replace("recon.", "");
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE; \
          DELETE FROM item_counts WHERE run_no = {run_no}; \
@@ -247,7 +251,7 @@ fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
          SELECT {run_no}, coalesce(d.signature_id, 0), d.status, count(*), \
                 coalesce(sum(d.amount_abs), 0.0) \
          FROM difference_rows d WHERE d.id BETWEEN {first} AND {last} AND d.status IS NOT NULL \
-         AND (d.status <> 1 OR d.later IS NULL) GROUP BY 2, 3; \
+         AND (d.status <> 1 OR {left} <= 0) GROUP BY 2, 3; \
          DELETE FROM audit_samples AS x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM claims AS x WHERE x.run_no = {run_no} AND {gone}; \
          DELETE FROM run_figures WHERE run_no = {run_no}; \
