@@ -2,7 +2,7 @@
 //! missing and surplus records of both sides; once it is settled, its items name it. Taking a match apart is a
 //! proposal, too.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -118,6 +118,26 @@ impl Review<'_> {
     pub fn match_preview(&self, actor: &Actor, ids: &[String]) -> Found<MatchPreview> {
         actor.must(Permission::View)?;
         self.read(|work| work.match_preview(actor, ids))
+    }
+
+    /// The amounts of each of these rows.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn match_amounts(
+        &self,
+        actor: &Actor,
+        ids: &[&str],
+    ) -> Found<BTreeMap<String, Vec<MatchSum>>> {
+        actor.must(Permission::View)?;
+        self.read(|work| {
+            let mut amounts = BTreeMap::new();
+            for id in ids {
+                let item = work.item(id, false)?;
+                amounts.insert((*id).to_owned(), work.match_sums(actor, &[item])?);
+            }
+            Ok(amounts)
+        })
     }
 
     /// Proposes that rows of both sides belong together.

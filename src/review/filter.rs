@@ -156,6 +156,21 @@ impl QueueFilter {
         }
     }
 
+    /// Whether kept counts tell how many items match.
+    pub fn is_counted(&self) -> bool {
+        let narrowed = Self {
+            status: self.status.clone(),
+            run_id: self.run_id.clone(),
+            job: self.job.clone(),
+            signature: self.signature.clone(),
+            field_name: self.field_name.clone(),
+            diff_type: self.diff_type.clone(),
+            reason_code: self.reason_code.clone(),
+            ..Self::default()
+        };
+        *self == narrowed
+    }
+
     /// The name and text of every condition, as [`Self::set`] takes them.
     pub fn texts(&self) -> Vec<(String, String)> {
         let Ok(Json::Object(fields)) = serde_json::to_value(self) else { return Vec::new() };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, is_blind};
 use crate::domain::{Date, DiffType, Severity, Status};
-use crate::store::review::{Item, ItemKey, RowCount, Run, Signature};
+use crate::store::review::{Item, ItemKey, ItemQuery, RowCount, Run, Signature};
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, QueueSort, Sla};
@@ -24,6 +24,8 @@ type Examples = HashMap<i64, Vec<ItemKey>>;
 
 /// The most undecided items of which the oldest is looked for: the queue should open at once.
 const MOST_DATED: u64 = 250_000;
+/// The most undecided items that are counted by how much of their time is left.
+const MOST_AGED: u64 = 50_000;
 /// Items shown of a group.
 const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
@@ -211,8 +213,8 @@ impl Review<'_> {
         })
     }
 
-    /// How many items of the filter have each value of `job`, `field_name`, `diff_type`, `severity` and
-    /// `reason_code`, for the filter bar.
+    /// How many items of the filter have each value of `job`, `field_name`, `diff_type`, `severity`, `reason_code` and
+    /// `run_id`, for the filter bar; of undecided items also of `assignee` and, unless there are very many, `sla`.
     ///
     /// # Errors
     /// A [`super::Refusal`].
@@ -222,7 +224,11 @@ impl Review<'_> {
         self.read(|work| {
             let wanted = work.wanted(actor, filter)?;
             let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
+            let mut items = 0;
             for one in work.counted(&wanted, false)? {
+                items += one.items;
+                let run_id = work.tables.run(one.run_no)?.run_id.clone();
+                *shares.entry((5, "run_id", run_id)).or_default() += one.items;
                 let Some(said) = work.said_of(&one)? else { continue };
                 for (at, by, value) in [
                     (0, "job", said.job),
@@ -237,11 +243,71 @@ impl Review<'_> {
                     }
                 }
             }
+            if wanted.query.status == Some(Status::Unknown) {
+                let [mine, others] = work.assigned(actor, &wanted)?;
+                shares.insert((6, "assignee", "me".to_owned()), mine);
+                let none = items.saturating_sub(mine + others);
+                shares.insert((6, "assignee", "none".to_owned()), none);
+                let ages = work.ages_of(&wanted, items)?;
+                for (sla, count) in
+                    ["ok", "due", "overdue"].into_iter().zip(ages.into_iter().flatten())
+                {
+                    shares.insert((7, "sla", sla.to_owned()), count);
+                }
+            }
             Ok(shares
                 .into_iter()
                 .map(|((_, by, value), count)| Share { by: by.to_owned(), value, count })
                 .collect())
         })
+    }
+}
+
+impl Work<'_> {
+    /// How many of the items are assigned to the person, and to others.
+    fn assigned(&mut self, actor: &Actor, wanted: &Wanted) -> Result<[u64; 2], Problem> {
+        let people: Vec<(String, u64)> = if wanted.text.is_some() {
+            let hits = self.hits(wanted)?;
+            let keys: Vec<ItemKey> = hits.items.iter().map(|item| item.key).collect();
+            self.tables.assignees(&keys)?.into_values().map(|person| (person, 1)).collect()
+        } else {
+            self.tables.count_by_assignee(&wanted.query)?
+        };
+        let mut counts = [0; 2];
+        for (person, items) in people {
+            counts[usize::from(person != actor.person_id)] += items;
+        }
+        Ok(counts)
+    }
+
+    /// How many of the items are in time, nearly due and overdue; `None` where counting would take too long, or tell
+    /// which items have a hidden suggestion.
+    fn ages_of(&mut self, wanted: &Wanted, items: u64) -> Result<Option<[u64; 3]>, Problem> {
+        if items > MOST_AGED || wanted.query.without_blind.is_some() || wanted.query.samples {
+            return Ok(None);
+        }
+        let deadlines = Deadlines::new(self, &wanted.runs)?;
+        let mut ages = [0; 3];
+        let mut add = |sla: Sla, items: u64| match sla {
+            Sla::Ok => ages[0] += items,
+            Sla::Due => ages[1] += items,
+            Sla::Overdue => ages[2] += items,
+        };
+        if wanted.text.is_some() {
+            for item in self.hits(wanted)?.items {
+                if let Some(since) = item.since.and_then(|day| i32::try_from(day).ok()) {
+                    add(deadlines.of(item.severity, item.key.run_no, since), 1);
+                }
+            }
+        } else {
+            let query = ItemQuery { some_runs: true, ..wanted.query.clone() };
+            for severity in Severity::ALL {
+                for count in self.tables.by_first_day(&query, *severity, (None, None))? {
+                    add(deadlines.of(*severity, count.run_no, count.since), count.items);
+                }
+            }
+        }
+        Ok(Some(ages))
     }
 }
 

@@ -27,6 +27,14 @@ impl From<&Reason> for ReasonView {
 }
 
 impl Review<'_> {
+    /// The codes that decisions may give, or may have given; their uses are not counted.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn reason_codes(&self, actor: &Actor, active: Option<bool>) -> Found<Vec<ReasonEntry>> {
+        self.reasons_of(actor, active, None, false)
+    }
+
     /// The catalogue of reasons.
     ///
     /// # Errors
@@ -37,11 +45,23 @@ impl Review<'_> {
         active: Option<bool>,
         q: Option<&str>,
     ) -> Found<Vec<ReasonEntry>> {
+        self.reasons_of(actor, active, q, true)
+    }
+
+    fn reasons_of(
+        &self,
+        actor: &Actor,
+        active: Option<bool>,
+        q: Option<&str>,
+        count: bool,
+    ) -> Found<Vec<ReasonEntry>> {
         actor.must(Permission::View)?;
         let q = q.map(str::to_lowercase);
         self.read(|work| {
-            let used: std::collections::HashMap<i64, u64> =
-                work.tables.uses_of_reasons()?.into_iter().collect();
+            let mut used: std::collections::HashMap<i64, u64> = std::collections::HashMap::new();
+            if count {
+                used.extend(work.tables.uses_of_reasons()?);
+            }
             let wanted = |reason: &&Reason| {
                 active.is_none_or(|active| reason.active == active)
                     && q.as_deref().is_none_or(|q| {

@@ -241,6 +241,10 @@ impl Work<'_> {
                 .filter(|one| one.get("code").and_then(Json::as_str).is_some_and(is_cause))
                 .filter_map(|one| one.get("confidence").and_then(Json::as_f64))
                 .reduce(f64::max);
+            // Without a prediction there was nothing to decide against.
+            if codes.is_empty() && !["NONE", "TWO_EYE"].contains(&row.control.as_str()) {
+                continue;
+            }
             let predicted = (!codes.is_empty()).then(|| codes.join(", "));
             let mut approvers = Vec::new();
             for one in self.tables.approvals(&row.proposal_id)? {

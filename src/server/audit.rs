@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::diagnostic::Code;
-use crate::review::{AuditFilter, Checkpoint, Refusal, Verdict};
+use crate::diagnostic::{Code, Problem};
+use crate::report::xlsx_table::TableBook;
+use crate::review::{Actor, AuditFilter, Checkpoint, Refusal, Verdict};
 use crate::store::export::{self, Format};
 
 use super::call::Call;
@@ -15,8 +16,11 @@ use super::http::Response;
 use super::parameter::{Kind, Parameter};
 use super::reports::period_parameters;
 use super::route::{Content, Route};
-use super::runs::{attachment, file_parameters};
+use super::runs::{attachment, list_parameters};
 use super::schema::Anything;
+
+/// Who speaks in a row.
+pub const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
 
 pub fn describe(route: Route) -> Route {
     let numbers = || {
@@ -45,27 +49,29 @@ pub fn describe(route: Route) -> Route {
             .about("Download the audit trail with its hashes")
             .description(
                 "JSON lines and CSV with raw cells can be verified offline with `recon audit verify \
-                 --export`, unless they hold only part of the trail.",
+                 --export`, unless they hold only part of the trail. A workbook has at most 1,048,575 rows.",
             )
             .takes(filters())
             .takes(period_parameters())
-            .takes(file_parameters())
+            .takes(list_parameters())
             .answers(200, "The file", Content::Media("*/*")),
         _ => route,
     }
 }
 
-fn filters() -> [Parameter; 5] {
+/// Filters of the trail, of the API and of the page.
+pub fn filters() -> [Parameter; 5] {
     [
         Parameter::query("actor", "The user", Kind::Text(100)),
         Parameter::query("action", "The action", Kind::Text(50)),
-        Parameter::query("stage", "The stage", Kind::Text(20)),
+        Parameter::query("stage", "The stage", Kind::One(STAGES.to_vec())),
         Parameter::query("entity", "The id of an item, a proposal or a user", Kind::Text(100)),
         Parameter::query("q", "Text in comments and values", Kind::Text(200)),
     ]
 }
 
-fn filter(call: &Call<'_>) -> AuditFilter {
+/// The parameters are already validated.
+pub fn filter(call: &Call<'_>) -> AuditFilter {
     let text = |name: &str| call.text(name).map(str::to_owned);
     AuditFilter {
         actor: text("actor"),
@@ -108,6 +114,9 @@ pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
     // Permission and filter errors must be raised before the file begins.
     let none = AuditFilter { to_seq: Some(0), ..filter.clone() };
     app.desk().audit_export(&actor, &none, &mut |_| Ok(()))?;
+    if call.text("format") == Some("xlsx") {
+        return workbook(app, actor, filter);
+    }
     let (media, ending) =
         if lines { ("application/x-ndjson", "jsonl") } else { ("text/csv; charset=utf-8", "csv") };
     let stream = Box::new(move |out: &mut dyn Write| {
@@ -134,4 +143,27 @@ pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
         table.finish()
     });
     Ok(attachment(Response::stream(media, stream), &format!("recon-audit.{ending}")))
+}
+
+/// A workbook is put together in memory before it is sent.
+fn workbook(app: Arc<super::App>, actor: Actor, filter: AuditFilter) -> Result<Response, Denied> {
+    let media = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    let stream = Box::new(move |out: &mut dyn Write| {
+        let columns: Vec<&str> = export::columns().collect();
+        let failed = |problem: Problem| std::io::Error::other(problem.to_string());
+        let mut book = TableBook::new("Audit", &columns).map_err(failed)?;
+        let written = app.desk().audit_export(&actor, &filter, &mut |row| {
+            let cells: Vec<String> =
+                export::cells(row).into_iter().map(Option::unwrap_or_default).collect();
+            match book.row(&cells)? {
+                true => Ok(()),
+                false => Err(crate::report::unwritable(&std::io::Error::other(
+                    "a sheet has at most 1,048,575 rows",
+                ))),
+            }
+        });
+        written.map_err(|refusal| std::io::Error::other(refusal.message))?;
+        out.write_all(&book.finish().map_err(failed)?)
+    });
+    Ok(attachment(Response::stream(media, stream), "recon-audit.xlsx"))
 }

@@ -353,17 +353,23 @@ fn parameters(
     let mut values: Vec<(&'static str, String)> = Vec::new();
     for (name, value) in &request.target.query {
         let known = route.parameters_in(Location::Query).find(|own| own.name == name.as_str());
+        let of_page = route.surface == Surface::Page;
         let Some(parameter) = known else {
-            // Links to pages may carry parameters of other sites.
-            if route.surface == Surface::Page {
+            // A form sends its list along; links to the log-in may carry parameters of other sites.
+            if of_page && (!request.method.is_safe() || matches!(route.access, Access::Open)) {
                 continue;
+            }
+            if of_page {
+                let detail = format!("this page has no filter “{name}”");
+                return Err(Denied::new(Code::Invalid, detail));
             }
             return Err(Denied::invalid(name.clone(), "unknown name"));
         };
-        if values.iter().any(|(own, _)| *own == parameter.name) {
+        if !parameter.many && values.iter().any(|(own, _)| *own == parameter.name) {
             return Err(Denied::invalid(parameter.name, "given twice"));
         }
-        if route.surface == Surface::Page && value.is_empty() {
+        // Forms send fields that were left empty.
+        if of_page && value.is_empty() {
             continue;
         }
         parameter.validate(value)?;

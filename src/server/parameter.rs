@@ -35,6 +35,8 @@ pub struct Parameter {
     pub description: &'static str,
     pub kind: Kind,
     pub required: bool,
+    /// May be given several times.
+    pub many: bool,
     pub example: Option<&'static str>,
 }
 
@@ -45,7 +47,7 @@ const RUN: &str = "^([Ll][Aa][Tt][Ee][Ss][Tt]|[0-9A-Fa-f-]{1,36})$";
 impl Parameter {
     fn new(location: Location, name: &'static str, description: &'static str, kind: Kind) -> Self {
         let required = location == Location::Path;
-        Self { location, name, description, kind, required, example: None }
+        Self { location, name, description, kind, required, many: false, example: None }
     }
 
     pub fn path(name: &'static str, description: &'static str, kind: Kind) -> Self {
@@ -72,6 +74,12 @@ impl Parameter {
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    #[must_use]
+    pub fn many(mut self) -> Self {
+        self.many = true;
         self
     }
 

@@ -26,31 +26,8 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "proposals" => route
             .about("List proposals, oldest first while open")
-            .takes([
-                Parameter::query(
-                    "state",
-                    "The state",
-                    Kind::One(ProposalState::ALL.iter().map(|one| one.name()).collect()),
-                ),
-                Parameter::query(
-                    "open",
-                    "`true`: only open ones; `false`: only closed ones",
-                    Kind::One(vec!["true", "false"]),
-                ),
-                Parameter::query(
-                    "stage",
-                    "Your own, those you may check, or those you may authorize",
-                    Kind::One(vec!["mine", "to_check", "to_authorize"]),
-                ),
-                Parameter::query(
-                    "kind",
-                    "The kind",
-                    Kind::One(ProposalKind::ALL.iter().map(|one| one.name()).collect()),
-                ),
-                Parameter::query("maker", "The maker", Kind::Text(100)),
-                Parameter::limit(),
-                Parameter::cursor(),
-            ])
+            .takes(filters())
+            .takes([Parameter::limit(), Parameter::cursor()])
             .page_of::<ProposalView>("Proposals"),
         "proposal" => route
             .about("Show a proposal with one page of its items")
@@ -79,8 +56,37 @@ fn id() -> Parameter {
     Parameter::id("id", "The proposal").example("0190b5a0-0000-7000-8000-00000000000b")
 }
 
-pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
-    let filter = ProposalFilter {
+/// Filters of lists of proposals, of the API and of the page.
+pub fn filters() -> [Parameter; 5] {
+    let query = Parameter::query;
+    [
+        query(
+            "state",
+            "The state",
+            Kind::One(ProposalState::ALL.iter().map(|one| one.name()).collect()),
+        ),
+        query(
+            "open",
+            "`true`: only open ones; `false`: only closed ones",
+            Kind::One(vec!["true", "false"]),
+        ),
+        query(
+            "stage",
+            "Your own, those you may check, or those you may authorize",
+            Kind::One(vec!["mine", "to_check", "to_authorize"]),
+        ),
+        query(
+            "kind",
+            "The kind",
+            Kind::One(ProposalKind::ALL.iter().map(|one| one.name()).collect()),
+        ),
+        query("maker", "The maker", Kind::Text(100)),
+    ]
+}
+
+/// The parameters are already validated.
+pub fn filter(call: &Call<'_>) -> ProposalFilter {
+    ProposalFilter {
         open: call.text("open").map(|open| open == "true"),
         state: call.text("state").and_then(ProposalState::from_name),
         stage: match call.text("stage") {
@@ -91,8 +97,11 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
         },
         kind: call.text("kind").and_then(ProposalKind::from_name),
         maker: call.text("maker").map(str::to_owned),
-    };
-    call.page(call.desk().proposals(&call.actor()?, &filter, &call.page_ask()))
+    }
+}
+
+pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
+    call.page(call.desk().proposals(&call.actor()?, &filter(call), &call.page_ask()))
 }
 
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {

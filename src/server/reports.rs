@@ -34,7 +34,8 @@ pub fn period_parameters() -> [Parameter; 2] {
     ]
 }
 
-fn period(call: &Call<'_>) -> Period {
+/// The parameters are already validated.
+pub fn period(call: &Call<'_>) -> Period {
     let text = |name: &str| call.text(name).map(str::to_owned);
     Period { from: text("from"), to: text("to") }
 }

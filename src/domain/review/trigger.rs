@@ -131,8 +131,8 @@ pub fn evaluate(
         }
         if item.monetary && !policy.thresholds.is_empty() {
             match known_amount(policy, item) {
-                None => fire(Trigger::Amount, "amount or currency unknown".to_owned()),
-                Some((currency, amount, threshold)) => {
+                Err(why) => fire(Trigger::Amount, why),
+                Ok((currency, amount, threshold)) => {
                     if amount >= threshold {
                         fire(Trigger::Amount, format!("{amount} {currency} ≥ {threshold}"));
                     }
@@ -184,10 +184,15 @@ pub fn eyes(policy: &Policy, decided: Decided, fired: &[Fired], locked: bool) ->
     }
 }
 
-fn known_amount<'a>(policy: &Policy, item: &ItemFacts<'a>) -> Option<(&'a str, Decimal, Decimal)> {
-    let currency = item.currency?;
-    let threshold = policy.thresholds.get(currency)?.0;
-    Some((currency, item.amount?, threshold))
+/// Currency, amount and threshold; or what of them is not known.
+fn known_amount<'a>(
+    policy: &Policy,
+    item: &ItemFacts<'a>,
+) -> Result<(&'a str, Decimal, Decimal), String> {
+    let currency = item.currency.ok_or("the currency is unknown")?;
+    let threshold = policy.thresholds.get(currency);
+    let threshold = threshold.ok_or_else(|| format!("no threshold is set for {currency}"))?.0;
+    Ok((currency, item.amount.ok_or("the amount is unknown")?, threshold))
 }
 
 /// Sums by currency. They only ever decide between four eyes and six, and a decimal of 38 digits
@@ -211,7 +216,7 @@ impl Sums {
         self.0.iter().find_map(|(currency, sum)| {
             let threshold = policy.thresholds.get(currency)?.0;
             let reached = sum * (1.0 + 1e-12) >= threshold.to_f64();
-            reached.then(|| format!("{sum} {currency} ≥ {threshold}"))
+            reached.then(|| format!("{sum:.2} {currency} ≥ {threshold}"))
         })
     }
 }

@@ -2,7 +2,11 @@
 //! button show the same list.
 
 use crate::coding::escape;
+use crate::diagnostic::Code;
 use crate::review::{ItemKind, QueueFilter, QueueSort};
+use crate::server::error::Denied;
+use crate::server::parameter::{Kind, Parameter};
+use crate::server::workflow;
 
 /// `path?name=value&…`, without empty values.
 pub fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
@@ -80,7 +84,26 @@ const FORMER: [(&str, &str); 8] = [
 ];
 
 /// Parameters of the pages that are no filters.
-const OTHERS: [&str; 6] = ["said", "mode", "signs", "choice", "code", "list"];
+const OTHERS: [&str; 5] = ["said", "mode", "signs", "choice", "code"];
+/// Other parameters of a list, and two filters of older addresses.
+const PLACE: [&str; 7] = ["sort", "cursor", "before", "view", "band", "back", "samples"];
+
+/// All parameters of a list: the filters of the API, under older names too, and the place in it.
+pub fn parameters() -> Vec<Parameter> {
+    let mut filters = workflow::filters();
+    for filter in &mut filters {
+        if ["functional", "by_people"].contains(&filter.name) {
+            filter.kind = Kind::One(vec!["true", "false", "yes", "no", "people", "machine"]);
+        }
+    }
+    let former = FORMER.iter().filter_map(|(old, name)| {
+        let filter = filters.iter().find(|filter| filter.name == *name)?;
+        Some(Parameter { name: old, ..filter.clone() })
+    });
+    let former: Vec<Parameter> = former.collect();
+    let place = PLACE.map(|name| Parameter::query(name, "Of the list", Kind::Text(8000)));
+    filters.into_iter().chain(former).chain(place).collect()
+}
 
 /// Most cursors kept for "previous".
 const REMEMBERED: usize = 20;
@@ -141,6 +164,18 @@ impl Listing {
         // Blind samples are never grouped: what they share would reveal the answer.
         listing.items |= listing.filter.kind == Some(ItemKind::AuditSample);
         listing
+    }
+
+    /// Of the address of a page: what no list has is refused.
+    pub fn of(pairs: &[(String, String)]) -> Result<Self, Denied> {
+        let listing = Self::parse(pairs);
+        match &listing.unknown {
+            Some(name) => {
+                let detail = format!("the queue has no filter “{name}”, or no such value of it");
+                Err(Denied::new(Code::Invalid, detail))
+            }
+            None => Ok(listing),
+        }
     }
 
     /// The query without the position.

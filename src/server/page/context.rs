@@ -66,16 +66,6 @@ impl<'a> PageContext<'a> {
         self.query().iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str())
     }
 
-    /// Refuses a query with other names than these: a filter that is not understood must not be ignored.
-    pub fn only(&self, names: &[&str]) -> Result<(), Denied> {
-        let known =
-            |name: &str| names.contains(&name) || ["said", "cursor", "format"].contains(&name);
-        match self.query().iter().find(|(name, _)| !known(name)) {
-            Some((name, _)) => Err(Denied::invalid(name.clone(), "is no filter of this list")),
-            None => Ok(()),
-        }
-    }
-
     /// A trimmed value of the form; `None` if empty.
     pub fn field(&self, name: &str) -> Option<String> {
         let value = self.call.field(name)?.trim();
@@ -143,6 +133,7 @@ impl<'a> PageContext<'a> {
                 undo: None,
             }),
             "changed" => good("Changed."),
+            "revoked" => good("Token revoked."),
             "saved-view" => good("View saved. Its address can be shared."),
             "agreed" => good("You agreed: the login is yours."),
             "saved" => good("Settings saved in this browser."),

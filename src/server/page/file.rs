@@ -7,12 +7,18 @@ use crate::report::xlsx_table::TableBook;
 use crate::server::csv::Table;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::runs::attachment;
 
 use super::context::PageContext;
 
 /// Formats and their names.
 const FORMATS: [(&str, &str); 3] = [("csv", "CSV"), ("xlsx", "XLSX"), ("jsonl", "JSON lines")];
+
+pub fn parameter() -> Parameter {
+    let formats = FORMATS.iter().map(|(format, _)| *format).collect();
+    Parameter::query("format", "The list as a file instead", Kind::One(formats))
+}
 
 /// Address and name of each file of the list at this address.
 pub fn links(address: &str) -> Vec<(String, &'static str)> {

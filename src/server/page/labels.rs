@@ -177,7 +177,7 @@ pub fn trigger(trigger: Trigger, value: &str) -> String {
     let words = match trigger {
         Trigger::ReasonCode => "New or changed reason code",
         Trigger::ConfidentOverride => "Another cause was predicted with high confidence",
-        Trigger::Amount => "The amount is large or unknown",
+        Trigger::Amount => "Amount",
         Trigger::Regulatory => "Regulated field",
         Trigger::FirstOfSignature => "First decision about this kind of difference",
         Trigger::FunctionalChange => "Changes between functional and error",

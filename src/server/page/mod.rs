@@ -32,6 +32,7 @@ mod work;
 
 pub use context::problem_page;
 
+use super::http::Method;
 use super::parameter::{Kind, Parameter};
 use super::route::{Content, Route};
 
@@ -59,6 +60,11 @@ pub fn routes() -> Vec<Route> {
     screens.into_iter().flatten().collect()
 }
 
+/// A parameter that is `yes` or absent.
+fn yes(name: &'static str) -> Parameter {
+    Parameter::query(name, "`yes` shows it", Kind::One(vec!["yes"]))
+}
+
 pub fn describe(route: Route) -> Route {
     let parameters = if route.path.contains("{id}") {
         vec![Parameter::id("id", "The id")]
@@ -69,10 +75,13 @@ pub fn describe(route: Route) -> Route {
     } else {
         Vec::new()
     };
+    let said = (route.method == Method::Get)
+        .then(|| Parameter::query("said", "The message about the previous step", Kind::Text(200)));
     route
         .page()
         .about("A page for people")
         .takes(parameters)
+        .takes(said)
         .answers(200, "The page", Content::Media("text/html"))
         .answers(303, "To another page", Content::None)
 }

@@ -731,8 +731,10 @@ fn proposals(pages: &mut Pages<'_>) {
     };
     let (full, empty) = (summary(true), summary(false));
     let none = Page { items: vec![], next: None, total: None };
+    let to_check =
+        ProposalFilter { stage: Some(ProposalsFor::ToCheck), ..ProposalFilter::default() };
     for (name, page, summary) in [("check", &list, &full), ("check-empty", &none, &empty)] {
-        let answers = check::Data { which: "to_check", page, summary, actor: &boss, now: now() };
+        let answers = check::Data { filter: &to_check, page, summary, actor: &boss, now: now() };
         pages.add(name, &check::Check::new(frame(Screen::Check), &answers));
     }
     for (name, at) in [("proposal", 0), ("proposal-own", 1), ("proposal-authorize", 2)] {

@@ -8,8 +8,9 @@ use crate::store::layout::ItemKey;
 use crate::store::rows::parameters;
 use crate::store::transact::SqlRow;
 
+use super::condition::{Where, joined};
 use super::items::{keys_in, keys_parameter};
-use super::{ReviewTables, read_key};
+use super::{ItemQuery, ReviewTables, read_key};
 
 /// A proposal about an item that was closed without a decision.
 #[derive(Clone, Debug)]
@@ -58,6 +59,29 @@ impl ReviewTables<'_> {
     /// To whom these items are assigned.
     pub fn assignees(&mut self, keys: &[ItemKey]) -> Result<HashMap<ItemKey, String>, Problem> {
         self.about(("assignee", "assignments", ""), keys, None, |row| row.required(2))
+    }
+
+    /// How many items of a query are assigned to each person who has any.
+    pub fn count_by_assignee(&mut self, query: &ItemQuery) -> Result<Vec<(String, u64)>, Problem> {
+        let sql = "SELECT DISTINCT run_no FROM recon.assignments";
+        let mut runs = self.tx.list_again(sql, &[], |row| row.count(0))?;
+        runs.retain(|run| query.runs.contains(run));
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The small table leads: a join may begin with the items of all runs.
+        let mut place = Where::new(self.dialect(), self.dialect().located("d", "a"));
+        place.of_runs(&self.dialect().run_no("d"), &runs);
+        place.matching(query);
+        let sql = format!(
+            "SELECT a.assignee, count(*) FROM recon.assignments a \
+             WHERE a.run_no IN ({}) \
+             AND (SELECT 1 FROM recon.difference_rows d WHERE {}) = 1 GROUP BY a.assignee",
+            joined(&runs),
+            place.sql
+        );
+        self.tx
+            .list(&sql, &place.values, |row| Ok((row.required(0)?, row.count(1)?.cast_unsigned())))
     }
 
     /// People who look at these items now.

@@ -539,8 +539,15 @@ impl ReviewTables<'_> {
 
     /// How many items were decided with each reason.
     pub fn uses_of_reasons(&mut self) -> Result<Vec<(i64, u64)>, Problem> {
-        let sql = "SELECT p.reason_id, sum(p.item_count) FROM recon.proposals p \
-                   WHERE p.state = 'APPLIED' AND p.reason_id IS NOT NULL GROUP BY p.reason_id";
+        // Who accepts the predicted cause names none: each item keeps its own.
+        let sql = "SELECT u.reason_id, sum(u.items) FROM ( \
+                     SELECT p.reason_id, p.item_count AS items FROM recon.proposals p \
+                     WHERE p.state = 'APPLIED' AND p.reason_id IS NOT NULL \
+                     UNION ALL \
+                     SELECT i.prior_reason_id, 1 FROM recon.proposals p \
+                     JOIN recon.proposal_items i ON i.proposal_id = p.proposal_id \
+                     WHERE p.state = 'APPLIED' AND p.action = 'APPROVE' AND p.reason_id IS NULL \
+                   ) u GROUP BY u.reason_id";
         self.tx.list(sql, &[], |row| {
             Ok((row.count(0)?, super::counts::whole(row.real(1)?.unwrap_or_default())))
         })

@@ -318,20 +318,99 @@ fn every_list_of_the_page_is_a_file_too() {
 #[test]
 fn lists_refuse_filters_that_they_do_not_know() {
     let house = House::new();
+    let item = house.queue("ann", "limit=1").remove(0);
+    let item = item["attribution_id"].as_str().unwrap();
     for (who, path) in [
+        ("ann", "/review?colour=red"),
         ("ann", "/review/queue?colour=red"),
+        ("ann", "/review/queue?sla=late"),
+        ("ann", &format!("/review/items/{item}?colour=red")),
+        ("ann", &format!("/review/items/{item}?severity=")),
+        ("ann", "/review/bulk?field_name=amount&colour=red"),
+        ("ann", "/review/reasons?colour=red"),
+        ("ann", "/review/work?colour=red"),
+        ("ann", "/review/help?colour=red"),
+        ("adm", "/review/people?colour=red"),
         ("bob", "/review/check?colour=red"),
+        ("bob", "/review/check?stage=later"),
+        ("bob", "/review/check?state=GONE"),
+        ("bob", "/review/check?kind=OTHER"),
         ("aud", "/review/audit?colour=red"),
+        ("aud", "/review/audit?stage=BOSS"),
+        ("aud", "/review/audit?from=yesterday"),
         ("aud", "/review/reports?colour=red"),
+        ("aud", "/review/reports?report=other"),
+        ("aud", "/review/reports?to=soon"),
         ("ann", "/v1/workflow/queue?colour=red"),
         ("bob", "/v1/workflow/proposals?colour=red"),
+        ("aud", "/v1/audit?stage=BOSS"),
     ] {
-        assert_eq!(house.person(who).get(path).status, 422, "{path}");
+        let expected = if path.ends_with('=') { 200 } else { 422 };
+        assert_eq!(house.person(who).get(path).status, expected, "{path}");
     }
     // The names are those of the API.
-    for query in ["stage=to_check", "open=true", "open=false", "state=RETURNED"] {
+    for query in
+        ["stage=to_check", "open=true", "open=false", "state=RETURNED", "kind=BULK", "maker=nobody"]
+    {
         for path in ["/review/check", "/v1/workflow/proposals"] {
             assert_eq!(house.person("bob").get(&format!("{path}?{query}")).status, 200, "{query}");
         }
     }
+}
+
+#[test]
+fn the_trail_is_taken_away_as_it_is_filtered() {
+    let house = House::new();
+    let items = house.queue("ann", "limit=2");
+    for (item, action) in items.iter().zip(["REJECT", "OVERRIDE"]) {
+        let mut decision = serde_json::json!({
+            "attribution_id": item["attribution_id"], "action": action,
+            "comments": "=1+1 is what the source says",
+        });
+        if action == "OVERRIDE" {
+            decision["new_reason_code"] = "TIMING_LAG".into();
+        }
+        assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    }
+    let aud = house.person("aud");
+    let page = aud.get("/review/audit?action=REJECT&stage=MAKER").text().to_string();
+    let page = page.replace("&#38;", "&").replace("&amp;", "&");
+    let link = |format: &str| {
+        let start = "/v1/audit/export?action=REJECT&stage=MAKER&format=";
+        assert!(page.contains(&format!("{start}{format}")), "no link to {format}");
+        aud.get(&format!("{start}{format}"))
+    };
+    let (csv, lines, book) = (link("csv"), link("jsonl"), link("xlsx"));
+    for answer in [&csv, &lines, &book] {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let csv = unchunked(&csv.body);
+    assert!(csv.contains("'=1+1") && !csv.contains("OVERRIDE"), "{csv}");
+    assert!(unchunked(&lines.body).matches("\"REJECT\"").count() == 1);
+    assert!(book.body.windows(2).any(|two| two == b"PK"), "a workbook");
+}
+
+#[test]
+fn filters_tell_how_many_items_each_value_leaves() {
+    let house = House::new();
+    let list = house.person("ann").get("/workflow/queue?limit=1&count=exact");
+    let all: u64 = list.header("x-total-count").unwrap().parse().unwrap();
+    let items = house.queue("ann", "limit=1");
+    let id = items[0]["attribution_id"].as_str().unwrap();
+    let put = house.person("ann").ask(
+        "PUT",
+        &format!("/workflow/items/{id}/assignee"),
+        &[],
+        "{\"assignee\": \"ann\"}",
+    );
+    assert_eq!(put.status, 200, "{}", put.text());
+    let page = house.person("ann").get("/review/queue").text().to_string();
+    for option in ["me (1)".to_owned(), format!("nobody ({})", all - 1), format!("in time ({all})")]
+    {
+        assert!(page.contains(&option), "no “{option}”: {page}");
+    }
+    let list = house.person("ann").get("/review/queue?assignee=me&view=items").text().to_string();
+    assert!(list.contains("me (1)") && !list.contains("nobody ("), "only the value in force");
+    assert!(list.contains("<title>Queue (1)"), "the title has the number of the list");
+    assert!(list.contains(&format!("1 of the {all} differences")), "{list}");
 }

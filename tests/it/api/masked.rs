@@ -98,6 +98,7 @@ const TELL_NOTHING: &[&str] = &[
     "page_agree",
     "page_change_person",
     "page_invitation",
+    "page_revoke_token_of",
     "page_invite",
     "page_change_password",
     "page_log_in",
@@ -295,7 +296,8 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 if parameter["in"] != "query"
-                    || ["limit", "cursor"].contains(&parameter["name"].as_str().unwrap())
+                    // A band of confidence is no secret either.
+                    || ["limit", "cursor", "band"].contains(&parameter["name"].as_str().unwrap())
                 {
                     continue;
                 }

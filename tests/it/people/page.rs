@@ -19,8 +19,11 @@ fn an_administrator_invites_and_nobody_else_knows_the_password() {
     assert_eq!(made.status, 200, "{}", made.text());
     let text = made.text();
     let link = text.split("<code>").nth(1).unwrap().split("</code>").next().unwrap();
-    assert!(link.starts_with("/review/first?token="), "{link}");
-    let shown = Client::to(&house.server).get(&link.replace("&#38;", "&"));
+    // Whole, so that it can be sent as it is.
+    let own = format!("http://{}", house.server.address);
+    let path = link.strip_prefix(&own).unwrap_or_else(|| panic!("{link} begins with {own}"));
+    assert!(path.starts_with("/review/first?token="), "{link}");
+    let shown = Client::to(&house.server).get(&path.replace("&#38;", "&"));
     assert_eq!(shown.status, 200);
     assert!(shown.text().contains("Choose your password"));
     // Roles that exclude each other are refused in words; the person keeps those it has.
@@ -62,4 +65,20 @@ fn the_screen_says_what_too_few_people_cannot_decide() {
         let page = answer.text();
         assert!(page.contains("No authorizer: six-eye items cannot be settled."), "{who}: {page}");
     }
+}
+
+#[test]
+fn an_administrator_sees_the_tokens_of_all_and_a_token_revokes_none() {
+    let house = House::new();
+    let page = |who: &str| house.person(who).get("/review/people").text().to_string();
+    let of_ann = page("adm");
+    let row = of_ann.split("<li>").find(|row| row.contains("of <bdi>ann</bdi>"));
+    let id = row.and_then(|row| row.split("name=\"id\" value=\"").nth(1)).unwrap();
+    let id = id.split('"').next().unwrap();
+    let body = format!("id={id}");
+    assert_eq!(form(&house, "ann", "/review/people/tokens/revoke", &body).status, 403);
+    assert_eq!(house.person("ann").get("/workflow/queue").status, 200);
+    let revoked = form(&house, "adm", "/review/people/tokens/revoke", &body);
+    // Whoever has but a token can't revoke others: that takes a session.
+    assert_eq!(revoked.status, 403, "{}", revoked.text());
 }

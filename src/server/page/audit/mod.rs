@@ -2,11 +2,15 @@
 
 use askama::Template;
 
+use crate::domain::Status;
 use crate::domain::review::Permission::{self, AuditAll, AuditOwn};
 use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
+use crate::server::audit;
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::Parameter;
+use crate::server::reports::period_parameters;
 use crate::server::route::Access::OneOf;
 use crate::server::route::Route;
 use crate::server::routes::get;
@@ -14,13 +18,13 @@ use crate::server::routes::get;
 use super::address::with_query;
 use super::context::{PageContext, html};
 use super::frame::{Frame, Screen};
-use super::labels;
 use super::queue::{Chip, Facet, FacetOption};
+use super::{labels, yes};
 
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/audit", "page_audit", show, OneOf(&[AuditOwn, AuditAll])),
+        get("/review/audit", "page_audit", show, OneOf(&[AuditOwn, AuditAll])).takes(parameters()),
     ]
 }
 
@@ -89,7 +93,13 @@ const ACTIONS: [&str; 12] = [
     "APPROVE", "OVERRIDE", "REJECT", "REOPEN", "MATCH", "UNMATCH", "AMEND", "WITHDRAW", "COMMENT",
     "ASSIGN", "CARRY", "MOVE",
 ];
-const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
+
+fn parameters() -> Vec<Parameter> {
+    let mut all = audit::filters().to_vec();
+    all.extend(period_parameters());
+    all.extend([yes("each"), yes("verify"), Parameter::cursor()]);
+    all
+}
 
 impl Audit {
     pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
@@ -102,7 +112,7 @@ impl Audit {
             to: text(&filter.to),
             facets: vec![
                 facet("action", "What", &ACTIONS, &filter.action),
-                facet("stage", "As", &STAGES, &filter.stage),
+                facet("stage", "As", &audit::STAGES, &filter.stage),
             ],
             chips: chips(filter),
             chain: answers.chain.map(|(checkpoint, verdict)| chain(checkpoint, verdict)),
@@ -112,17 +122,21 @@ impl Audit {
                 pairs.push(("cursor", cursor.clone()));
                 address(&pairs)
             }),
-            exports: if answers.own_only {
-                Vec::new()
-            } else {
-                vec![
-                    ("/audit/export?format=csv".to_owned(), "CSV".to_owned()),
-                    ("/audit/export?format=jsonl".to_owned(), "JSON lines".to_owned()),
-                ]
-            },
+            exports: if answers.own_only { Vec::new() } else { exports(filter) },
             own_only: answers.own_only,
         }
     }
+}
+
+/// Exactly the rows of the filter.
+fn exports(filter: &AuditFilter) -> Vec<(String, String)> {
+    let files = [("csv", "CSV"), ("xlsx", "XLSX"), ("jsonl", "JSON lines")];
+    let address = |format| {
+        let own = pairs(filter);
+        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
+        with_query("/v1/audit/export", own.chain([("format", format)]))
+    };
+    files.map(|(format, name)| (address(format), name.to_owned())).to_vec()
 }
 
 fn facet(
@@ -230,7 +244,7 @@ fn clipped(text: &str) -> String {
 }
 
 /// Members of a value that are evidence.
-const EVIDENCE: [&str; 8] = [
+const EVIDENCE: [&str; 10] = [
     "item",
     "version",
     "is_locked",
@@ -239,6 +253,8 @@ const EVIDENCE: [&str; 8] = [
     "comment_id",
     "payload",
     "content_hash",
+    "sealed",
+    "blind",
 ];
 
 /// Record and field of a row, from its evidence.
@@ -301,8 +317,15 @@ fn row(view: &AuditView) -> Row {
         let change = if old.is_empty() { new } else { format!("{old} → {new}") };
         details.push((name.replace('_', " "), change));
     }
-    let shown =
-        shown.into_iter().map(|(name, old, new)| (name.replace('_', " "), old, new)).collect();
+    let in_words = |name: &str, value: String| match Status::from_name(&value) {
+        Some(_) if name == "status" => labels::status(&value).0.to_owned(),
+        _ => value,
+    };
+    let shown = shown.into_iter().map(|(name, old, new)| {
+        let (old, new) = (in_words(&name, old), in_words(&name, new));
+        (name.replace('_', " "), old, new)
+    });
+    let shown = shown.collect();
     Row {
         seq: u64::try_from(row.seq).unwrap_or_default(),
         at: row.performed_at.clone(),
@@ -342,22 +365,7 @@ fn row(view: &AuditView) -> Row {
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Audit)?;
-    context.only(&["actor", "action", "stage", "entity", "from", "to", "q", "each", "verify"])?;
-    let text = |name: &str| {
-        let value: String = context.asked(name).chars().take(500).collect();
-        (!value.is_empty() && !value.contains('\0')).then_some(value)
-    };
-    let filter = AuditFilter {
-        actor: text("actor"),
-        action: text("action"),
-        stage: text("stage"),
-        entity: text("entity"),
-        from: text("from"),
-        to: text("to"),
-        q: text("q"),
-        folded: context.asked("each") != "yes",
-        ..AuditFilter::default()
-    };
+    let filter = AuditFilter { folded: context.asked("each") != "yes", ..audit::filter(call) };
     let page = context.desk.audit_search(&context.actor, &filter, &context.page_asked())?;
     let all = context.may(Permission::AuditAll);
     let checkpoint = if all { Some(context.desk.checkpoint(&context.actor)?) } else { None };

@@ -1,5 +1,7 @@
 //! Matching by hand: the chosen rows of both sides, what they add up to, and rows to add.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 
 use crate::coding::escape;
@@ -7,6 +9,7 @@ use crate::review::{MatchPreview, MatchRows, MatchSum, Refusal, RefusalKind, Rev
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::route::Route;
 use crate::server::routes::{PROPOSE, get, post};
 
@@ -19,9 +22,21 @@ use super::{difference, labels};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/match", "page_match", show, PROPOSE),
+        get("/review/match", "page_match", show, PROPOSE).takes(parameters()),
         post("/review/match", "page_propose_match", propose, PROPOSE),
         post("/review/matches/{id}/unmatch", "page_unmatch", unmatch, PROPOSE),
+    ]
+}
+
+/// The queue sends its list and the code along.
+fn parameters() -> [Parameter; 5] {
+    let query = |name, description| Parameter::query(name, description, Kind::Text(4000));
+    [
+        query("id", "A chosen row").many(),
+        query("around", "The row whose candidates are shown"),
+        query("q", "Text to search the other side for"),
+        query("filter", "The list of the queue"),
+        query("code", "A code of the queue"),
     ]
 }
 
@@ -95,20 +110,30 @@ impl Sum {
 }
 
 impl Row {
-    fn of(item: &ReviewItem, why: Option<&str>) -> Self {
-        let currency = item.currency.as_deref().unwrap_or_default();
-        let amount = item.amount_abs.as_deref().map(labels::amount).unwrap_or_default();
+    fn of(item: &ReviewItem, why: Option<&str>, amounts: &Amounts) -> Self {
+        let own = amounts.get(&item.attribution_id).into_iter().flatten();
+        let texts: Vec<String> = own
+            .map(|sum| {
+                // The other side of a single row has nothing.
+                let amount = labels::amount(if sum.b == "0" { &sum.a } else { &sum.b });
+                format!("{amount} {}", sum.currency.as_deref().unwrap_or_default())
+            })
+            .map(|text| text.trim_end().to_owned())
+            .collect();
         Self {
             id: item.attribution_id.clone(),
             reference: difference::reference(item),
             counterparty: item.counterparty.clone().unwrap_or_default(),
-            amount: format!("{amount} {currency}").trim().to_owned(),
+            amount: texts.join(", "),
             date: item.batch_date.clone(),
             why: why.unwrap_or_default().to_owned(),
             href: format!("/review/items/{}", item.attribution_id),
         }
     }
 }
+
+/// The amounts of rows, by their ids.
+type Amounts = BTreeMap<String, Vec<MatchSum>>;
 
 /// A refused proposal: code, comment and why.
 type Refused = (String, String, String);
@@ -183,26 +208,32 @@ fn screen(
     let systems = context.desk.item(&context.actor, &around)?.item.systems;
     let system = |at: usize| systems.get(at).cloned().unwrap_or_default();
     let is_of_a = preview.rows_a.iter().any(|item| item.attribution_id == around);
+    let shown = chosen().chain(found.items.iter().map(|one| &one.item));
+    let shown: Vec<&str> = shown.map(|item| item.attribution_id.as_str()).collect();
+    let amounts = context.desk.match_amounts(&context.actor, &shown)?;
     let (code, comment, wrong) = match refused {
         Some((code, comment, why)) => (code, comment, Some(why)),
         None => Default::default(),
     };
     let page = ByHand {
         frame,
-        sides: [side(&system(0), &preview.rows_a, &ids), side(&system(1), &preview.rows_b, &ids)],
+        sides: [
+            side(&system(0), &preview.rows_a, &ids, &amounts),
+            side(&system(1), &preview.rows_b, &ids, &amounts),
+        ],
         sums: preview.sums.iter().map(Sum::of).collect(),
         others: found
             .items
             .iter()
             .filter(|one| !ids.contains(&one.item.attribution_id))
-            .map(|one| Row::of(&one.item, one.why.as_deref()))
+            .map(|one| Row::of(&one.item, one.why.as_deref(), &amounts))
             .collect(),
         other_system: system(usize::from(is_of_a)),
         more: found.more,
         back: format!("/review/items/{around}"),
         around,
         q: q.to_owned(),
-        codes: codes(&context.desk.reasons(&context.actor, None, None)?),
+        codes: codes(&context.desk.reason_codes(&context.actor, None)?),
         code,
         comment,
         may_not_propose: preview.may_not_propose.as_deref().map(sentence),
@@ -219,7 +250,7 @@ fn triggers(preview: &MatchPreview) -> Vec<String> {
     preview.triggers.iter().map(|fired| labels::trigger(fired.trigger, &fired.value)).collect()
 }
 
-fn side(system: &str, rows: &[ReviewItem], ids: &[String]) -> Side {
+fn side(system: &str, rows: &[ReviewItem], ids: &[String], amounts: &Amounts) -> Side {
     let others_href = rows.first().map(|item| {
         let mut address = with_query("/review/match", [("around", item.attribution_id.as_str())]);
         for id in ids {
@@ -230,7 +261,7 @@ fn side(system: &str, rows: &[ReviewItem], ids: &[String]) -> Side {
     });
     Side {
         system: system.to_owned(),
-        rows: rows.iter().map(|item| Row::of(item, None)).collect(),
+        rows: rows.iter().map(|item| Row::of(item, None, amounts)).collect(),
         others_href,
     }
 }

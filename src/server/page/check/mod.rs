@@ -16,6 +16,8 @@ use crate::review::{
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
+use crate::server::proposals;
 use crate::server::route::Route;
 use crate::server::routes::{DECIDE, PROPOSE, VIEW, get, post};
 
@@ -24,13 +26,13 @@ use super::context::{PageContext, html, redirect, sentence};
 use super::fragment::Value;
 use super::frame::{Frame, Screen};
 use super::queue::{Tab, bulk};
-use super::{difference, file, labels};
+use super::{difference, file, labels, yes};
 
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/check", "page_check", show, VIEW),
-        get("/review/proposals/{id}", "page_proposal", proposal::show, VIEW),
+        get("/review/check", "page_check", show, VIEW).takes(parameters()),
+        get("/review/proposals/{id}", "page_proposal", proposal::show, VIEW).takes([yes("all"), Parameter::cursor()]),
         post("/review/check", "page_check_selected", selected, DECIDE),
         post("/review/check/commit", "page_check_commit", commit, DECIDE),
         post("/review/proposals/{id}/approve", "page_approve", proposal::approve, DECIDE),
@@ -167,8 +169,7 @@ pub struct Folded {
 }
 
 pub struct Data<'a> {
-    /// `to_check`, `to_authorize`, `mine`, `open`, `returned` or `closed`.
-    pub which: &'a str,
+    pub filter: &'a ProposalFilter,
     pub page: &'a Page<InboxEntry>,
     pub summary: &'a Summary,
     pub actor: &'a Actor,
@@ -177,29 +178,29 @@ pub struct Data<'a> {
 
 impl Check {
     pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
-        let (summary, which) = (answers.summary, answers.which);
-        let tab = |name: &str, count, live, word: &str| Tab {
-            name: name.to_owned(),
-            count: Some(count),
-            live,
-            href: address(word),
-            present: which == word,
-            urgent: false,
-            more: false,
-        };
-        let mut tabs = Vec::new();
-        if answers.actor.may(Permission::Check) {
-            tabs.push(tab("To check", summary.to_check, "to_check", "to_check"));
-        }
-        if answers.actor.may(Permission::Authorize) {
-            tabs.push(tab("To authorize", summary.to_authorize, "to_authorize", "to_authorize"));
-        }
-        if answers.actor.may(Permission::Propose) {
-            tabs.push(tab("Mine", summary.mine, "mine", "mine"));
-        }
-        tabs.push(Tab { count: None, ..tab("All open", 0, "", "open") });
-        tabs.push(Tab { count: None, ..tab("Sent back", 0, "", "returned") });
-        tabs.push(Tab { count: None, ..tab("Closed", 0, "", "closed") });
+        let (summary, actor) = (answers.summary, answers.actor);
+        let present = LISTS.iter().find(|(list, ..)| list_named(list) == *answers.filter);
+        let which = present.map_or("", |(list, ..)| *list);
+        let tabs = LISTS.iter().filter_map(|(list, name, _)| {
+            // A tab for those who can use it, with a number that goes on counting.
+            let (may, count) = match *list {
+                "to_check" => (actor.may(Permission::Check), Some(summary.to_check)),
+                "to_authorize" => (actor.may(Permission::Authorize), Some(summary.to_authorize)),
+                "mine" => (actor.may(Permission::Propose), Some(summary.mine)),
+                _ => (true, None),
+            };
+            may.then(|| Tab {
+                name: (*name).to_owned(),
+                count,
+                live: count.map_or("", |_| list),
+                href: address(&list_named(list)),
+                present: which == *list,
+                urgent: false,
+                more: false,
+            })
+        });
+        let tabs = tabs.collect();
+        let here = address(answers.filter);
         let nothing = match which {
             "to_check" => ("Nothing to check", "No proposal awaits you."),
             "to_authorize" => ("Nothing to authorize", "No proposal awaits you."),
@@ -209,7 +210,7 @@ impl Check {
         };
         Self {
             frame,
-            about: "Proposals of others, oldest first. You can't approve your own.".to_owned(),
+            about: present.map_or("", |(.., about)| about).to_owned(),
             tabs,
             proposals: rows(answers),
             nothing: (nothing.0.to_owned(), nothing.1.to_owned()),
@@ -217,23 +218,71 @@ impl Check {
                 .page
                 .next
                 .as_ref()
-                .map(|cursor| format!("{}&cursor={}", address(which), escape(cursor))),
+                .map(|cursor| format!("{here}&cursor={}", escape(cursor))),
             which: which.to_owned(),
             systems: systems(&answers.page.items),
-            exports: file::links(&address(which)),
+            exports: file::links(&here),
         }
     }
 }
 
+fn parameters() -> Vec<Parameter> {
+    let lists = LISTS.iter().map(|(list, ..)| *list).collect();
+    let mut all = proposals::filters().to_vec();
+    all.extend([
+        Parameter::query("list", "The list, in older addresses", Kind::One(lists)),
+        Parameter::cursor(),
+        file::parameter(),
+    ]);
+    all
+}
+
+/// The lists that tabs lead to: name, tab, and what it shows.
+const LISTS: [(&str, &str, &str); 6] = [
+    ("to_check", "To check", "Proposals of others that you may check, oldest first."),
+    ("to_authorize", "To authorize", "Checked proposals that you may authorize, oldest first."),
+    ("mine", "Mine", "Your open proposals, oldest first. Others check them."),
+    ("open", "All open", "Every proposal that awaits somebody, oldest first."),
+    ("returned", "Sent back", "Proposals that a checker or authorizer sent back, newest first."),
+    (
+        "closed",
+        "Closed",
+        "Proposals that were settled, sent back, withdrawn or overtaken, or that expired, newest first.",
+    ),
+];
+
+fn list_named(list: &str) -> ProposalFilter {
+    let mut filter = ProposalFilter::default();
+    match list {
+        "to_check" => filter.stage = Some(ProposalsFor::ToCheck),
+        "to_authorize" => filter.stage = Some(ProposalsFor::ToAuthorize),
+        "mine" => {
+            filter.stage = Some(ProposalsFor::Mine);
+            filter.open = Some(true);
+        }
+        "closed" => filter.open = Some(false),
+        "returned" => filter.state = Some(ProposalState::Returned),
+        _ => filter.open = Some(true),
+    }
+    filter
+}
+
 /// A list of proposals, by the names that the API has for it.
-pub fn address(which: &str) -> String {
-    let filter = match which {
-        "open" => "open=true",
-        "closed" => "open=false",
-        "returned" => "state=RETURNED",
-        stage => return with_query("/review/check", [("stage", stage)]),
-    };
-    format!("/review/check?{filter}")
+pub fn address(filter: &ProposalFilter) -> String {
+    let open = filter.open.map_or("", |open| if open { "true" } else { "false" });
+    let stage = filter.stage.map_or("", |stage| match stage {
+        ProposalsFor::Mine => "mine",
+        ProposalsFor::ToCheck => "to_check",
+        ProposalsFor::ToAuthorize => "to_authorize",
+    });
+    let pairs = [
+        ("stage", stage),
+        ("state", filter.state.map_or("", ProposalState::name)),
+        ("open", open),
+        ("kind", filter.kind.map_or("", ProposalKind::name)),
+        ("maker", filter.maker.as_deref().unwrap_or_default()),
+    ];
+    with_query("/review/check", pairs)
 }
 
 fn systems(entries: &[InboxEntry]) -> [String; 2] {
@@ -330,7 +379,7 @@ fn row(entry: &InboxEntry, now: Instant) -> Row {
         counterparty: item.counterparty.clone(),
         sides: difference::brief(&item.difference),
         delta: difference::brief_delta(item),
-        amount: bulk::sums(&proposal.amount_sum).unwrap_or_default(),
+        amount: bulk::few_sums(&proposal.amount_sum),
     });
     Row {
         id: proposal.proposal_id.clone(),
@@ -486,35 +535,22 @@ fn add(sums: &mut Vec<AmountSum>, sum: &AmountSum) {
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, summary) = context.frame(Screen::Check)?;
-    context.only(&["list", "stage", "state", "open"])?;
-    // The names of the API; `list` is that of older addresses.
-    let asked = match (context.asked("open"), context.asked("state"), context.asked("stage")) {
-        ("true", ..) => "open",
-        ("false", ..) => "closed",
-        (_, "RETURNED", _) => "returned",
-        (_, _, "") => context.asked("list"),
-        (_, _, stage) => stage,
-    };
-    let which = match asked {
-        "to_check" | "to_authorize" | "mine" | "open" | "closed" | "returned" => asked,
-        _ if context.may(Permission::Authorize)
-            && summary.to_check == 0
-            && summary.to_authorize > 0 =>
-        {
-            "to_authorize"
-        }
-        _ if context.may(Permission::Check) => "to_check",
-        _ if context.may(Permission::Propose) => "mine",
-        _ => "open",
-    };
-    let mut filter = ProposalFilter::default();
-    match which {
-        "to_check" => filter.stage = Some(ProposalsFor::ToCheck),
-        "to_authorize" => filter.stage = Some(ProposalsFor::ToAuthorize),
-        "mine" => filter.stage = Some(ProposalsFor::Mine),
-        "closed" => filter.open = Some(false),
-        "returned" => filter.state = Some(ProposalState::Returned),
-        _ => filter.open = Some(true),
+    let mut filter = proposals::filter(call);
+    if filter == ProposalFilter::default() {
+        // `list` is the name of older addresses.
+        let usual = match context.asked("list") {
+            "" if context.may(Permission::Authorize)
+                && summary.to_check == 0
+                && summary.to_authorize > 0 =>
+            {
+                "to_authorize"
+            }
+            "" if context.may(Permission::Check) => "to_check",
+            "" if context.may(Permission::Propose) => "mine",
+            "" => "open",
+            asked => asked,
+        };
+        filter = list_named(usual);
     }
     if let Some(format) = file::asked(&context) {
         return proposals_file(&context, &filter, format);
@@ -523,8 +559,13 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     // Look-alikes are folded, so many fit on a page.
     ask.limit = Some(200);
     let page = context.desk.inbox(&context.actor, &filter, &ask)?;
-    let answers =
-        Data { which, page: &page, summary: &summary, actor: &context.actor, now: context.now };
+    let answers = Data {
+        filter: &filter,
+        page: &page,
+        summary: &summary,
+        actor: &context.actor,
+        now: context.now,
+    };
     html(200, &Check::new(frame, &answers))
 }
 
@@ -589,7 +630,9 @@ pub fn selected(call: &Call<'_>) -> Result<Response, Denied> {
         return Ok(Response::see_other(&format!("/review/proposals/{}", one.proposal_id)));
     }
     match context.desk.approve(&context.actor, &approval(one)) {
-        Ok(_) => Ok(redirect(&address(&which), &format!("approved.{}", one.proposal_id))),
+        Ok(_) => {
+            Ok(redirect(&address(&list_named(&which)), &format!("approved.{}", one.proposal_id)))
+        }
         Err(refusal) => proposal::refused(&context, &one.proposal_id, refusal, String::new()),
     }
 }
@@ -610,7 +653,7 @@ pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
         }
     }
     let Some(why) = why else {
-        return Ok(redirect(&address(&which), &format!("several.{}", chosen.len())));
+        return Ok(redirect(&address(&list_named(&which)), &format!("several.{}", chosen.len())));
     };
     let (done, all) = (chosen.len() - left.len(), chosen.len());
     let wrong = format!("{done} of {all} were approved. The others were not: {why}");

@@ -150,7 +150,10 @@ impl Proposal {
             frame,
             title: title(view),
             count: view.count,
-            about: view.label.clone(),
+            about: difference::named(
+                &view.label,
+                &difference::systems(answers.detail.items.iter()),
+            ),
             state: labels::proposal(view.state),
             steps: steps(view),
             comment: view.comments.clone().unwrap_or_default(),
@@ -402,7 +405,7 @@ pub fn page(
 ) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Check)?;
     let detail = context.desk.proposal(&context.actor, id, &context.page_asked())?;
-    let reasons = context.desk.reasons(&context.actor, Some(true), None)?;
+    let reasons = context.desk.reason_codes(&context.actor, Some(true))?;
     let answers = Data {
         detail: &detail,
         actor: &context.actor,

@@ -5,9 +5,9 @@ pub mod why;
 use askama::Template;
 
 use crate::diagnostic;
-use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
 use crate::domain::review::{Action, Fired, Permission, ProposalState};
+use crate::domain::{DiffType, Instant};
 use crate::review::{
     Actor, Forecast, HistoryEntry, ItemDetail, ItemKind, LifeEvent, PageAsk, QueueFilter,
     ReasonEntry, RecordSide, Refusal, RefusalKind, Reopen, Resolve, ReviewItem, SimilarDecision,
@@ -15,10 +15,11 @@ use crate::review::{
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::route::Route;
 use crate::server::routes::{CHECK_OR_PROPOSE, COMMENT, PROPOSE, VIEW, get, post};
 
-use super::address::{Listing, with_query};
+use super::address::{self, Listing, with_query};
 use super::by_hand::Sum;
 use super::context::{PageContext, html, redirect, sentence};
 use super::diff::{self, Shown, Signs};
@@ -31,13 +32,21 @@ use super::queue::{Code, Due, codes};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/items/{id}", "page_item", show, VIEW),
-        get("/review/items/{id}/why", "page_why", why::show, VIEW),
+        get("/review/items/{id}", "page_item", show, VIEW).takes(address::parameters()).takes(views()),
+        get("/review/items/{id}/why", "page_why", why::show, VIEW).takes(address::parameters()).takes(views()),
         post("/review/items/{id}/decide", "page_decide", decide_form, PROPOSE),
         post("/review/items/{id}/reopen", "page_reopen", decide_form, PROPOSE),
         post("/review/items/{id}/sample", "page_sample", sample_form, PROPOSE),
         post("/review/items/{id}/comment", "page_comment", comment, COMMENT),
         post("/review/items/{id}/assign", "page_assign", assign_form, CHECK_OR_PROPOSE),
+    ]
+}
+
+/// How values are shown.
+fn views() -> [Parameter; 2] {
+    [
+        Parameter::query("mode", "Both values in one line", Kind::One(vec!["inline"])),
+        Parameter::query("signs", "Signs for invisible characters", Kind::One(vec!["all"])),
     ]
 }
 
@@ -848,11 +857,21 @@ fn alike(item: &ReviewItem) -> Option<(u64, String)> {
 
 /// The life of a break: when it was seen and changed, what people did, how it cleared.
 fn life(detail: &ItemDetail) -> Vec<Lived> {
+    let kind = DiffType::from_name(&detail.item.difference.diff_type);
+    let whole = kind.is_some_and(DiffType::is_entire_record);
     let lived = |event: &LifeEvent| {
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
         let said = event.detail.clone().unwrap_or_default();
         let by = event.by.as_deref().unwrap_or_default();
-        let values = format!("A {}, B {}", value(&event.value_a), value(&event.value_b));
+        let side = |at, value: &Option<String>| {
+            let value = match value.as_deref() {
+                None if whole => "no record".to_owned(),
+                None => "null".to_owned(),
+                Some(_) if whole => "has the record".to_owned(),
+                Some(text) => labels::amount(text),
+            };
+            format!("{}: {value}", system(detail, at))
+        };
+        let values = format!("{}; {}", side(0, &event.value_a), side(1, &event.value_b));
         let (what, detail) = match event.what.as_str() {
             "SEEN" => ("first seen".to_owned(), values),
             "CHANGED" => ("changed".to_owned(), values),
@@ -914,18 +933,19 @@ pub fn page(
 ) -> Result<Response, Denied> {
     let (frame, summary) = context.frame(Screen::Queue)?;
     let detail = context.desk.item(&context.actor, id)?;
-    let listing = Listing::parse(context.query());
+    let listing = Listing::of(context.query())?;
     let around = context.desk.queue(&context.actor, &listing.filter, &around(context, &listing))?;
-    let reasons = context.desk.reasons(&context.actor, None, None)?;
+    let reasons = context.desk.reason_codes(&context.actor, None)?;
     let ahead = context.call.request.headers.has("x-recon-ahead");
     if detail.item.status == "UNKNOWN" && context.may(Permission::Propose) && !ahead {
         // A claim is a hint: show the page even if it fails.
         let _ = context.desk.claim(&context.actor, id);
     }
-    // Of a filtered list the number would have to be counted.
-    let total = (listing.filter == QueueFilter::default())
-        .then(|| summary.by_status.get("UNKNOWN").copied())
-        .flatten();
+    let total = if listing.filter == QueueFilter::default() {
+        summary.by_status.get("UNKNOWN").copied()
+    } else {
+        around.total
+    };
     let answers = Data {
         detail: &detail,
         listing: &listing,
@@ -947,6 +967,8 @@ pub fn page(
 pub fn around(context: &PageContext<'_>, listing: &Listing) -> PageAsk {
     let mut ask = context.page(listing.cursor.clone());
     ask.sort = listing.sort;
+    // The place in the list is shown only where counting it costs nothing.
+    ask.count = listing.filter.is_counted();
     ask
 }
 

@@ -62,8 +62,8 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let id = call.path("id");
     let detail = context.desk.item(&context.actor, id)?;
     let trace = context.desk.trace(&context.actor, id)?;
-    let reasons = context.desk.reasons(&context.actor, None, None)?;
-    let listing = Listing::parse(context.query());
+    let reasons = context.desk.reason_codes(&context.actor, None)?;
+    let listing = Listing::of(context.query())?;
     let back = listing.with_position(&format!("/review/items/{id}"));
     html(200, &Why::new(frame, &detail, trace, guesses(&detail.item, &reasons), back))
 }

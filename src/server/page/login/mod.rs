@@ -17,6 +17,7 @@ use crate::server::authenticate::{cookie, set_cookie};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::route::Access::{LoggedIn, Open};
 use crate::server::route::Route;
 use crate::server::routes::{get, post};
@@ -36,11 +37,15 @@ pub fn routes() -> Vec<Route> {
         post("/review/logout", "page_log_out", log_out, Open),
         get("/review/first", "page_first", first_page, Open),
         post("/review/first", "page_make_first", first, Open).lasting(),
-        get("/review/password", "page_password", password_page, LoggedIn).before_change(),
+        get("/review/password", "page_password", password_page, LoggedIn).before_change().takes([then()]),
         post("/review/password", "page_change_password", change_password, LoggedIn).before_change().lasting(),
         post("/review/agree", "page_agree", agree, LoggedIn).lasting(),
         get("/assets/{file}", "page_asset", asset, Open),
     ]
+}
+
+fn then() -> Parameter {
+    Parameter::query("then", "The page that follows", Kind::Text(4000))
 }
 
 /// Prevents open redirects: any other address leads to the overview.

@@ -16,17 +16,26 @@ use crate::review;
 use super::address::with_query;
 use super::fragment::{Bar, Spark, Stack};
 use super::frame::Frame;
-use super::labels;
+use super::{file, labels};
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::route::Route;
 use crate::server::routes::{VIEW, get};
 
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review", "page_overview", runs::overview, VIEW),
-        get("/review/breaks", "page_breaks", breaks::show, VIEW),
-        get("/review/statement", "page_statement", statement::show, VIEW),
+        get("/review", "page_overview", runs::overview, VIEW).takes([run(), job()]),
+        get("/review/breaks", "page_breaks", breaks::show, VIEW).takes([job(), file::parameter()]),
+        get("/review/statement", "page_statement", statement::show, VIEW).takes([run()]),
     ]
+}
+
+fn run() -> Parameter {
+    Parameter::query("run", "The run", Kind::Text(200))
+}
+
+fn job() -> Parameter {
+    Parameter::query("job", "The job", Kind::Text(200))
 }
 
 #[derive(Template)]
@@ -311,7 +320,7 @@ impl Run {
             systems: (summary.sources.a.system.clone(), summary.sources.b.system.clone()),
             gist: gist(run),
             figures,
-            records: whole_records(records, &all),
+            records: whole_records(summary, &all),
             differences: whole_differences(run),
             books: books(records),
             money: if answers.sees_money { money(summary) } else { Vec::new() },
@@ -405,7 +414,16 @@ fn whole(parts: Vec<(&str, u64, String, &'static str)>) -> Whole {
     }
 }
 
-fn whole_records(records: &report::Records, all: &str) -> Whole {
+fn whole_records(summary: &Summary, all: &str) -> Whole {
+    let records = &summary.records;
+    let (a, b) = (&summary.sources.a.system, &summary.sources.b.system);
+    let names = [
+        format!("Missing in {a}"),
+        format!("Missing in {b}"),
+        format!("Surplus in {a}"),
+        format!("Surplus in {b}"),
+    ];
+    let [missing_a, missing_b, surplus_a, surplus_b] = names.each_ref().map(String::as_str);
     let missing = records.missing_in_a + records.missing_in_b;
     let surplus = records.duplicates_a + records.duplicates_b;
     let of = |diff_type: &str| format!("{all}&type={diff_type}");
@@ -415,15 +433,16 @@ fn whole_records(records: &report::Records, all: &str) -> Whole {
         (
             "Paired, but different",
             records.breaks.saturating_sub(missing + surplus),
-            all.to_owned(),
+            // No filter leaves out the records without a partner.
+            if missing + surplus == 0 { all.to_owned() } else { String::new() },
             "s1",
         ),
-        ("Missing in A", records.missing_in_a, of("MISSING_IN_SOURCE_A"), "s4"),
-        ("Missing in B", records.missing_in_b, of("MISSING_IN_SOURCE_B"), "s4"),
+        (missing_a, records.missing_in_a, of("MISSING_IN_SOURCE_A"), "s4"),
+        (missing_b, records.missing_in_b, of("MISSING_IN_SOURCE_B"), "s4"),
     ];
     for (name, number, diff_type) in [
-        ("Surplus in A", records.duplicates_a, "DUPLICATE_IN_SOURCE_A"),
-        ("Surplus in B", records.duplicates_b, "DUPLICATE_IN_SOURCE_B"),
+        (surplus_a, records.duplicates_a, "DUPLICATE_IN_SOURCE_A"),
+        (surplus_b, records.duplicates_b, "DUPLICATE_IN_SOURCE_B"),
     ] {
         if number > 0 {
             parts.push((name, number, of(diff_type), "s5"));

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::domain::Instant;
 use crate::domain::review::{Role, Roles};
 use crate::review::people::directory::{self, NewPerson, Person};
-use crate::review::people::{invitation, staffing, system_random};
+use crate::review::people::{invitation, staffing, system_random, token};
 use crate::review::{Refusal, RefusalKind};
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -20,8 +20,9 @@ use super::{file, labels};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/people", "page_people", screen, ADMINISTER),
+        get("/review/people", "page_people", screen, ADMINISTER).takes([file::parameter()]),
         post("/review/people", "page_invite", create, ADMINISTER).lasting(),
+        post("/review/people/tokens/revoke", "page_revoke_token_of", revoke, ADMINISTER).lasting(),
         post("/review/people/{login}", "page_change_person", change, ADMINISTER).lasting(),
         post("/review/people/{login}/invitation", "page_invitation", invite, ADMINISTER).lasting(),
     ]
@@ -32,6 +33,8 @@ pub fn routes() -> Vec<Route> {
 pub struct People {
     pub frame: Frame,
     pub people: Vec<Row>,
+    /// The tokens that are good, of all users.
+    pub tokens: Vec<TokenRow>,
     /// What can't be decided with the present people.
     pub staffing: Vec<String>,
     /// Name and meaning.
@@ -43,6 +46,18 @@ pub struct People {
     pub wrong: Option<String>,
     /// Address and name of each file of this list.
     pub exports: Vec<(String, &'static str)>,
+}
+
+/// A token of a user.
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    pub id: String,
+    pub name: String,
+    pub login: String,
+    pub scopes: String,
+    pub until: String,
+    /// When it was last used.
+    pub used: String,
 }
 
 /// A user in a file.
@@ -123,6 +138,7 @@ fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response
     }
     let page = People {
         frame,
+        tokens: tokens(context)?,
         people: people.iter().map(|one| row(one, context)).collect(),
         staffing: missing,
         roles: ROLES.map(|(role, meaning)| (role.name(), meaning)).to_vec(),
@@ -133,6 +149,33 @@ fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response
         exports: file::links("/review/people"),
     };
     html(status, &page)
+}
+
+/// The tokens that are good.
+fn tokens(context: &PageContext<'_>) -> Result<Vec<TokenRow>, Denied> {
+    let time = crate::store::time_text;
+    let all = token::list(&*context.call.app.store, &context.actor, None)?;
+    let good = all.into_iter().filter(|one| one.revoked.is_none() && one.expires > context.now);
+    let row = |one: token::Token| TokenRow {
+        scopes: token::scope_names(one.scopes).replace(',', ", "),
+        until: labels::short_moment(&time(one.expires)),
+        used: one.used.map_or_else(
+            || "never used".to_owned(),
+            |used| format!("used {}", labels::ago(context.now, &time(used))),
+        ),
+        id: one.id,
+        name: one.name,
+        login: one.login,
+    };
+    Ok(good.map(row).collect())
+}
+
+/// Revokes a token of anybody.
+pub fn revoke(call: &Call<'_>) -> Result<Response, Denied> {
+    let context = PageContext::new(call)?;
+    let id = context.field("id").unwrap_or_default();
+    token::revoke(&*call.app.store, &context.actor, &id, context.now)?;
+    Ok(redirect("/review/people", "revoked"))
 }
 
 /// Word and class.
@@ -196,13 +239,20 @@ pub fn invite(call: &Call<'_>) -> Result<Response, Denied> {
     linked(&PageContext::new(call)?, call.path("login"))
 }
 
+/// How others reach this server: its public address, or the one that the administrator uses.
+fn base(context: &PageContext<'_>) -> String {
+    let host = || context.call.request.headers.one("host").map(|host| format!("http://{host}"));
+    let public = context.call.app.settings.public_url.as_ref().map(ToString::to_string);
+    public.or_else(host).unwrap_or_default().trim_end_matches('/').to_owned()
+}
+
 fn linked(context: &PageContext<'_>, login: &str) -> Result<Response, Denied> {
     let app = context.call.app;
     let made =
         invitation::invite(&*app.store, &context.actor, login, (app.clock)(), &system_random);
     match made {
         Ok(token) => {
-            let link = format!("/review/first?token={token}");
+            let link = format!("{}/review/first?token={token}", base(context));
             let invited = Some((login.to_owned(), link));
             show(context, Shown { invited, ..Shown::default() }, 200)
         }

@@ -16,6 +16,7 @@ use crate::server::page::context::{PageContext, html, redirect, sentence};
 use crate::server::page::fragment::{Bar, Value};
 use crate::server::page::frame::{Frame, Screen};
 use crate::server::page::{difference, labels};
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::target::pairs;
 
 use super::{Code, codes};
@@ -141,6 +142,8 @@ const EXCLUDED_SHOWN: usize = 20;
 impl Bulk {
     pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
         let preview = answers.preview;
+        let systems = difference::systems(preview.sample.iter());
+        let shared = |share: &Share| shared(share, &systems);
         let (comment, wrong) = answers.refused.clone().unzip();
         Self {
             frame,
@@ -171,11 +174,10 @@ impl Bulk {
                 .breakdown
                 .iter()
                 .filter(|share| share.count == preview.count)
-                .map(shared)
+                .map(&shared)
                 .collect(),
             outliers: preview.outliers.iter().map(sample).collect(),
             samples: preview.sample.iter().map(sample).collect(),
-            systems: difference::systems(preview.sample.iter()),
             excluded: preview
                 .excluded
                 .iter()
@@ -195,14 +197,15 @@ impl Bulk {
                 format!("{address}&choice=code")
             }),
             asked: answers.asked.clone(),
+            systems,
         }
     }
 }
 
-fn shared(share: &Share) -> String {
+fn shared(share: &Share, systems: &[String]) -> String {
     match share.by.as_str() {
         "field" | "field_name" => labels::field(&share.value).to_owned(),
-        "diff_type" | "type" => labels::kind(&share.value),
+        "diff_type" | "type" => difference::kind(&share.value, systems),
         "severity" => format!("{} severity", share.value.to_lowercase()),
         _ => share.value.clone(),
     }
@@ -227,7 +230,19 @@ pub fn sums(sums: &[AmountSum]) -> Option<String> {
     (!text.is_empty()).then(|| text.join(", "))
 }
 
+/// The same in a narrow column: more than two currencies are only counted.
+pub fn few_sums(all: &[AmountSum]) -> String {
+    match all {
+        [first, second, _, ..] => {
+            let shown = sums(&[first.clone(), second.clone()]).unwrap_or_default();
+            format!("{shown} and {} more", labels::counted(all.len() as u64 - 2, "total"))
+        }
+        few => sums(few).unwrap_or_default(),
+    }
+}
+
 pub fn sample(item: &ReviewItem) -> Sample {
+    let (text, currency) = difference::brief_delta(item);
     let guess = item
         .predictions
         .first()
@@ -239,7 +254,7 @@ pub fn sample(item: &ReviewItem) -> Sample {
         href: format!("/review/items/{}", item.attribution_id),
         sides: difference::brief(&item.difference),
         guess: guess.unwrap_or_else(|| "no cause found".to_owned()),
-        note: difference::delta(&item.difference),
+        note: format!("{text} {currency}").trim_end().to_owned(),
     }
 }
 
@@ -254,9 +269,17 @@ pub fn bulk_action(choice: &str, code: Option<&str>) -> Option<(Action, Option<S
     }
 }
 
+/// Beside those of the list.
+pub fn parameters() -> [Parameter; 2] {
+    [
+        Parameter::query("choice", "The decision", Kind::Text(100)),
+        Parameter::query("code", "The code, for the choice `code`", Kind::Text(100)),
+    ]
+}
+
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
-    let listing = Listing::parse(context.query());
+    let listing = Listing::of(context.query())?;
     if listing.filter == QueueFilter::default() {
         return Err(Denied::invalid("signature", "which differences?"));
     }
@@ -281,7 +304,7 @@ pub fn page(
     let listing = asked.listing();
     let back = listing.address("/review/queue");
     let Some((action, code)) = bulk_action(&asked.choice, asked.code.as_deref()) else {
-        let reasons = context.desk.reasons(&context.actor, Some(true), None)?;
+        let reasons = context.desk.reason_codes(&context.actor, Some(true))?;
         return html(status, &Choose::new(frame, asked, back, &reasons));
     };
     let filter = asked.ids.is_empty().then(|| listing.filter.clone());

@@ -18,7 +18,7 @@ use crate::server::route::Route;
 use crate::server::routes::{PROPOSE, VIEW, get, post};
 
 use self::views::View;
-use super::address::{Listing, with_query};
+use super::address::{self, Listing, with_query};
 use super::context::{PageContext, html};
 use super::fragment::{Bar, Value};
 use super::frame::{Frame, Screen};
@@ -27,8 +27,8 @@ use super::{diff, difference, labels};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/queue", "page_queue", show, VIEW),
-        get("/review/bulk", "page_bulk", bulk::show, PROPOSE),
+        get("/review/queue", "page_queue", show, VIEW).takes(address::parameters()),
+        get("/review/bulk", "page_bulk", bulk::show, PROPOSE).takes(address::parameters()).takes(bulk::parameters()),
         post("/review/views", "page_save_view", views::save, VIEW).lasting(),
         post("/review/views/delete", "page_delete_view", views::delete, VIEW),
         post("/review/bulk", "page_select", bulk::select, PROPOSE),
@@ -48,6 +48,8 @@ pub struct Queue {
     /// What the two sides are called.
     pub systems: [String; 2],
     pub tabs: Vec<Tab>,
+    /// How many items the list has, if that is known; for the title of the window.
+    pub total: Option<String>,
     pub search: String,
     /// Beside the search.
     pub pickers: Vec<Facet>,
@@ -282,13 +284,6 @@ impl Queue {
         matches!(&self.list, List::Items(items) if items.iter().any(|one| !one.counterparty.is_empty()))
     }
 
-    /// The number of the present list, for the title of the window.
-    fn present_count(&self) -> Option<String> {
-        let tab = self.tabs.iter().find(|tab| tab.present)?;
-        tab.count
-            .map(|count| format!("{}{}", labels::count(&count), if tab.more { "+" } else { "" }))
-    }
-
     /// Any group has an amount; an empty column would be noise.
     fn has_amounts(&self) -> bool {
         matches!(&self.list, List::Groups(groups) if groups.iter().any(|one| one.amount.is_some()))
@@ -313,6 +308,10 @@ impl Queue {
             about: about(answers),
             accept: accept(answers, found),
             tabs: tabs(answers),
+            total: total(answers).map(|total| {
+                let more = answers.search.is_some_and(|search| search.more);
+                format!("{}{}", labels::count(&total), if more { "+" } else { "" })
+            }),
             search: listing.filter.q.clone().unwrap_or_default(),
             pickers,
             facets,
@@ -398,10 +397,17 @@ fn accept(answers: &Data<'_>, found: &Rows<'_>) -> Option<(String, String)> {
         return None;
     }
     let code = &first.predictions.first()?.code;
-    let of_job = answers.facets.iter().filter(|share| share.by == "job");
-    let count = labels::count(&of_job.map(|share| share.count).sum());
+    let count = labels::count(&total(answers)?);
     let href = answers.listing.address("/review/bulk");
     Some((format!("Accept all {count} as {code}"), format!("{href}&choice=*")))
+}
+
+/// How many items the list has. Blind samples are in no count of what they share.
+fn total(answers: &Data<'_>) -> Option<u64> {
+    if answers.listing.filter.kind == Some(review::ItemKind::AuditSample) {
+        return Some(answers.summary.samples);
+    }
+    Some(answers.facets.iter().filter(|share| share.by == "job").map(|share| share.count).sum())
 }
 
 fn about(answers: &Data<'_>) -> String {
@@ -425,7 +431,13 @@ fn about(answers: &Data<'_>) -> String {
         return "Nothing awaits a decision.".to_owned();
     }
     let verb = if unknown == 1 { "difference awaits" } else { "differences await" };
-    format!("{} {verb} a decision. Similar ones can be decided together.", labels::count(&unknown))
+    let all = labels::count(&unknown);
+    match total(answers).filter(|total| *total != unknown) {
+        Some(total) => {
+            format!("{} of the {all} differences that await a decision.", labels::count(&total))
+        }
+        None => format!("{all} {verb} a decision. Similar ones can be decided together."),
+    }
 }
 
 fn waiting(summary: &Summary) -> u64 {
@@ -574,16 +586,26 @@ fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
             })
         })
         .collect();
+    // Of a filter that is in force, only the chosen value is counted.
+    let counted = |name: &str, value: &str, words: &str| {
+        let share = answers.facets.iter().find(|one| one.by == name && one.value == value);
+        let share = share.filter(|_| [value, ""].contains(&present(name)));
+        share.map_or_else(
+            || words.to_owned(),
+            |share| format!("{words} ({})", labels::count(&share.count)),
+        )
+    };
     let fixed = |name: &'static str, label: &'static str, values: &[(&str, &str)]| {
         let mut options = vec![any(name)];
         for (value, words) in values {
-            options.push(option(value, (*words).to_owned(), present(name) == *value));
+            options.push(option(value, counted(name, value, words), present(name) == *value));
         }
         Facet { name, label, options }
     };
     let mut runs = vec![any("run_id")];
     for run in answers.runs {
         let label = format!("{} {}", run.batch_date, run.job);
+        let label = counted("run_id", &run.run_id, &label);
         runs.push(option(&run.run_id, label, present("run_id") == run.run_id));
     }
     if !runs.iter().any(|run| run.chosen) {
@@ -810,17 +832,11 @@ fn settled(item: &ReviewItem) -> Vec<Guess> {
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, summary) = context.frame(Screen::Queue)?;
-    let mut listing = Listing::parse(context.query());
-    if let Some(name) = &listing.unknown {
-        return Err(Denied::invalid(
-            name.clone(),
-            "is no filter of the queue, or has no such value",
-        ));
-    }
+    let mut listing = Listing::of(context.query())?;
     // Only undecided items are grouped.
     listing.items |= listing.filter.status.as_deref().is_some_and(|status| status != "UNKNOWN");
     listing.items |= listing.filter.signature.is_some();
-    let reasons = context.desk.reasons(&context.actor, None, None)?;
+    let reasons = context.desk.reason_codes(&context.actor, None)?;
     let facets = context.desk.facets(&context.actor, &listing.filter)?;
     let mut ask = context.page(listing.cursor.clone());
     ask.sort = listing.sort;

@@ -11,6 +11,7 @@ use crate::review::{
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
 use crate::server::route::Access::OneOf;
 use crate::server::route::Route;
 use crate::server::routes::{VIEW, get, post};
@@ -22,7 +23,7 @@ use super::{difference, file, labels};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/reasons", "page_reasons", show, VIEW),
+        get("/review/reasons", "page_reasons", show, VIEW).takes([file::parameter(), Parameter::query("like", "An item, as the example of a new code", Kind::Text(100))]),
         post("/review/reasons", "page_propose_reason", propose, OneOf(&[Permission::ProposeReason])),
     ]
 }

@@ -7,6 +7,8 @@ use crate::review::{AccessRow, OverrideRow, Period, SodFinding};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::{Kind, Parameter};
+use crate::server::reports::{period, period_parameters};
 use crate::server::route::Access::OneOf;
 use crate::server::route::Route;
 use crate::server::routes::get;
@@ -19,8 +21,15 @@ use super::{file, labels};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/reports", "page_reports", show, OneOf(&[Permission::Reports])),
+        get("/review/reports", "page_reports", show, OneOf(&[Permission::Reports])).takes(parameters()),
     ]
+}
+
+fn parameters() -> Vec<Parameter> {
+    let which = Kind::One(vec!["overrides", "access", "duties"]);
+    let mut all = vec![Parameter::query("report", "The report", which), file::parameter()];
+    all.extend(period_parameters());
+    all
 }
 
 /// Most rows on the page; files have all.
@@ -122,8 +131,8 @@ impl Reports {
                     ("In force", true),
                 ],
                 rows.iter().map(override_row).collect::<Vec<_>>(),
-                "Decisions against the prediction, and those without a second person.",
-                "No decision in this period went against the prediction.",
+                "Settled decisions against the prediction, and those without a second person.",
+                "No settled decision of this period went against the prediction.",
             ),
             Report::Access(rows) => (
                 vec![
@@ -224,15 +233,7 @@ fn duty_row(row: &SodFinding) -> Vec<Cell> {
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Reports)?;
-    context.only(&["report", "from", "to"])?;
-    let day = |name: &str| {
-        let text = context.asked(name);
-        let parts: Vec<&str> = text.split('-').collect();
-        let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-        (lengths == [4, 2, 2] && parts.iter().all(digits)).then(|| text.to_owned())
-    };
-    let period = Period { from: day("from"), to: day("to") };
+    let period = period(call);
     let found = match context.asked("report") {
         "access" => Report::Access(context.desk.report_access(&context.actor, &period)?),
         "duties" => Report::Duties(context.desk.report_sod(&context.actor, &period)?),

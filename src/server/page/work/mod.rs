@@ -7,6 +7,7 @@ use crate::review::{Page, ProposalFilter, ProposalView, Summary};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::server::parameter::Parameter;
 use crate::server::route::Route;
 use crate::server::routes::{PROPOSE, VIEW, get, post};
 
@@ -18,7 +19,7 @@ use super::{check, file, labels};
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/review/work", "page_work", show, VIEW),
+        get("/review/work", "page_work", show, VIEW).takes([Parameter::cursor(), file::parameter()]),
         post("/review/undo", "page_undo", undo, PROPOSE),
     ]
 }
