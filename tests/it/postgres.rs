@@ -202,7 +202,7 @@ fn signal_each(sessions: &[i32], signal: rustix::process::Signal) {
 }
 
 /// A new CA, and a certificate for `localhost` signed by it.
-fn certify(folder: &Path) {
+pub fn certify(folder: &Path) {
     let openssl = |arguments: &str| {
         run(Command::new("openssl").current_dir(folder).args(arguments.split_whitespace()));
     };

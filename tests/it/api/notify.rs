@@ -2,10 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
@@ -34,7 +37,7 @@ impl Received {
     }
 }
 
-fn read(stream: &mut TcpStream) -> Option<Received> {
+fn read(stream: &mut impl Read) -> Option<Received> {
     let mut bytes = Vec::new();
     let mut some = [0; 4096];
     loop {
@@ -55,24 +58,60 @@ fn read(stream: &mut TcpStream) -> Option<Received> {
 
 /// A receiver that refuses the first message, and its URL.
 fn receiver() -> (String, Receiver<Received>) {
+    let (port, messages) = receiving(None);
+    (format!("http://127.0.0.1:{port}/hook"), messages)
+}
+
+/// The same over TLS, with a certificate for `localhost` of the authority in this folder.
+fn secure_receiver(folder: &std::path::Path) -> (String, Receiver<Received>) {
+    crate::postgres::certify(folder);
+    let chain = CertificateDer::from_pem_file(folder.join("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .unwrap();
+    let (port, messages) = receiving(Some(Arc::new(config)));
+    (format!("https://localhost:{port}/hook"), messages)
+}
+
+fn receiving(tls: Option<Arc<rustls::ServerConfig>>) -> (u16, Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let port = listener.local_addr().unwrap().port();
     let (told, messages) = channel();
     std::thread::spawn(move || {
-        for (at, stream) in listener.incoming().enumerate() {
-            let Ok(mut stream) = stream else { return };
+        let mut refused = false;
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
-            let Some(received) = read(&mut stream) else { continue };
-            let status = if at == 0 { "503 Service Unavailable" } else { "204 No Content" };
-            let answer =
-                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            let _ = stream.write_all(answer.as_bytes());
+            let received = match &tls {
+                None => answered(stream, refused),
+                Some(config) => {
+                    let session = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+                    answered(rustls::StreamOwned::new(session, stream), refused)
+                }
+            };
+            let Some(received) = received else { continue };
+            refused = true;
             if told.send(received).is_err() {
                 return;
             }
         }
     });
-    (url, messages)
+    (port, messages)
+}
+
+/// Reads a message and answers it: with 503 unless one was refused before.
+fn answered(mut stream: impl Read + Write, refused: bool) -> Option<Received> {
+    let received = read(&mut stream)?;
+    let status = if refused { "204 No Content" } else { "503 Service Unavailable" };
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let _ = stream.write_all(answer.as_bytes());
+    let _ = stream.flush();
+    Some(received)
 }
 
 /// The next message of an event.
@@ -89,7 +128,10 @@ fn next(messages: &Receiver<Received>, event: &str) -> Received {
 }
 
 fn serving(url: &str) -> House {
-    let project = Project::of(".");
+    serving_with(Project::of("."), url)
+}
+
+fn serving_with(project: Project, url: &str) -> House {
     project.json(&["run", "--json"]);
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     let server = format!(
@@ -129,6 +171,45 @@ fn a_waiting_proposal_and_a_finished_run_are_told() {
         (&run["run_id"], &run["job"]),
         "{told}"
     );
+    house.server.assert_well();
+}
+
+#[test]
+fn messages_go_over_tls_to_a_receiver_whose_authority_is_trusted() {
+    let project = Project::of(".");
+    let (url, messages) = secure_receiver(&project.path(""));
+    let house = serving_with(project, &url);
+    let item = house.queue("ann", "limit=1").remove(0);
+    let decision = json!({
+        "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "a true break",
+    });
+    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    let (first, again) = (next(&messages, "proposal_waiting"), next(&messages, "proposal_waiting"));
+    assert_eq!(first.body, again.body);
+    house.server.assert_well();
+}
+
+#[test]
+fn nothing_is_told_to_a_receiver_whose_authority_is_not_trusted() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (url, messages) = secure_receiver(elsewhere.path());
+    let house = serving(&url);
+    let item = house.queue("ann", "limit=1").remove(0);
+    let decision = json!({
+        "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "a true break",
+    });
+    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    let began = Instant::now();
+    let log = house.project().path("access.log");
+    loop {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        if log.contains("server.notify") && log.to_lowercase().contains("certificate") {
+            break;
+        }
+        assert!(began.elapsed() < DEADLINE, "the log does not say why: {log}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(messages.try_recv().is_err(), "a stranger got a message");
     house.server.assert_well();
 }
 

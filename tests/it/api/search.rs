@@ -285,6 +285,19 @@ fn kept_figures_are_those_of_the_items() {
             assert_eq!(answer.status, 200, "{}", answer.text());
         }
         assert_eq!(text(&kept()), text(&counted()), "after decisions");
+        // Two of the approved ones accept the predicted cause, which counts as chosen.
+        let reasons = super::json(&ann.get("/reasons?q=rounding"));
+        assert_eq!(reasons[0]["used"], 2, "{reasons}");
+        // Filters count what is left.
+        let open = house.queue("ann", "field_name=amount&limit=200");
+        let open_id = open[0]["attribution_id"].as_str().unwrap();
+        let path = format!("/workflow/items/{open_id}/assignee");
+        assert_eq!(ann.ask("PUT", &path, &[], "{\"assignee\": \"ann\"}").status, 200);
+        let page = ann.get("/review/queue?field_name=amount").text().to_string();
+        let counted = ["me (1)".to_owned(), format!("nobody ({})", open.len() - 1)];
+        for option in counted.into_iter().chain([format!("in time ({})", open.len())]) {
+            assert!(page.contains(&option), "no “{option}”");
+        }
     });
 }
 

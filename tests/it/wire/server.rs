@@ -57,6 +57,11 @@ impl Server {
                 shell
             }
         };
+        // It trusts the authority that its folder has, if any.
+        let authority = project.path("authority.pem");
+        if authority.exists() {
+            command.env("SSL_CERT_FILE", &authority);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let deadline = Deadline::of(&child);
