@@ -166,6 +166,7 @@ impl QueueFilter {
             field_name: self.field_name.clone(),
             diff_type: self.diff_type.clone(),
             reason_code: self.reason_code.clone(),
+            severity: self.severity.clone(),
             ..Self::default()
         };
         *self == narrowed

@@ -283,7 +283,15 @@ impl Work<'_> {
     /// How many of the items are in time, nearly due and overdue; `None` where counting would take too long, or tell
     /// which items have a hidden suggestion.
     fn ages_of(&mut self, wanted: &Wanted, items: u64) -> Result<Option<[u64; 3]>, Problem> {
-        if items > MOST_AGED || wanted.query.without_blind.is_some() || wanted.query.samples {
+        if wanted.query.without_blind.is_some() || wanted.query.samples {
+            return Ok(None);
+        }
+        if wanted.text.is_none()
+            && let Some(ages) = self.time_left(&wanted.query, &wanted.runs)?
+        {
+            return Ok(Some(ages));
+        }
+        if items > MOST_AGED {
             return Ok(None);
         }
         let deadlines = Deadlines::new(self, &wanted.runs)?;

@@ -79,6 +79,11 @@ impl Deadlines {
         self.over.contains(&run_no)
     }
 
+    /// The newest first days of breaks of this severity and run that are overdue, and that are overdue or nearly due.
+    fn last_days(&self, severity: Severity, run_no: i64) -> Option<(i32, i32)> {
+        self.days.get(&(severity.code(), run_no)).copied()
+    }
+
     /// How much time is left for a break of this severity that is in this run, and began on this day.
     pub fn of(&self, severity: Severity, run_no: i64, since: i32) -> Sla {
         match self.days.get(&(severity.code(), run_no)) {
@@ -137,6 +142,51 @@ impl Work<'_> {
             }
         }
         Ok(waits)
+    }
+}
+
+impl Work<'_> {
+    /// How many undecided items of a query are in time, nearly due and overdue. Only breaks that are older than their
+    /// run are looked at: how many there are in all is kept. `None` where the query is not one of kept counts.
+    pub fn time_left(
+        &mut self,
+        query: &ItemQuery,
+        runs: &[Rc<Run>],
+    ) -> Result<Option<[u64; 3]>, Problem> {
+        if query.status != Some(Status::Unknown) || !query.conditions.is_empty() || query.samples {
+            return Ok(None);
+        }
+        let mut totals: BTreeMap<(i64, u8), u64> = BTreeMap::new();
+        for count in self.tables.counts(query)? {
+            let signature = self.tables.signature(count.signature_id)?;
+            let severity = signature.and_then(|one| Severity::from_name(&one.severity));
+            let Some(severity) = severity else { return Ok(None) };
+            *totals.entry((count.run_no, severity.code())).or_default() += count.items;
+        }
+        let deadlines = Deadlines::new(self, runs)?;
+        let mut ages = [0; 3];
+        for run in runs {
+            let date = run.batch_date.parse::<Date>().map_or(i32::MAX, Date::days);
+            let query = ItemQuery { runs: vec![run.run_no], some_runs: true, ..query.clone() };
+            for severity in Severity::ALL {
+                let Some(total) = totals.get(&(run.run_no, severity.code())) else { continue };
+                let Some((overdue, due)) = deadlines.last_days(*severity, run.run_no) else {
+                    return Ok(None);
+                };
+                let mut until = |day: i32| -> Result<u64, Problem> {
+                    if day >= date {
+                        return Ok(*total);
+                    }
+                    let counts = self.tables.by_first_day(&query, *severity, (None, Some(day)))?;
+                    Ok(counts.iter().map(|count| count.items).sum())
+                };
+                let (overdue, due) = (until(overdue)?, until(due)?);
+                ages[0] += total.saturating_sub(due);
+                ages[1] += due.saturating_sub(overdue);
+                ages[2] += overdue;
+            }
+        }
+        Ok(Some(ages))
     }
 }
 
@@ -387,9 +437,9 @@ impl Work<'_> {
             return Err(invalid("q", "has at most 200 characters"));
         }
         if let Some(name) = &filter.severity {
-            let severity = Severity::from_name(name)
+            // The signatures that were chosen have it, and their items are counted.
+            Severity::from_name(name)
                 .ok_or_else(|| invalid("severity", "is LOW, MEDIUM, HIGH or CRITICAL"))?;
-            wanted.push(Condition::Severity(severity));
         }
         let bounds = [
             (
@@ -513,6 +563,7 @@ impl Work<'_> {
             && filter.field_name.is_none()
             && filter.diff_type.is_none()
             && filter.reason_code.is_none()
+            && filter.severity.is_none()
             && filter.job.is_none()
         {
             return Ok(None);
@@ -526,6 +577,7 @@ impl Work<'_> {
                 && fits(&filter.field_name, &signature.field)
                 && fits(&filter.diff_type, &signature.diff_type)
                 && fits(&filter.reason_code, &signature.reason)
+                && fits(&filter.severity, &signature.severity)
                 && fits(&filter.job, &signature.job)
         };
         Ok(Some(all.iter().filter(fits).map(|signature| signature.signature_id).collect()))

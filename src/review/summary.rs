@@ -37,6 +37,15 @@ impl Review<'_> {
         self.read(|work| {
             let mut ages = [0; 3];
             let Some(run) = work.tables.run_by_id(run_id)? else { return Ok(ages) };
+            let kept = ItemQuery {
+                status: Some(Status::Unknown),
+                runs: vec![run.run_no],
+                some_runs: true,
+                ..ItemQuery::default()
+            };
+            if let Some(ages) = work.time_left(&kept, &[Rc::clone(&run)])? {
+                return Ok(ages);
+            }
             let deadlines = Deadlines::new(work, &[Rc::clone(&run)])?;
             let query =
                 ItemQuery { runs: vec![run.run_no], some_runs: true, ..ItemQuery::default() };

@@ -1,7 +1,7 @@
 //! Webhooks: a receiver of our own gets signed messages, and again those it did not take.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};

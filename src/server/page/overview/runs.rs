@@ -37,6 +37,11 @@ type Cache = HashMap<(String, RunId), (Instant, String, RunFigures)>;
 
 static FIGURES: Mutex<Option<Cache>> = Mutex::new(None);
 
+/// The ages of a run's breaks, with the version of the runs.
+type Ageing = HashMap<(String, RunId), (String, [u64; 5])>;
+
+static AGEING: Mutex<Option<Ageing>> = Mutex::new(None);
+
 pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, inbox) = context.frame(Screen::Overview)?;
@@ -72,7 +77,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
             figures.push(known(store, run, context.now, version).map_err(Refusal::from)?);
         }
         ages = context.desk.ages(&context.actor, &shown.id.to_string())?;
-        ageing = context.desk.ageing(&context.actor, &shown.id.to_string())?;
+        ageing = ages_of_breaks(&context, shown, &inbox.data_version)?;
     }
     let shown = shown.map(|run| run.id.to_string()).unwrap_or_default();
     let present = figures.iter().find(|run| run.summary.run_id == shown);
@@ -95,6 +100,31 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
         now: context.now,
     };
     html(200, &Overview::new(frame, &answers))
+}
+
+/// By the age of their breaks. Decisions change nothing about it, only runs do: it is counted once for them.
+fn ages_of_breaks(
+    context: &PageContext<'_>,
+    run: &RunRow,
+    version: &str,
+) -> Result<[u64; 5], Denied> {
+    let key = (context.call.app.store.url(), run.id);
+    let runs = version.split_once('-').map_or("", |(_, runs)| runs);
+    if let Ok(mut kept) = AGEING.lock()
+        && let Some((of, ages)) = kept.get_or_insert_default().get(&key)
+        && of == runs
+    {
+        return Ok(*ages);
+    }
+    let ages = context.desk.ageing(&context.actor, &run.id.to_string())?;
+    if let Ok(mut kept) = AGEING.lock() {
+        let kept = kept.get_or_insert_default();
+        if kept.len() >= CACHED {
+            kept.clear();
+        }
+        kept.insert(key, (runs.to_owned(), ages));
+    }
+    Ok(ages)
 }
 
 /// What an administrator does first, until all of it is done.
