@@ -14,8 +14,10 @@ use std::sync::{Mutex, PoisonError};
 pub const SMALL: u64 = 4 << 20;
 /// The size of a lookup: in memory its texts take many times as much.
 pub const LOOKUP: u64 = 16 << 20;
-/// The size of a file of labels or of checkpoints.
+/// The size of a file of checkpoints.
 pub const LARGE: u64 = 64 << 20;
+/// The size of a file of labels: some million rows.
+pub const LABELS: u64 = 512 << 20;
 
 /// Opens a regular file for reading.
 ///

@@ -425,6 +425,9 @@ pub struct Train {
     /// Also learn from these, after users' decisions (repeatable)
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "labels")]
     pub include: Vec<Include>,
+    /// Do not learn from this feature, or from those that begin with NAME if it ends with `*` (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["features", "ask"])]
+    pub without: Vec<String>,
     /// Random seed; the same data and seed give the same model
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub seed: u64,

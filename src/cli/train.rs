@@ -38,6 +38,7 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
         &TrainRequest {
             source,
             run: run.as_ref(),
+            without: &arguments.without,
             seed: arguments.seed,
             promote: arguments.promote.into(),
             person: &person,

@@ -902,8 +902,8 @@ codes! {
             "All labelled differences have one reason."
             => "Label differences of at least two reasons.";
         TrainingParameters "training-parameters" [Exit(Class::Usage)]
-            "A parameter of training is 0."
-            => "Give it a positive value.";
+            "A parameter of training is 0, or a feature to leave out does not exist."
+            => "Give it a positive value, or a name that `recon train --features` lists.";
         TrainingTooFew "training-too-few" [Exit(Class::Usage)]
             "Fewer than two reasons have enough labelled differences."
             => "Decide more differences, or give `--labels`.";

@@ -11,7 +11,7 @@ mod judged;
 mod shape;
 mod training_set;
 
-pub use training_set::TrainingSet;
+pub use training_set::{TrainingSet, sampled};
 
 use std::collections::BTreeMap;
 
@@ -43,9 +43,6 @@ const SHOWN_REASONS: usize = 3;
 /// Default minimum of labelled differences for a reason to be learned.
 const LABELS_PER_REASON: u64 = 5;
 
-/// Maximum number of differences that a model learns from: more cost time and memory and teach little.
-const MOST_ROWS: usize = 300_000;
-
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -54,6 +51,8 @@ pub struct Settings {
     pub boosting: Boosting,
     /// Minimum labelled differences of a reason to be learned.
     pub labels_per_reason: u64,
+    /// Features that it does not learn from: names, or beginnings of names followed by `*`.
+    pub without: Vec<String>,
 }
 
 impl Default for Settings {
@@ -62,6 +61,7 @@ impl Default for Settings {
             forest: Parameters::default(),
             boosting: Boosting::default(),
             labels_per_reason: LABELS_PER_REASON,
+            without: Vec::new(),
         }
     }
 }
@@ -127,6 +127,23 @@ impl Added {
     fn compile(&self, stored: &StoredModel) -> Result<Forest, Problem> {
         self.steps.as_ref().map_or_else(|| stored.forest.compile(), StoredSteps::compile)
     }
+}
+
+/// These features but for those that are left out by name.
+fn used(mut columns: Vec<usize>, without: &[String]) -> Result<Vec<usize>, Problem> {
+    for name in without {
+        let is_meant = |feature: &str| match name.strip_suffix('*') {
+            Some(beginning) => feature.starts_with(beginning),
+            None => feature == name,
+        };
+        if !catalogue().iter().any(|feature| is_meant(feature.name)) {
+            let message = format!("no feature is called `{name}`");
+            let help = "`recon train --features` lists them";
+            return Err(Problem::new(Code::TrainingParameters, message).help(help));
+        }
+        columns.retain(|at| !is_meant(catalogue()[*at].name));
+    }
+    Ok(columns)
 }
 
 fn damaged() -> Problem {
@@ -238,10 +255,10 @@ impl Model {
             )
             .into());
         }
-        let (usable, warnings) = set.usable(settings.labels_per_reason, MOST_ROWS)?;
+        let (usable, warnings) = set.usable(settings.labels_per_reason)?;
         let seed = settings.forest.seed;
         let classes = usable.reasons.len();
-        let columns = varying(&usable.rows);
+        let columns = used(varying(&usable.rows), &settings.without)?;
         let mut rows = chosen(&usable.rows, &columns);
         let weights = &usable.weights;
         let labels = &usable.labels;
@@ -545,6 +562,7 @@ mod tests {
             forest: Parameters { trees: 30, rows_per_tree: 500, ..Parameters::default() },
             boosting: Boosting { rounds: 60, folds: 3, leaves: 8, ..Boosting::default() },
             labels_per_reason: 20,
+            without: Vec::new(),
         }
     }
 
@@ -580,7 +598,7 @@ mod tests {
         assert!(names.len() == 2 && names[0] == model.learner(), "{names:?}");
         assert!(model.tried()[0].log_loss <= model.tried()[1].log_loss);
         // A forest as the first format stored it.
-        let (rows, _) = set(800, 1).usable(20, 800).unwrap();
+        let (rows, _) = set(800, 1).usable(20).unwrap();
         let data = Labelled {
             rows: &chosen(rows.rows(), &model.columns),
             features: model.columns.len(),
@@ -700,6 +718,25 @@ mod tests {
         let (model, warnings) =
             Model::train(&mixed, encoder, &layout(), &settings(), 1, &Quiet).unwrap();
         assert_eq!((model.reasons().len(), warnings.len()), (3, 1));
+    }
+
+    #[test]
+    fn features_can_be_left_out() {
+        let learned = |without: &[&str]| {
+            let without = without.iter().map(|name| (*name).to_owned()).collect();
+            let settings = Settings { without, ..settings() };
+            let encoder = Learner::new(&layout()).finish();
+            Model::train(&set(300, 1), encoder, &layout(), &settings, 1, &Quiet)
+        };
+        let (whole, _) = learned(&[]).unwrap();
+        let (part, _) = learned(&["delta", "equal_rounded_*"]).unwrap();
+        let left_out = |name: &&str| *name == "delta" || name.starts_with("equal_rounded_");
+        assert_eq!(whole.features().into_iter().filter(left_out).count(), 8);
+        assert!(!part.features().iter().any(left_out) && part.features().contains(&"delta_size"));
+        let problems = learned(&["dleta"]).unwrap_err();
+        assert_eq!(problems.0[0].code, Code::TrainingParameters);
+        // Nothing is left to learn from.
+        assert_eq!(learned(&["*"]).unwrap_err().0[0].code, Code::TrainingEmpty);
     }
 
     #[test]

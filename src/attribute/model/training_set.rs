@@ -10,6 +10,27 @@ use crate::diagnostic::{Code, Problem, Problems};
 /// How many of each reason are kept whatever their number.
 const KEPT_PER_REASON: u64 = 200;
 
+/// Maximum number of differences that a model learns from: more cost time and memory and teach little.
+const MOST_ROWS: usize = 300_000;
+
+/// The positions of the differences to learn from, given their reasons by number: of more than a model
+/// learns from, an even share, and the first of each reason.
+pub fn sampled(reasons: &[usize]) -> Vec<usize> {
+    sampled_to(reasons, MOST_ROWS)
+}
+
+fn sampled_to(reasons: &[usize], most: usize) -> Vec<usize> {
+    let share = most as f64 / reasons.len().max(1) as f64;
+    let mut seen: BTreeMap<usize, u64> = BTreeMap::new();
+    let is_kept = |at: &usize| {
+        let seen = seen.entry(reasons[*at]).or_default();
+        *seen += 1;
+        let mixed = (*at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        *seen <= KEPT_PER_REASON || (mixed as f64) < share * f64::from(u32::MAX)
+    };
+    (0..reasons.len()).filter(is_kept).collect()
+}
+
 /// Differences with their features and decided reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingSet {
@@ -103,9 +124,8 @@ impl TrainingSet {
     }
 
     /// Keeps reasons with at least `least` differences, in alphabetical order so that the model
-    /// does not depend on input order; warns about each one omitted. Of more than `most` differences an
-    /// even share is kept.
-    pub(super) fn usable(&self, least: u64, most: usize) -> Result<(Self, Vec<Problem>), Problems> {
+    /// does not depend on input order; warns about each one omitted.
+    pub(super) fn usable(&self, least: u64) -> Result<(Self, Vec<Problem>), Problems> {
         let counts = self.by_reason();
         let missing: Vec<Problem> = counts
             .iter()
@@ -138,16 +158,9 @@ impl TrainingSet {
             return Err(problems);
         }
         let mut kept = Self { reasons, ..Self::default() };
-        let mut seen = vec![0u64; kept.reasons.len()];
-        let share = most as f64 / self.len().max(1) as f64;
         for (row, at) in self.rows.chunks_exact(COUNT).zip(0..) {
             let reason = self.reason(at).unwrap_or_default();
             if let Ok(label) = kept.reasons.binary_search_by(|known| known.as_str().cmp(reason)) {
-                seen[label] += 1;
-                let mixed = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-                if seen[label] > KEPT_PER_REASON && mixed as f64 >= share * f64::from(u32::MAX) {
-                    continue;
-                }
                 kept.rows.extend_from_slice(row);
                 kept.labels.push(label as u16);
                 kept.identities.extend(self.identities.get(at));
@@ -165,15 +178,12 @@ mod tests {
 
     #[test]
     fn of_too_many_differences_an_even_share_is_kept_and_all_of_a_rare_reason() {
-        let mut set = TrainingSet::default();
-        for at in 0..4_000 {
-            set.push(&[1.0; COUNT], if at % 80 == 0 { "RARE" } else { "COMMON" });
-        }
-        let (kept, warnings) = set.usable(5, 2_000).unwrap();
-        let counts = kept.by_reason();
-        assert!(counts["RARE"] == 50 && warnings.is_empty());
+        let reasons: Vec<usize> = (0..4_000).map(|at| usize::from(at % 80 == 0)).collect();
+        let kept = sampled_to(&reasons, 2_000);
+        let rare = kept.iter().filter(|at| reasons[**at] == 1).count();
         // 200 at first, and half of the others.
-        assert!((1_900..2_250).contains(&counts["COMMON"]), "{counts:?}");
-        assert_eq!(set.usable(5, 4_000).unwrap().0.len(), 4_000);
+        assert!(rare == 50 && (1_950..2_300).contains(&kept.len()), "{rare} {}", kept.len());
+        assert_eq!(sampled_to(&reasons, 4_000).len(), 4_000);
+        assert_eq!(sampled(&reasons).len(), 4_000);
     }
 }

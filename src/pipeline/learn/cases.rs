@@ -42,8 +42,23 @@ pub struct Also {
     pub solo: bool,
 }
 
-/// Returns a difference's label and its weight.
-type Labelling<'l> = dyn FnMut(&Record<'_>, &RecordDifference) -> Option<(String, f32)> + 'l;
+/// A difference's label.
+struct Label {
+    reason: String,
+    /// Its weight in training.
+    weight: f32,
+    /// The decision that it was made by, if that has other differences, too.
+    bulk: Option<u64>,
+}
+
+impl Label {
+    const fn alone(reason: String) -> Self {
+        Self { reason, weight: 1.0, bulk: None }
+    }
+}
+
+/// Returns a difference's label.
+type Labelling<'l> = dyn FnMut(&Record<'_>, &RecordDifference) -> Option<Label> + 'l;
 
 /// A run that cases come from.
 pub(super) struct RunOfCases {
@@ -73,19 +88,12 @@ pub(super) struct Case {
     pub label: usize,
     /// Its weight in training.
     weight: f32,
+    /// See [`Label::bulk`].
+    pub bulk: Option<u64>,
     /// See [`identity`].
     pub identity: u32,
     /// The rules' attribution.
     pub claim: Option<Attribution>,
-}
-
-impl Case {
-    /// Whether it is evidence for acceptance: always, or with its weight as probability if it was decided
-    /// in bulk.
-    pub fn counts(&self) -> bool {
-        let mixed = self.identity.wrapping_mul(0x9e37_79b9);
-        f64::from(mixed) / f64::from(u32::MAX) <= f64::from(self.weight)
-    }
 }
 
 pub(super) struct Cases<'p> {
@@ -126,15 +134,18 @@ impl Decided {
             || (self.also.rules && counts.iter().any(|one| one.assigned_by.starts_with("RULE:")))
     }
 
-    /// A difference's label and its weight.
-    fn of(&self, run: RunId, number: u64, given: &CurrentAttribution) -> Option<(String, f32)> {
+    /// A difference's label.
+    fn of(&self, run: RunId, number: u64, given: &CurrentAttribution) -> Option<Label> {
         let id = run.derived(IdClass::Attribution, number).to_string();
         match self.labels.of(&id) {
             Some(label) if self.also.solo || !label.solo => {
-                Some((label.reason.clone(), self.labels.weight(label) as f32))
+                let weight = self.labels.weight(label) as f32;
+                let bulk = (weight < 1.0).then(|| fnv(&[&label.group]));
+                Some(Label { reason: label.reason.clone(), weight, bulk })
             }
             _ => {
-                rule_decision(given).filter(|_| self.also.rules).map(|code| (code.to_owned(), 1.0))
+                let code = rule_decision(given).filter(|_| self.also.rules)?;
+                Some(Label::alone(code.to_owned()))
             }
         }
     }
@@ -205,7 +216,7 @@ impl<'p> Cases<'p> {
                 let key_len = plan.layout.key_len();
                 cases.add_run(session, plan, run, &mut |record, difference| {
                     let field = record.context(difference).field_name();
-                    labels.take(record.cells()?, key_len, field).map(|reason| (reason, 1.0))
+                    labels.take(record.cells()?, key_len, field).map(Label::alone)
                 })?;
                 cases.unused_labels = labels.unused();
             }
@@ -301,8 +312,8 @@ impl<'p> Cases<'p> {
                     }
                     _ => None,
                 };
-                let given = label(record, difference).filter(|(reason, _)| reason != UNKNOWN);
-                let Some((reason, weight)) = given else {
+                let given = label(record, difference).filter(|label| label.reason != UNKNOWN);
+                let Some(Label { reason, weight, bulk }) = given else {
                     self.unlabelled += 1;
                     continue;
                 };
@@ -315,6 +326,7 @@ impl<'p> Cases<'p> {
                     severity: difference.severity,
                     label,
                     weight,
+                    bulk,
                     identity: identity(&context),
                     claim,
                 });

@@ -37,8 +37,8 @@ impl Labels {
             Problem::new(Code::LabelsUnreadable, format!("can't read the labels: {error}"))
                 .in_file(path)
         };
-        let bytes =
-            files::read(path, files::LARGE).map_err(|error| unreadable(csv::Error::from(error)))?;
+        let bytes = files::read(path, files::LABELS)
+            .map_err(|error| unreadable(csv::Error::from(error)))?;
         let mut reader =
             csv::ReaderBuilder::new().trim(csv::Trim::None).from_reader(bytes.as_slice());
         let headers = reader.headers().map_err(unreadable)?.clone();

@@ -265,13 +265,27 @@ pub(super) fn measure(
     Measurement { measured, evidence, losses }
 }
 
-/// Decided guesses of the machine, which depend on each other less than decided differences do: those of
-/// one record and group are one decision, wrong if any is, and of a bulk decision only the share counts
-/// that it weighs.
+/// Decided guesses of the machine. Decided differences depend on each other, and thresholds need decisions
+/// that don't: guesses of one group about one record are one decision, wrong if any is. So are those about
+/// the differences of a bulk decision, which were decided because they are alike; of them one counts,
+/// chosen by its identity.
 #[derive(Default)]
 struct Decisions {
-    /// By record and group: the highest confidence, and whether all are right.
-    made: BTreeMap<(usize, String), (f64, bool)>,
+    made: BTreeMap<(Unit, String), Decision>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unit {
+    Record(usize),
+    Bulk(u64),
+}
+
+#[derive(Clone, Copy)]
+struct Decision {
+    confidence: f64,
+    right: bool,
+    /// The lowest counts.
+    turn: u32,
 }
 
 impl Decisions {
@@ -283,16 +297,29 @@ impl Decisions {
     }
 
     fn add(&mut self, case: &Case, group: &str, confidence: f64, right: bool) {
-        if case.counts() {
-            let made = self.made.entry((case.record, group.to_owned())).or_insert((0.0, true));
-            made.0 = made.0.max(confidence);
-            made.1 &= right;
+        let turn = case.identity.wrapping_mul(0x9e37_79b9);
+        self.add_to(
+            case.bulk.map_or(Unit::Record(case.record), Unit::Bulk),
+            group,
+            Decision { confidence, right, turn },
+        );
+    }
+
+    fn add_to(&mut self, unit: Unit, group: &str, one: Decision) {
+        let made = self.made.entry((unit, group.to_owned())).or_insert(one);
+        match unit {
+            Unit::Record(_) => {
+                made.confidence = made.confidence.max(one.confidence);
+                made.right &= one.right;
+            }
+            Unit::Bulk(_) if one.turn < made.turn => *made = one,
+            Unit::Bulk(_) => {}
         }
     }
 
     fn count(self, evidence: &mut Evidence) {
-        for ((_, group), (confidence, right)) in self.made {
-            evidence.add(&group, confidence, right);
+        for ((_, group), made) in self.made {
+            evidence.add(&group, made.confidence, made.right);
         }
     }
 }
@@ -318,4 +345,31 @@ fn all_reasons(cases: &Cases<'_>, model: Option<&Model>) -> Vec<String> {
         }
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_and_a_bulk_are_one_decision_each() {
+        let mut decisions = Decisions::default();
+        let one = |confidence, right, turn| Decision { confidence, right, turn };
+        for at in 0..100 {
+            decisions.add_to(Unit::Bulk(7), "FX", one(0.9, at != 3, 1_000 - at));
+        }
+        decisions.add_to(Unit::Bulk(8), "FX", one(0.8, false, 5));
+        decisions.add_to(Unit::Record(7), "FX", one(0.6, false, 9));
+        decisions.add_to(Unit::Record(7), "FX", one(0.7, true, 1));
+        decisions.add_to(Unit::Record(7), "TIMING", one(0.95, true, 1));
+        let mut evidence = Evidence::default();
+        decisions.count(&mut evidence);
+        let mut expected = Evidence::default();
+        for (group, confidence, right) in
+            [("FX", 0.9, true), ("FX", 0.8, false), ("FX", 0.7, false), ("TIMING", 0.95, true)]
+        {
+            expected.add(group, confidence, right);
+        }
+        assert_eq!(evidence, expected);
+    }
 }

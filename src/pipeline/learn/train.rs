@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::attribute::model::{Model, Settings, Tried};
+use crate::attribute::model::{Model, Settings, Tried, sampled};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::pipeline::machine::{basis, read_model, sha256};
@@ -33,6 +33,8 @@ pub struct TrainRequest<'a> {
     pub source: Source<'a>,
     /// The labelled run; for decisions `None` means all runs.
     pub run: Option<&'a RunRow>,
+    /// Features not to learn from; see [`Settings::without`].
+    pub without: &'a [String],
     /// The random seed.
     pub seed: u64,
     pub promote: Promote,
@@ -92,9 +94,12 @@ pub fn train(
         return Err(Problems(problems));
     }
     let encoder = cases.encoder(&known);
-    let set = cases.training_set(&known, &encoder);
+    let reasons: Vec<usize> = known.iter().map(|case| case.label).collect();
+    let taught: Vec<&Case> = sampled(&reasons).into_iter().map(|at| known[at]).collect();
+    let set = cases.training_set(&taught, &encoder);
     let mut settings = Settings::default();
     settings.forest.seed = request.seed;
+    settings.without = request.without.to_vec();
     let begun = std::time::Instant::now();
     let trained = Model::train(
         &set,
