@@ -274,10 +274,17 @@ const UNITS: [(i128, u8); 10] =
 /// Whether a number is a multiple of a unit.
 fn is_multiple(number: Decimal, unit: Decimal) -> bool {
     let scale = number.scale().max(unit.scale());
-    let whole = |number: Decimal| {
-        let zeros = u32::from(scale - number.scale());
-        number.coefficient().checked_mul(10i128.checked_pow(zeros)?)
+    let zeros = |number: Decimal| u32::from(scale - number.scale());
+    // Division of 128 bits takes ten times as long.
+    let narrow = |number: Decimal| {
+        let coefficient = i64::try_from(number.coefficient()).ok()?;
+        coefficient.checked_mul(10i64.checked_pow(zeros(number))?)
     };
+    if let (Some(number), Some(unit)) = (narrow(number), narrow(unit)) {
+        return number % unit == 0;
+    }
+    let whole =
+        |number: Decimal| number.coefficient().checked_mul(10i128.checked_pow(zeros(number))?);
     match (whole(number), whole(unit)) {
         (Some(number), Some(unit)) => number % unit == 0,
         _ => false,
@@ -601,6 +608,22 @@ mod tests {
 
     fn pairs(values: impl IntoIterator<Item = (Value, Value)>) -> Vec<ValuePair> {
         values.into_iter().map(|(a, b)| ValuePair { differs: a != b, a, b }).collect()
+    }
+
+    #[test]
+    fn multiples_of_a_unit_are_found_at_any_width() {
+        for (number, unit, expected) in [
+            ("12.50", (5, 1), true),
+            ("12.51", (5, 1), false),
+            ("-7", (1, 4), true),
+            ("0.00001", (1, 4), false),
+            ("100000000000000000000000.5", (5, 1), true),
+            ("100000000000000000000000.25", (5, 1), false),
+            ("99999999999999999999999999999999999999", (1, 4), false),
+        ] {
+            let unit = Decimal::new(unit.0, unit.1).unwrap();
+            assert_eq!(is_multiple(number.parse().unwrap(), unit), expected, "{number} {unit}");
+        }
     }
 
     fn of<T: AsRef<str>>(values: &[(T, T)], read: fn(&str) -> Value) -> Option<Pattern> {

@@ -210,6 +210,7 @@ impl<'a> RawCell<'a> {
     }
 
     /// The bytes of a parsed text. Callers that write many of them check UTF-8 once, at the end.
+    #[inline]
     pub fn text_bytes<'b>(self, buffer: &'b mut TextBuffer) -> Option<&'b [u8]>
     where
         'a: 'b,
@@ -229,6 +230,7 @@ impl<'a> RawCell<'a> {
     }
 
     /// The value. `buffer` holds the text of a packed cell, which is why it must live as long.
+    #[inline]
     pub fn decode<'b>(self, buffer: &'b mut TextBuffer) -> Cell<'b>
     where
         'a: 'b,
@@ -310,6 +312,7 @@ impl<'a> Cells<'a> {
 impl<'a> Iterator for Cells<'a> {
     type Item = RawCell<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<RawCell<'a>> {
         let length = match *self.0.first()? {
             tag::TEXT | tag::UNPARSED => {
@@ -388,6 +391,7 @@ impl<'a> RowRef<'a> {
 
     /// Reads the row at the start of `bytes`, and what follows it; `None` at the end. Its hash is that
     /// of the first `key_len` cells: making it again is as fast as keeping it.
+    #[inline]
     pub fn read(bytes: &'a [u8], key_len: usize) -> Option<(Self, &'a [u8])> {
         if bytes.is_empty() {
             return None;

@@ -111,6 +111,7 @@ impl<'a> Cell<'a> {
     }
 
     /// An owned copy.
+    #[inline]
     pub fn to_value(self) -> Value {
         match self {
             Cell::Null => Value::Null,
