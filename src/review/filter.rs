@@ -156,9 +156,9 @@ impl QueueFilter {
         }
     }
 
-    /// Whether kept counts tell how many items match.
-    pub fn is_counted(&self) -> bool {
-        let narrowed = Self {
+    /// The conditions of which kept counts tell how many items match.
+    pub fn counted_part(&self) -> Self {
+        Self {
             status: self.status.clone(),
             run_id: self.run_id.clone(),
             job: self.job.clone(),
@@ -168,8 +168,12 @@ impl QueueFilter {
             reason_code: self.reason_code.clone(),
             severity: self.severity.clone(),
             ..Self::default()
-        };
-        *self == narrowed
+        }
+    }
+
+    /// Whether kept counts tell how many items match.
+    pub fn is_counted(&self) -> bool {
+        *self == self.counted_part()
     }
 
     /// The name and text of every condition, as [`Self::set`] takes them.

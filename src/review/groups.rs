@@ -24,8 +24,8 @@ type Examples = HashMap<i64, Vec<ItemKey>>;
 
 /// The most undecided items of which the oldest is looked for: the queue should open at once.
 const MOST_DATED: u64 = 250_000;
-/// The most undecided items that are counted by how much of their time is left.
-const MOST_AGED: u64 = 50_000;
+/// The most items that are counted one by one, by how much of their time is left or by conditions without kept counts.
+const MOST_COUNTED: u64 = 50_000;
 /// Items shown of a group.
 const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
@@ -218,31 +218,20 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> Found<Vec<Share>> {
+    pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> Found<Facets> {
         actor.must(Permission::View)?;
         self.prepare(filter)?;
         self.read(|work| {
             let wanted = work.wanted(actor, filter)?;
-            let mut shares: BTreeMap<(u8, &'static str, String), u64> = BTreeMap::new();
-            let mut items = 0;
-            for one in work.counted(&wanted, false)? {
-                items += one.items;
-                let run_id = work.tables.run(one.run_no)?.run_id.clone();
-                *shares.entry((5, "run_id", run_id)).or_default() += one.items;
-                let Some(said) = work.said_of(&one)? else { continue };
-                for (at, by, value) in [
-                    (0, "job", said.job),
-                    (1, "field_name", said.field),
-                    (2, "diff_type", said.diff_type),
-                    (3, "severity", said.severity),
-                    (4, "reason_code", said.reason),
-                ] {
-                    // Of hidden ones no reason is told.
-                    if at < 4 || !value.is_empty() {
-                        *shares.entry((at, by, value)).or_default() += one.items;
-                    }
+            if !filter.is_counted() && wanted.text.is_none() && !wanted.query.samples {
+                let wider = work.wanted(actor, &filter.counted_part())?;
+                let items = work.tables.counts(&wider.query)?.iter().map(|one| one.items).sum();
+                if MOST_COUNTED < items {
+                    let shares = work.shares(&wider)?.0;
+                    return Ok(Facets { shares: Facets::list(shares), are_counted: false });
                 }
             }
+            let (mut shares, items) = work.shares(&wanted)?;
             if wanted.query.status == Some(Status::Unknown) {
                 let [mine, others] = work.assigned(actor, &wanted)?;
                 shares.insert((6, "assignee", "me".to_owned()), mine);
@@ -255,15 +244,61 @@ impl Review<'_> {
                     shares.insert((7, "sla", sla.to_owned()), count);
                 }
             }
-            Ok(shares
-                .into_iter()
-                .map(|((_, by, value), count)| Share { by: by.to_owned(), value, count })
-                .collect())
+            Ok(Facets { shares: Facets::list(shares), are_counted: true })
         })
     }
 }
 
+/// The values that a list may be narrowed to.
+#[derive(Clone, Debug)]
+pub struct Facets {
+    /// How many items have each value.
+    pub shares: Vec<Share>,
+    /// Whether the numbers are those of the filter: counting very many items one by one takes too long, so then they
+    /// are those without the conditions that have no kept counts.
+    pub are_counted: bool,
+}
+
+/// Items by the order of the facet, its name and its value.
+type Shares = BTreeMap<(u8, &'static str, String), u64>;
+
+impl Facets {
+    fn list(shares: Shares) -> Vec<Share> {
+        let share = |((_, by, value), count): ((u8, &str, String), u64)| Share {
+            by: by.to_owned(),
+            value,
+            count,
+        };
+        shares.into_iter().map(share).collect()
+    }
+}
+
 impl Work<'_> {
+    /// How many items have each value, and how many there are.
+    fn shares(&mut self, wanted: &Wanted) -> Result<(Shares, u64), Problem> {
+        let mut shares = Shares::new();
+        let mut items = 0;
+        for one in self.counted(wanted, false)? {
+            items += one.items;
+            let run_id = self.tables.run(one.run_no)?.run_id.clone();
+            *shares.entry((5, "run_id", run_id)).or_default() += one.items;
+            let Some(said) = self.said_of(&one)? else { continue };
+            for (at, by, value) in [
+                (0, "job", said.job),
+                (1, "field_name", said.field),
+                (2, "diff_type", said.diff_type),
+                (3, "severity", said.severity),
+                (4, "reason_code", said.reason),
+            ] {
+                // Of hidden ones no reason is told.
+                if at < 4 || !value.is_empty() {
+                    *shares.entry((at, by, value)).or_default() += one.items;
+                }
+            }
+        }
+        Ok((shares, items))
+    }
+
     /// How many of the items are assigned to the person, and to others.
     fn assigned(&mut self, actor: &Actor, wanted: &Wanted) -> Result<[u64; 2], Problem> {
         let people: Vec<(String, u64)> = if wanted.text.is_some() {
@@ -291,7 +326,7 @@ impl Work<'_> {
         {
             return Ok(Some(ages));
         }
-        if items > MOST_AGED {
+        if items > MOST_COUNTED {
             return Ok(None);
         }
         let deadlines = Deadlines::new(self, &wanted.runs)?;

@@ -43,6 +43,7 @@ pub use crate::store::audit;
 
 pub use actor::{Actor, CredentialsGiven, Directory, Idempotency};
 pub use filter::*;
+pub use groups::Facets;
 pub use refusal::{Detail, Refusal, RefusalKind};
 pub use requests::*;
 pub use responses::*;

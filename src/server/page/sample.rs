@@ -296,8 +296,8 @@ fn group(at: usize) -> review::Group {
     }
 }
 
-fn facets() -> Vec<Share> {
-    [
+fn facets() -> review::Facets {
+    let shares = [
         ("field_name", "amount", 1_205),
         ("field_name", "trade_date", 340),
         ("field_name", "ENTIRE_RECORD", 47),
@@ -306,8 +306,8 @@ fn facets() -> Vec<Share> {
         ("severity", "HIGH", 47),
         ("confidence", "0.5-0.9", 1_500),
     ]
-    .map(|(by, value, count)| Share { by: by.into(), value: value.into(), count })
-    .into()
+    .map(|(by, value, count)| Share { by: by.into(), value: value.into(), count });
+    review::Facets { shares: shares.into(), are_counted: true }
 }
 
 fn side(system: &str, values: &[(&str, &str)]) -> RecordSide {
@@ -584,6 +584,8 @@ fn every_screen_is_whole_and_harmless() {
     proposals(&mut pages);
     others(&mut pages);
     let page = |name: &str| &pages.1.iter().find(|(known, _)| known == name).unwrap().1;
+    assert!(page("items").contains("amount (1,205)"));
+    assert!(!page("items-uncounted").contains("amount (1,205)"));
     let group = page("item");
     assert!(group.contains("<tfoot><tr><th scope=\"row\">Sum</th>") && group.contains(">A:7<"));
     let tie = page("item-missing");
@@ -656,6 +658,12 @@ fn queues(pages: &mut Pages<'_>) {
             &answers(&narrowed, &full),
             &queue::Rows::Items(&items),
         ),
+    );
+    let wider = review::Facets { are_counted: false, ..facets.clone() };
+    let uncounted = queue::Data { facets: &wider, ..answers(&narrowed, &full) };
+    pages.add(
+        "items-uncounted",
+        &queue::Queue::new(frame(Screen::Queue), &uncounted, &queue::Rows::Items(&items)),
     );
     let none = Page { items: Vec::new(), next: None, total: None };
     let mut solo = frame(Screen::Queue);
@@ -796,7 +804,7 @@ fn proposals(pages: &mut Pages<'_>) {
             reference: made(9).source_a_ref_id,
             why: "already in a proposal".into(),
         }],
-        breakdown: facets().into_iter().take(4).collect(),
+        breakdown: facets().shares.into_iter().take(4).collect(),
         outliers: vec![made(6)],
         sample: (0..8).map(made).collect(),
         action: Action::Approve,

@@ -179,7 +179,8 @@ impl Walk<'_> {
         for secret in self.secrets {
             assert!(!text.contains(secret), "{what} tells {secret}: {text}");
         }
-        for (name, value) in &answer.headers {
+        // The length of a page may have the digits of a secret by chance.
+        for (name, value) in answer.headers.iter().filter(|(name, _)| *name != "content-length") {
             let value = without_ids(&value.replace(asked, ""));
             assert!(!self.secrets.iter().any(|secret| value.contains(secret)), "{what}: {name}");
         }

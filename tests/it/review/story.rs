@@ -400,7 +400,8 @@ fn groups_add_up(place: &Place) {
     assert_eq!(group.predictions[0].code, "ROUNDING");
     assert!((group.amount_sum.unwrap() - 0.15).abs() < 1e-9);
     let facets = desk.facets(&ann, &open).unwrap();
-    let jobs = facets.iter().find(|share| share.by == "job").unwrap();
+    assert!(facets.are_counted);
+    let jobs = facets.shares.iter().find(|share| share.by == "job").unwrap();
     assert_eq!((jobs.value.as_str(), jobs.count), ("fx", 4));
 }
 

@@ -9,7 +9,7 @@ use crate::coding::escape;
 use crate::domain::Instant;
 use crate::domain::review::Permission;
 use crate::review::{
-    self, GroupBy, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Share, Summary,
+    self, Facets, GroupBy, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Summary,
 };
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -231,7 +231,7 @@ pub struct Data<'a> {
     pub summary: &'a Summary,
     /// What the search finds in each list.
     pub search: Option<SearchCounts>,
-    pub facets: &'a [Share],
+    pub facets: &'a Facets,
     /// The person's named filters.
     pub views: &'a [View],
     /// The person may name filters.
@@ -407,7 +407,8 @@ fn total(answers: &Data<'_>) -> Option<u64> {
     if answers.listing.filter.kind == Some(review::ItemKind::AuditSample) {
         return Some(answers.summary.samples);
     }
-    Some(answers.facets.iter().filter(|share| share.by == "job").map(|share| share.count).sum())
+    let jobs = answers.facets.shares.iter().filter(|share| share.by == "job");
+    answers.facets.are_counted.then(|| jobs.map(|share| share.count).sum())
 }
 
 fn about(answers: &Data<'_>) -> String {
@@ -432,6 +433,9 @@ fn about(answers: &Data<'_>) -> String {
     }
     let verb = if unknown == 1 { "difference awaits" } else { "differences await" };
     let all = labels::count(&unknown);
+    if !answers.facets.are_counted {
+        return format!("Some of the {all} differences that await a decision.");
+    }
     match total(answers).filter(|total| *total != unknown) {
         Some(total) => {
             format!("{} of the {all} differences that await a decision.", labels::count(&total))
@@ -566,14 +570,17 @@ fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
         .filter_map(|(name, label)| {
             let chosen = present(name);
             let mut options = vec![any(name)];
-            for share in answers.facets.iter().filter(|share| share.by == name) {
+            for share in answers.facets.shares.iter().filter(|share| share.by == name) {
                 let value = match name {
                     "field_name" => labels::field(&share.value).to_owned(),
                     "diff_type" => difference::kind(&share.value, systems),
                     "severity" => share.value.to_lowercase(),
                     _ => share.value.clone(),
                 };
-                let label = format!("{value} ({})", labels::count(&share.count));
+                let label = match answers.facets.are_counted {
+                    true => format!("{value} ({})", labels::count(&share.count)),
+                    false => value,
+                };
                 options.push(option(&share.value, label, share.value == chosen));
             }
             if !chosen.is_empty() && !options.iter().any(|option| option.chosen) {
@@ -588,8 +595,9 @@ fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
         .collect();
     // Of a filter that is in force, only the chosen value is counted.
     let counted = |name: &str, value: &str, words: &str| {
-        let share = answers.facets.iter().find(|one| one.by == name && one.value == value);
-        let share = share.filter(|_| [value, ""].contains(&present(name)));
+        let share = answers.facets.shares.iter().find(|one| one.by == name && one.value == value);
+        let share =
+            share.filter(|_| answers.facets.are_counted && [value, ""].contains(&present(name)));
         share.map_or_else(
             || words.to_owned(),
             |share| format!("{words} ({})", labels::count(&share.count)),
@@ -749,10 +757,9 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
     };
     Group {
         label: difference::named(&group.label, &difference::systems(group.sample.iter())),
-        job: group
-            .job
-            .clone()
-            .filter(|_| answers.facets.iter().filter(|share| share.by == "job").nth(1).is_some()),
+        job: group.job.clone().filter(|_| {
+            answers.facets.shares.iter().filter(|share| share.by == "job").nth(1).is_some()
+        }),
         field: labels::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
         kind: difference::kind(
             group.diff_type.as_deref().unwrap_or_default(),
