@@ -138,15 +138,56 @@ impl Names {
     }
 }
 
-/// The breaks of a run by their keys, and whether the next run has them.
-type ByKey = HashMap<i64, (Entry, bool), foldhash::fast::FixedState>;
-
-/// The breaks of a run, as the next one finds them.
+/// The differences of a run in their order, as the next one finds them.
 #[derive(Default)]
 struct Known {
-    by_key: ByKey,
-    /// The run's differences: more than breaks, where two have one key.
-    differences: usize,
+    entries: Vec<Entry>,
+    keys: Vec<i64>,
+    /// Whether the next run has them.
+    seen: Vec<bool>,
+    /// The last one of each key.
+    by_key: HashMap<i64, usize, foldhash::fast::FixedState>,
+    /// The one after the last that was found.
+    next: usize,
+}
+
+impl Known {
+    fn new(names: &Names, entries: Vec<Entry>) -> Self {
+        let keys: Vec<i64> = entries.iter().map(|entry| names.key_of(entry)).collect();
+        let mut by_key = HashMap::with_capacity_and_hasher(keys.len(), Default::default());
+        by_key.extend(keys.iter().copied().zip(0..));
+        Self { seen: vec![false; keys.len()], entries, keys, by_key, next: 0 }
+    }
+
+    /// Whether every difference is a break of its own.
+    fn is_one_to_one(&self) -> bool {
+        self.by_key.len() == self.entries.len()
+    }
+
+    /// The break with this key, which the next run has.
+    fn see(&mut self, key: i64) -> Option<Entry> {
+        // Two dates have most of their differences in one order, and looking where the next one should be takes a
+        // fraction of a look anywhere in memory.
+        let at = match self.keys.get(self.next) {
+            Some(next) if *next == key && self.is_one_to_one() => self.next,
+            _ => *self.by_key.get(&key)?,
+        };
+        self.next = at + 1;
+        *self.seen.get_mut(at)? = true;
+        self.entries.get(at).copied()
+    }
+
+    fn has(&self, key: i64) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
+    /// Every break: its key, and whether the next run has it.
+    fn breaks(&self) -> impl Iterator<Item = (i64, Entry, bool)> {
+        let all = self.keys.iter().zip(&self.entries).zip(&self.seen).enumerate();
+        let (by_key, one_to_one) = (&self.by_key, self.is_one_to_one());
+        all.filter(move |(at, ((key, _), _))| one_to_one || by_key.get(key) == Some(at))
+            .map(|(_, ((key, entry), seen))| (*key, *entry, *seen))
+    }
 }
 
 /// The numbers of a break's differences in two runs.
@@ -276,11 +317,7 @@ fn names(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Names, Prob
 
 fn known(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Known, Problem> {
     let names = names(tx, job, run_no)?;
-    let entries = entries(tx, run_no)?;
-    let differences = entries.len();
-    let mut by_key = ByKey::with_capacity_and_hasher(differences, Default::default());
-    by_key.extend(entries.into_iter().map(|entry| (names.key_of(&entry), (entry, false))));
-    Ok(Known { by_key, differences })
+    Ok(Known::new(&names, entries(tx, run_no)?))
 }
 
 fn dated(
@@ -359,8 +396,8 @@ impl Breaks {
         let (key, this) = (self.names.key(row.row, field, *alike), *alike);
         *alike += 1;
         let mut entry = Entry { row: row.row, number, before: 0, alike: this, since: self.day };
-        if let Some((before, seen)) = self.known.by_key.get_mut(&key) {
-            (entry.before, entry.since, *seen) = (before.number, before.since, true);
+        if let Some(before) = self.known.see(key) {
+            (entry.before, entry.since) = (before.number, before.since);
         }
         self.entries.push(&entry);
         (key, entry.since)
@@ -533,8 +570,8 @@ pub(super) fn again(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Lin
         for old in entries(tx, run_no)? {
             let key = names.key_of(&old);
             let mut entry = Entry { before: 0, since: day, ..old };
-            if let Some((last, seen)) = known.by_key.get_mut(&key) {
-                (entry.before, entry.since, *seen) = (last.number, last.since, true);
+            if let Some(last) = known.see(key) {
+                (entry.before, entry.since) = (last.number, last.since);
             }
             if entry.since != old.since {
                 moved.push((entry.number, entry.since));
@@ -613,12 +650,8 @@ fn clear(
         &parameters![job, now.day, now.run_no, now.position, now.version],
     )?;
     let Some(before) = before else { return Ok(Which::These(Vec::new())) };
-    let Known { by_key, differences } = known;
-    let mut ended: Vec<(i64, Entry)> = by_key
-        .iter()
-        .filter(|(_, (_, seen))| !seen)
-        .map(|(key, (entry, _))| (*key, *entry))
-        .collect();
+    let mut ended: Vec<(i64, Entry)> =
+        known.breaks().filter(|(.., seen)| !seen).map(|(key, entry, _)| (key, entry)).collect();
     ended.sort_unstable_by_key(|(key, _)| *key);
     let partners = partners(tx, now.run_no, ended.iter().map(|(_, entry)| entry.row).collect())?;
     let gone = ended.iter().map(|(_, entry)| entry);
@@ -645,7 +678,7 @@ fn clear(
                         declared.moves(types.get(&entry.number).copied().unwrap_or_default())
                     });
                     match &rested_on {
-                        Some(known) if moves && !known.by_key.contains_key(&key) => How::NotTaken,
+                        Some(known) if moves && !known.has(key) => How::NotTaken,
                         _ => How::Gone,
                     }
                 }),
@@ -668,11 +701,11 @@ fn clear(
         })
         .collect();
     rows::insert(tx, &CLEARED, &ended)?;
-    if by_key.len() == differences && 2 * stay.len() < differences {
+    if known.is_one_to_one() && 2 * stay.len() < known.entries.len() {
         stay.sort_unstable();
         return Ok(Which::AllBut(stay));
     }
-    settled.extend(by_key.values().filter(|(_, seen)| *seen).map(|(entry, _)| entry.number));
+    settled.extend(known.breaks().filter(|(.., seen)| *seen).map(|(_, entry, _)| entry.number));
     settled.sort_unstable();
     Ok(Which::These(settled))
 }
