@@ -28,7 +28,7 @@ pub(super) struct Memo<T> {
 
 pub(super) enum Known<'a, T> {
     /// The rule's answer.
-    RuleResult(&'a T),
+    Answer(&'a T),
     /// Unknown; run the rule, record its reads, and [`learn`](Memo::learn) the answer.
     NotYet,
     /// Unknown and not worth learning.
@@ -37,7 +37,7 @@ pub(super) enum Known<'a, T> {
 
 enum Node<T> {
     Unknown,
-    RuleResult(Rc<T>),
+    Answer(Rc<T>),
     Read(Property, HashMap<Box<[u8]>, Node<T>>),
     /// Run the rule.
     GivenUp,
@@ -53,7 +53,7 @@ impl<T> Memo<T> {
         let mut node = &self.root;
         loop {
             match node {
-                Node::RuleResult(answer) => return Known::RuleResult(answer),
+                Node::Answer(answer) => return Known::Answer(answer),
                 Node::GivenUp => return Known::NotToBeLearned,
                 Node::Unknown => return Known::NotYet,
                 Node::Read(property, branches) => {
@@ -99,11 +99,8 @@ impl<T> Memo<T> {
             node = branches.entry(value.into()).or_insert(Node::Unknown);
         }
         if matches!(node, Node::Unknown) {
-            *node = if reads.are_complete() {
-                Node::RuleResult(Rc::clone(&answer))
-            } else {
-                Node::GivenUp
-            };
+            *node =
+                if reads.are_complete() { Node::Answer(Rc::clone(&answer)) } else { Node::GivenUp };
         }
         answer
     }

@@ -141,7 +141,7 @@ impl Rules {
             let learned;
             let ran;
             let answer = match known {
-                Known::RuleResult(answer) => answer,
+                Known::Answer(answer) => answer,
                 Known::NotYet => {
                     *calls += 1;
                     load(script);
