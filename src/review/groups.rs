@@ -1,7 +1,7 @@
 //! The queue in groups of similar items, and counts for the filter bar. Both come from stored counts where
 //! the filter allows it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::store::review::{Item, ItemKey, ItemQuery, RowCount, Run, Signature};
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, QueueSort, Sla};
-use super::queue::{Deadlines, Waits, WaitsOf, Wanted, list_name, may_sort};
+use super::queue::{Deadlines, TimeLeft, Wanted, list_name, may_sort};
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page, Share};
 use super::work::Work;
@@ -22,8 +22,8 @@ use super::{Found, Review, page};
 /// Items of each signature, to show.
 type Examples = HashMap<i64, Vec<ItemKey>>;
 
-/// The most undecided items of which the oldest is looked for: the queue should open at once.
-const MOST_DATED: u64 = 250_000;
+/// The most undecided items among which the oldest of each group are looked for: the queue should open at once.
+const MOST_DATED: u64 = 100_000;
 /// The most items that are counted one by one, by how much of their time is left or by conditions without kept counts.
 const MOST_COUNTED: u64 = 50_000;
 /// Items shown of a group.
@@ -38,6 +38,13 @@ enum Alike {
     Signature(i64),
     /// Items whose suggestion is hidden, by field, type and severity: their signature would reveal it.
     Hidden(ItemKey, Option<&'static str>, Option<&'static str>),
+}
+
+/// How many undecided items are overdue, and when the oldest break among them all began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waits {
+    overdue: u64,
+    since: Option<i32>,
 }
 
 /// Items of one run that are counted together.
@@ -139,6 +146,8 @@ struct Together {
     confidence: f64,
     /// The signature with most items, whose items are shown.
     largest: (u64, Option<i64>),
+    /// Its runs and signatures.
+    kinds: Vec<(i64, i64)>,
     severity: u8,
 }
 
@@ -208,6 +217,9 @@ impl Review<'_> {
                 .filter(|_| more)
                 .map(|(name, group)| At { rank: group.rank(sort), name: name.clone() })
                 .map(|at| page::cursor(&at, &list, actor));
+            if wanted.text.is_none() {
+                work.date(&wanted, &mut groups)?;
+            }
             let items = work.described(actor, &wanted, groups, by, examples)?;
             Ok(Page { items, next, total })
         })
@@ -317,37 +329,22 @@ impl Work<'_> {
 
     /// How many of the items are in time, nearly due and overdue; `None` where counting would take too long, or tell
     /// which items have a hidden suggestion.
-    fn ages_of(&mut self, wanted: &Wanted, items: u64) -> Result<Option<[u64; 3]>, Problem> {
+    fn ages_of(&mut self, wanted: &Wanted, items: u64) -> Result<Option<TimeLeft>, Problem> {
         if wanted.query.without_blind.is_some() || wanted.query.samples {
             return Ok(None);
         }
-        if wanted.text.is_none()
-            && let Some(ages) = self.time_left(&wanted.query, &wanted.runs)?
-        {
-            return Ok(Some(ages));
-        }
-        if items > MOST_COUNTED {
-            return Ok(None);
+        if wanted.text.is_none() {
+            let is_kept = wanted.query.conditions.is_empty();
+            return match is_kept || items <= MOST_COUNTED {
+                true => self.ages(&wanted.query, &wanted.runs).map(Some),
+                false => Ok(None),
+            };
         }
         let deadlines = Deadlines::new(self, &wanted.runs)?;
-        let mut ages = [0; 3];
-        let mut add = |sla: Sla, items: u64| match sla {
-            Sla::Ok => ages[0] += items,
-            Sla::Due => ages[1] += items,
-            Sla::Overdue => ages[2] += items,
-        };
-        if wanted.text.is_some() {
-            for item in self.hits(wanted)?.items {
-                if let Some(since) = item.since.and_then(|day| i32::try_from(day).ok()) {
-                    add(deadlines.of(item.severity, item.key.run_no, since), 1);
-                }
-            }
-        } else {
-            let query = ItemQuery { some_runs: true, ..wanted.query.clone() };
-            for severity in Severity::ALL {
-                for count in self.tables.by_first_day(&query, *severity, (None, None))? {
-                    add(deadlines.of(*severity, count.run_no, count.since), count.items);
-                }
+        let mut ages = TimeLeft::default();
+        for item in self.hits(wanted)?.items {
+            if let Some(since) = item.since.and_then(|day| i32::try_from(day).ok()) {
+                ages[deadlines.of(item.severity, item.key.run_no, since) as usize] += 1;
             }
         }
         Ok(Some(ages))
@@ -372,20 +369,19 @@ impl Work<'_> {
             return self.counted_one_by_one(wanted);
         }
         let counts = self.tables.counts(&wanted.query)?;
-        let items: u64 = counts.iter().map(|one| one.items).sum();
-        let mut waits = if ages && wanted.query.status == Some(Status::Unknown) {
-            self.waits(&wanted.query, &wanted.runs, items <= MOST_DATED)?
+        let mut left = if ages && wanted.query.status == Some(Status::Unknown) {
+            self.time_left(&wanted.query, &wanted.runs, &counts)?
         } else {
-            WaitsOf::new()
+            BTreeMap::new()
         };
         let counted = counts.into_iter().map(|one| {
-            let waits = waits.remove(&(one.run_no, one.signature_id)).unwrap_or_default();
+            let [_, _, overdue] = left.remove(&(one.run_no, one.signature_id)).unwrap_or_default();
             Counted {
                 run_no: one.run_no,
                 alike: Alike::Signature(one.signature_id),
                 items: one.items,
                 amount: one.amount,
-                waits: Waits { since: waits.since.filter(|_| items <= MOST_DATED), ..waits },
+                waits: Waits { overdue, since: None },
             }
         });
         Ok(counted.collect())
@@ -479,6 +475,9 @@ impl Work<'_> {
             let group = groups.entry(name).or_default();
             group.count += one.items;
             group.amount += one.amount;
+            if let Alike::Signature(id) = one.alike {
+                group.kinds.push((one.run_no, id));
+            }
             group.amount_hidden |= match run.layout.position(&field) {
                 Some(_) => wanted.visible.hides(&field),
                 None => wanted.visible.hides_amounts(&run.layout),
@@ -501,6 +500,53 @@ impl Work<'_> {
             group.newest = group.newest.max(date);
         }
         Ok(groups)
+    }
+
+    /// Looks up when the oldest break of each group began. Only the runs that may have it are looked at, and where that
+    /// would be very many items, the groups have no such date.
+    fn date(&mut self, wanted: &Wanted, groups: &mut [(String, Together)]) -> Result<(), Problem> {
+        if wanted.query.status != Some(Status::Unknown) || wanted.blind > 0.0 {
+            return Ok(());
+        }
+        let kept = self.tables.undecided()?;
+        let mut items: HashMap<i64, u64> = HashMap::new();
+        let mut least: HashMap<(i64, i64), i32> = HashMap::new();
+        for kind in kept.iter() {
+            *items.entry(kind.count.run_no).or_default() += kind.count.items;
+            least.insert((kind.count.run_no, kind.count.signature_id), kind.days.0);
+        }
+        let least = |kind: &(i64, i64)| least.get(kind).copied().unwrap_or(i32::MIN);
+        for (_, group) in groups.iter_mut() {
+            // Those of which nothing is known come last: by then, few of theirs can be older.
+            group.kinds.sort_by_key(|kind| (least(kind) == i32::MIN, least(kind), *kind));
+        }
+        let mut days = HashMap::new();
+        let (mut seen, mut looked, mut most) = (BTreeSet::new(), 0, 1);
+        loop {
+            let mut next = BTreeSet::new();
+            let mut newest = Some(i32::MIN);
+            for (_, group) in groups.iter_mut() {
+                let known = group.kinds.iter().filter_map(|kind| days.get(kind)).min().copied();
+                let open = group.kinds.iter().filter(|kind| !seen.contains(&kind.0));
+                let older = open.filter(|kind| known.is_none_or(|day| least(kind) < day));
+                next.extend(older.map(|kind| kind.0).take(most));
+                group.waits.since = known;
+                newest = newest.zip(known).map(|(one, other)| one.max(other));
+            }
+            looked += next.iter().filter_map(|run| items.get(run)).sum::<u64>();
+            if next.is_empty() {
+                return Ok(());
+            }
+            if looked > MOST_DATED {
+                groups.iter_mut().for_each(|(_, group)| group.waits.since = None);
+                return Ok(());
+            }
+            let runs = next.iter().copied().collect();
+            let query = ItemQuery { runs, some_runs: true, ..wanted.query.clone() };
+            days.extend(self.tables.first_days(&query, newest)?);
+            seen.extend(next);
+            most *= 2;
+        }
     }
 
     /// Looks up how sure the cause of each group is, which is that of its first item.

@@ -1,6 +1,6 @@
 //! The queue: which items a filter means for a person, and pages of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
 use crate::domain::{Date, Severity, Status};
 use crate::store::review::{
-    Aged, Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Signature,
+    Aged, Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Signature, SignatureCount,
 };
 
 use super::actor::Actor;
@@ -44,17 +44,14 @@ pub(super) struct Wanted {
 /// nearly due.
 pub(super) struct Deadlines {
     days: BTreeMap<(u8, i64), (i32, i32)>,
-    /// The runs whose undecided items are all overdue.
-    over: BTreeSet<i64>,
 }
 
 impl Deadlines {
     pub fn new(work: &Work<'_>, runs: &[Rc<Run>]) -> Result<Self, Problem> {
-        let (mut deadlines, mut over) = (BTreeMap::new(), BTreeSet::new());
+        let mut deadlines = BTreeMap::new();
         for run in runs {
             let came = crate::store::read_time(&run.attributed_at)?.seconds();
             let date: Date = run.batch_date.parse().unwrap_or(Date::from_days(0));
-            let mut is_over = true;
             for severity in Severity::ALL {
                 let seconds = i64::from(work.policy.sla_hours.of(*severity)) * 3_600;
                 let left = seconds - (work.now.seconds() - came);
@@ -65,23 +62,9 @@ impl Deadlines {
                 };
                 let days = (day(left), day(left - seconds / 4));
                 deadlines.insert((severity.code(), run.run_no), days);
-                is_over &= days.0 >= date.days();
-            }
-            if is_over {
-                over.insert(run.run_no);
             }
         }
-        Ok(Self { days: deadlines, over })
-    }
-
-    /// Whether all undecided items of a run are overdue.
-    fn is_over(&self, run_no: i64) -> bool {
-        self.over.contains(&run_no)
-    }
-
-    /// The newest first days of breaks of this severity and run that are overdue, and that are overdue or nearly due.
-    fn last_days(&self, severity: Severity, run_no: i64) -> Option<(i32, i32)> {
-        self.days.get(&(severity.code(), run_no)).copied()
+        Ok(Self { days: deadlines })
     }
 
     /// How much time is left for a break of this severity that is in this run, and began on this day.
@@ -92,101 +75,85 @@ impl Deadlines {
             _ => Sla::Ok,
         }
     }
-
-    /// The newest first day of any break of this severity that is overdue.
-    fn last(&self, severity: Severity) -> Option<i32> {
-        let own = self.days.iter().filter(|((code, _), _)| *code == severity.code());
-        own.map(|(_, (overdue, _))| *overdue).max()
-    }
 }
 
-/// How many undecided items are overdue, and when the oldest break among them all began.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Waits {
-    pub overdue: u64,
-    pub since: Option<i32>,
-}
-
-/// By run and signature.
-pub(super) type WaitsOf = BTreeMap<(i64, i64), Waits>;
+/// How many items are in time, nearly due and overdue.
+pub(super) type TimeLeft = [u64; 3];
 
 impl Work<'_> {
-    /// How the undecided items of a query wait. Where `every` one is asked for, also since when.
-    pub fn waits(
-        &mut self,
-        query: &ItemQuery,
-        runs: &[Rc<Run>],
-        every: bool,
-    ) -> Result<WaitsOf, Problem> {
-        let deadlines = Deadlines::new(self, runs)?;
-        let mut query = ItemQuery { some_runs: true, ..query.clone() };
-        let mut waits = WaitsOf::new();
-        if !every {
-            // In all but the newest runs everything is overdue, and how much that is, is known.
-            let (whole, some) = query.runs.iter().partition(|run| deadlines.is_over(**run));
-            query.runs = some;
-            let status = Some(Status::Unknown);
-            for count in self.tables.counts(&ItemQuery { status, runs: whole, ..query.clone() })? {
-                let own = waits.entry((count.run_no, count.signature_id)).or_default();
-                own.overdue += count.items;
-            }
-        }
-        for severity in Severity::ALL {
-            let last = if every { None } else { deadlines.last(*severity) };
-            for count in self.tables.by_first_day(&query, *severity, (None, last))? {
-                let own = waits.entry((count.run_no, count.signature_id)).or_default();
-                if deadlines.of(*severity, count.run_no, count.since) == Sla::Overdue {
-                    own.overdue += count.items;
-                }
-                own.since = Some(own.since.map_or(count.since, |since| since.min(count.since)));
-            }
-        }
-        Ok(waits)
-    }
-}
-
-impl Work<'_> {
-    /// How many undecided items of a query are in time, nearly due and overdue. Only breaks that are older than their
-    /// run are looked at: how many there are in all is kept. `None` where the query is not one of kept counts.
+    /// How many of counted undecided items of a query are in time, nearly due and overdue, by run and signature. Items
+    /// are looked at only where some breaks of a kind began on a day that is overdue (or nearly due), and some did not.
     pub fn time_left(
         &mut self,
         query: &ItemQuery,
         runs: &[Rc<Run>],
-    ) -> Result<Option<[u64; 3]>, Problem> {
-        if query.status != Some(Status::Unknown) || !query.conditions.is_empty() || query.samples {
-            return Ok(None);
-        }
-        let mut totals: BTreeMap<(i64, u8), u64> = BTreeMap::new();
-        for count in self.tables.counts(query)? {
-            let signature = self.tables.signature(count.signature_id)?;
-            let severity = signature.and_then(|one| Severity::from_name(&one.severity));
-            let Some(severity) = severity else { return Ok(None) };
-            *totals.entry((count.run_no, severity.code())).or_default() += count.items;
-        }
+        counts: &[SignatureCount],
+    ) -> Result<BTreeMap<(i64, i64), TimeLeft>, Problem> {
         let deadlines = Deadlines::new(self, runs)?;
-        let mut ages = [0; 3];
-        for run in runs {
-            let date = run.batch_date.parse::<Date>().map_or(i32::MAX, Date::days);
-            let query = ItemQuery { runs: vec![run.run_no], some_runs: true, ..query.clone() };
-            for severity in Severity::ALL {
-                let Some(total) = totals.get(&(run.run_no, severity.code())) else { continue };
-                let Some((overdue, due)) = deadlines.last_days(*severity, run.run_no) else {
-                    return Ok(None);
+        let dates: HashMap<i64, i32> = runs
+            .iter()
+            .map(|run| (run.run_no, run.batch_date.parse().map_or(i32::MAX, Date::days)))
+            .collect();
+        let kept = self.tables.undecided()?;
+        let days: HashMap<(i64, i64), (i32, i32)> = kept
+            .iter()
+            .map(|kind| ((kind.count.run_no, kind.count.signature_id), kind.days))
+            .collect();
+        let mut left: BTreeMap<(i64, i64), TimeLeft> = BTreeMap::new();
+        // By severity, the runs to look at and the last day of interest.
+        let mut looks: BTreeMap<u8, (BTreeSet<i64>, i32)> = BTreeMap::new();
+        let mut mixed: BTreeMap<(i64, i64), (Sla, u64)> = BTreeMap::new();
+        for one in counts {
+            let (run_no, kind) = (one.run_no, (one.run_no, one.signature_id));
+            let (first, last) = days.get(&kind).copied().unwrap_or((i32::MIN, i32::MAX));
+            let last = last.min(dates.get(&run_no).copied().unwrap_or(i32::MAX));
+            let signature = self.tables.signature(one.signature_id)?;
+            let severity = signature.and_then(|one| Severity::from_name(&one.severity));
+            let newest = severity.map_or(Sla::Ok, |known| deadlines.of(known, run_no, last));
+            if severity.is_some_and(|known| deadlines.of(known, run_no, first) == newest) {
+                left.entry(kind).or_default()[newest as usize] += one.items;
+                continue;
+            }
+            mixed.insert(kind, (newest, one.items));
+            let severities = severity.as_ref().map_or(Severity::ALL, std::slice::from_ref);
+            for severity in severities {
+                let until = match deadlines.days.get(&(severity.code(), run_no)) {
+                    Some((overdue, _)) if newest == Sla::Due => *overdue,
+                    Some((_, due)) => *due,
+                    None => i32::MAX,
                 };
-                let mut until = |day: i32| -> Result<u64, Problem> {
-                    if day >= date {
-                        return Ok(*total);
-                    }
-                    let counts = self.tables.by_first_day(&query, *severity, (None, Some(day)))?;
-                    Ok(counts.iter().map(|count| count.items).sum())
-                };
-                let (overdue, due) = (until(overdue)?, until(due)?);
-                ages[0] += total.saturating_sub(due);
-                ages[1] += due.saturating_sub(overdue);
-                ages[2] += overdue;
+                let (runs, day) = looks.entry(severity.code()).or_insert((BTreeSet::new(), until));
+                runs.insert(run_no);
+                *day = until.max(*day);
             }
         }
-        Ok(Some(ages))
+        let mut found: BTreeMap<(i64, i64), TimeLeft> = BTreeMap::new();
+        for (code, (runs, day)) in looks {
+            let Some(severity) = Severity::from_code(code) else { continue };
+            let runs = runs.into_iter().collect();
+            let query = ItemQuery { runs, some_runs: true, ..query.clone() };
+            for count in self.tables.by_first_day(&query, severity, (None, Some(day)))? {
+                let sla = deadlines.of(severity, count.run_no, count.since);
+                let own = found.entry((count.run_no, count.signature_id)).or_default();
+                own[sla as usize] += count.items;
+            }
+        }
+        for (kind, (newest, items)) in mixed {
+            let mut own = found.remove(&kind).unwrap_or_default();
+            own[newest as usize] += items.saturating_sub(own.iter().sum());
+            left.insert(kind, own);
+        }
+        Ok(left)
+    }
+
+    /// How many undecided items of a query are in time, nearly due and overdue.
+    pub fn ages(&mut self, query: &ItemQuery, runs: &[Rc<Run>]) -> Result<TimeLeft, Problem> {
+        let counts = self.tables.counts(query)?;
+        let mut ages = TimeLeft::default();
+        for own in self.time_left(query, runs, &counts)?.into_values() {
+            ages.iter_mut().zip(own).for_each(|(sum, items)| *sum += items);
+        }
+        Ok(ages)
     }
 }
 

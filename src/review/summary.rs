@@ -1,18 +1,15 @@
 //! The counts at the head of every page.
 
-use std::collections::{BTreeMap, HashSet};
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Problem;
 use crate::domain::review::Permission;
-use crate::domain::{Date, Instant, Severity, Status};
+use crate::domain::{Date, Instant, Status};
 use crate::store::review::{HeadCount, ItemQuery};
 use crate::store::time_text;
 
 use super::actor::Actor;
-use super::filter::Sla;
 use super::proposals;
-use super::queue::Deadlines;
 use super::requests::{ProposalFilter, ProposalsFor};
 use super::responses::Summary;
 use super::work::Work;
@@ -35,31 +32,14 @@ impl Review<'_> {
     pub fn ages(&self, actor: &Actor, run_id: &str) -> Found<[u64; 3]> {
         actor.must(Permission::View)?;
         self.read(|work| {
-            let mut ages = [0; 3];
-            let Some(run) = work.tables.run_by_id(run_id)? else { return Ok(ages) };
-            let kept = ItemQuery {
+            let Some(run) = work.tables.run_by_id(run_id)? else { return Ok([0; 3]) };
+            let query = ItemQuery {
                 status: Some(Status::Unknown),
                 runs: vec![run.run_no],
                 some_runs: true,
                 ..ItemQuery::default()
             };
-            if let Some(ages) = work.time_left(&kept, &[Rc::clone(&run)])? {
-                return Ok(ages);
-            }
-            let deadlines = Deadlines::new(work, &[Rc::clone(&run)])?;
-            let query =
-                ItemQuery { runs: vec![run.run_no], some_runs: true, ..ItemQuery::default() };
-            for severity in Severity::ALL {
-                for count in work.tables.by_first_day(&query, *severity, (None, None))? {
-                    let at = match deadlines.of(*severity, count.run_no, count.since) {
-                        Sla::Ok => &mut ages[0],
-                        Sla::Due => &mut ages[1],
-                        Sla::Overdue => &mut ages[2],
-                    };
-                    *at += count.items;
-                }
-            }
-            Ok(ages)
+            Ok(work.ages(&query, &[run])?)
         })
     }
 
@@ -96,22 +76,19 @@ impl Review<'_> {
 impl Work<'_> {
     fn summary(&mut self, actor: &Actor) -> Result<Summary, Problem> {
         let me = &actor.person_id;
-        let mut by_status: BTreeMap<String, u64> =
-            Status::ALL.iter().map(|status| (status.name().to_owned(), 0)).collect();
+        let counts = self.tables.current_counts()?;
+        let count = |status: &Status| counts.get(status).copied().unwrap_or_default();
+        let by_status: BTreeMap<String, u64> =
+            Status::ALL.iter().map(|status| (status.name().to_owned(), count(status))).collect();
         let mut runs = self.tables.current_runs()?;
-        let mut undecided = HashSet::new();
-        for count in self.tables.current_counts()? {
-            let Some(status) = count.status else { continue };
-            if status == Status::Unknown && count.items > 0 {
-                undecided.insert(count.run_no);
-            }
-            *by_status.entry(status.name().to_owned()).or_default() += count.items;
-        }
+        let undecided = self.tables.undecided_runs()?;
         runs.retain(|run| undecided.contains(&run.run_no));
-        let query =
-            ItemQuery { runs: runs.iter().map(|run| run.run_no).collect(), ..ItemQuery::default() };
-        let waits = self.waits(&query, &runs, false)?;
-        let overdue = waits.values().map(|waits| waits.overdue).sum();
+        let query = ItemQuery {
+            status: Some(Status::Unknown),
+            runs: runs.iter().map(|run| run.run_no).collect(),
+            ..ItemQuery::default()
+        };
+        let [_, _, overdue] = self.ages(&query, &runs)?;
         let (decisions_per_minute, decided_today) = self.pace(me)?;
         let month = time_text(Instant::new(self.now.seconds() - 30 * 86_400, 0));
         Ok(Summary {

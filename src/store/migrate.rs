@@ -71,6 +71,7 @@ migrations! {
     21 "0021" "kinds_cleared",
     22 "0022" "cleared_breaks",
     23 "0023" "runs_that_left",
+    24 "0024" "days_of_items",
 }
 
 /// A migration that a store says it has.

@@ -308,23 +308,40 @@ fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
     old.into_iter().try_for_each(|run_no| bound(tx, run_no))
 }
 
-/// Keeps on PostgreSQL, where each run is a partition, what the undecided items of a run of an older date have at
-/// least, so that a page of the queue reads only from the runs that come first.
+/// Keeps what the undecided items of a run of an older date have at least, and on which days their breaks began, so that a
+/// page of the queue reads only from the runs that come first, and what is overdue is known without a look at each item.
 fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
-    if tx.dialect() == Dialect::Sqlite {
-        return Ok(());
-    }
-    // As the indexes have them.
-    let stays = match breaks::runs_that_left(tx)?.contains(&run_no) {
-        false => "d.later IS NULL",
-        true => "d.later < 0",
+    let has_left = breaks::runs_that_left(tx)?.contains(&run_no);
+    // As the indexes have them. On SQLite none has both columns.
+    let (rows, columns, confidence) = match tx.dialect() {
+        Dialect::Postgres => (
+            format!(
+                "d.run_no = {run_no} AND d.status = 1 AND d.later {}",
+                if has_left { "< 0" } else { "IS NULL" }
+            ),
+            "coalesce(min(d.confidence), 0) AS confidence, ",
+            "g.confidence".to_owned(),
+        ),
+        Dialect::Sqlite => {
+            let rows = format!(
+                "d.status = 1 AND coalesce(d.later, 0) <= 0 AND coalesce(d.later, d.id >> 40) = {}",
+                if has_left { -run_no } else { run_no }
+            );
+            let least = format!(
+                "(SELECT coalesce(min(d.confidence), 0) FROM recon.difference_rows d \
+                 WHERE {rows} AND d.signature_id IS nullif(n.signature_id, 0))"
+            );
+            (format!("{rows} AND d.severity IN (1, 2, 3, 4)"), "", least)
+        }
     };
     let sql = format!(
-        "UPDATE recon.item_counts n SET least_confidence = d.confidence, least_since = d.since \
-         FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, coalesce(min(d.confidence), 0) AS confidence, \
-               coalesce(min(d.since), -2147483648) AS since FROM recon.difference_rows d \
-               WHERE d.run_no = {run_no} AND d.status = 1 AND {stays} GROUP BY 1) d \
-         WHERE n.run_no = {run_no} AND n.status = 1 AND n.signature_id = d.signature_id"
+        "UPDATE recon.item_counts AS n \
+         SET least_confidence = {confidence}, least_since = g.least, most_since = g.most \
+         FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, {columns}\
+               coalesce(min(d.since), -2147483648) AS least, \
+               coalesce(max(d.since), 2147483647) AS most \
+               FROM recon.difference_rows d WHERE {rows} GROUP BY 1) g \
+         WHERE n.run_no = {run_no} AND n.status = 1 AND n.signature_id = g.signature_id"
     );
     tx.execute(&sql, &[]).map(drop)
 }

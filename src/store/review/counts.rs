@@ -1,6 +1,7 @@
 //! How many items there are of each kind, and how many wait for somebody.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 use crate::diagnostic::Problem;
 use crate::domain::{DiffType, Severity, Status};
@@ -17,9 +18,18 @@ pub(crate) struct SignatureCount {
     pub run_no: i64,
     /// 0 for items without a signature.
     pub signature_id: i64,
-    pub status: Option<Status>,
     pub items: u64,
     pub amount: f64,
+}
+
+/// The kept count of undecided items of a run and signature.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KindCount {
+    pub count: SignatureCount,
+    /// None of them has a lower confidence.
+    pub least_confidence: f64,
+    /// No break of theirs began before or after these days, as days since 1970-01-01.
+    pub days: (i32, i32),
 }
 
 /// One row's share of the counts.
@@ -68,6 +78,15 @@ impl ReviewTables<'_> {
     pub fn counts(&mut self, query: &ItemQuery) -> Result<Vec<SignatureCount>, Problem> {
         let query = &ItemQuery { some_runs: true, ..query.clone() };
         let kept = query.conditions.is_empty();
+        if kept && query.status == Some(Status::Unknown) {
+            let runs: HashSet<i64> = query.runs.iter().copied().collect();
+            let chosen = |id: &i64| query.signatures.as_ref().is_none_or(|ids| ids.contains(id));
+            let all = self.undecided()?;
+            let counts = all.iter().map(|kind| kind.count);
+            return Ok(counts
+                .filter(|one| runs.contains(&one.run_no) && chosen(&one.signature_id))
+                .collect());
+        }
         let (from, run, columns, conditions) = if kept {
             (
                 "recon.item_counts d",
@@ -91,7 +110,6 @@ impl ReviewTables<'_> {
                 Ok(SignatureCount {
                     run_no: row.count(0)?,
                     signature_id: row.count(1)?,
-                    status: query.status,
                     items: whole(row.real(2)?.unwrap_or_default()),
                     amount: row.real(3)?.unwrap_or_default(),
                 })
@@ -134,20 +152,40 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// The kept counts of the current runs.
-    pub fn current_counts(&mut self) -> Result<Vec<SignatureCount>, Problem> {
-        let sql = "SELECT n.run_no, n.signature_id, n.status, n.items FROM recon.item_counts n \
-                   JOIN recon.recon_runs r ON r.run_no = n.run_no \
-                   WHERE r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL";
-        self.tx.list(sql, &[], |row| {
-            Ok(SignatureCount {
-                run_no: row.count(0)?,
-                signature_id: row.count(1)?,
-                status: u8::try_from(row.count(2)?).ok().and_then(Status::from_code),
-                items: row.count(3)?.cast_unsigned(),
-                amount: 0.0,
+    /// The kept counts of all undecided items.
+    pub fn undecided(&mut self) -> Result<Rc<Vec<KindCount>>, Problem> {
+        if let Some(counts) = &self.undecided {
+            return Ok(Rc::clone(counts));
+        }
+        let sql = "SELECT run_no, signature_id, items, amount_sum, least_confidence, least_since, \
+                   most_since FROM recon.item_counts WHERE status = 1 AND items > 0";
+        let day = |count: i64| i32::try_from(count).unwrap_or_default();
+        let counts = Rc::new(self.tx.list(sql, &[], |row| {
+            Ok(KindCount {
+                count: SignatureCount {
+                    run_no: row.count(0)?,
+                    signature_id: row.count(1)?,
+                    items: row.count(2)?.cast_unsigned(),
+                    amount: row.real(3)?.unwrap_or_default(),
+                },
+                least_confidence: row.real(4)?.unwrap_or_default(),
+                days: (day(row.count(5)?), day(row.count(6)?)),
             })
-        })
+        })?);
+        self.undecided = Some(Rc::clone(&counts));
+        Ok(counts)
+    }
+
+    /// How many items of the current runs have each status, as far as that is kept.
+    pub fn current_counts(&mut self) -> Result<BTreeMap<Status, u64>, Problem> {
+        let sql = "SELECT n.status, CAST(sum(n.items) AS double precision) FROM recon.item_counts n \
+                   JOIN recon.recon_runs r ON r.run_no = n.run_no \
+                   WHERE r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL GROUP BY 1";
+        let rows = self.tx.list(sql, &[], |row| {
+            let status = u8::try_from(row.count(0)?).ok().and_then(Status::from_code);
+            Ok(status.zip(row.real(1)?.map(whole)))
+        })?;
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// The runs that have undecided items.

@@ -228,6 +228,9 @@ impl ReviewTables<'_> {
                 continue;
             }
             let at = (item.key.run_no, item.signature_id.unwrap_or_default(), status.code());
+            if sign > 0 && status == Status::Unknown {
+                self.returned.insert((at.0, at.1));
+            }
             let (items, sum) = self.moved.entry(at).or_default();
             *items += sign;
             *sum += if sign < 0 { -amount } else { amount };
@@ -237,20 +240,25 @@ impl ReviewTables<'_> {
     /// Brings the counts of items up to date. The end of the audit trail is locked before, so that
     /// nobody else changes them meanwhile.
     pub fn write_counts(&mut self) -> Result<(), Problem> {
-        let moved = std::mem::take(&mut self.moved);
-        // Items that come back may have less than what is known to be the least.
-        let unbounded = match self.dialect() {
-            Dialect::Sqlite => "",
-            Dialect::Postgres => ", least_confidence = DEFAULT, least_since = DEFAULT",
-        };
-        let sql = format!(
-            "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_no, signature_id, status) \
-             DO UPDATE SET items = item_counts.items + excluded.items, \
-             amount_sum = item_counts.amount_sum + excluded.amount_sum{unbounded}"
-        );
+        let (moved, returned) =
+            (std::mem::take(&mut self.moved), std::mem::take(&mut self.returned));
+        self.undecided = None;
         for ((run_no, signature_id, status), (items, sum)) in moved {
-            if items != 0 || sum != 0.0 || status == Status::Unknown.code() {
+            let is_undecided = status == Status::Unknown.code();
+            if items != 0 || sum != 0.0 || is_undecided {
+                // An item that comes back may have less than what is known to be the least.
+                let unbounded = match is_undecided && returned.contains(&(run_no, signature_id)) {
+                    true => {
+                        ", least_confidence = 0, least_since = -2147483648, most_since = 2147483647"
+                    }
+                    false => "",
+                };
+                let sql = format!(
+                    "INSERT INTO recon.item_counts (run_no, signature_id, status, items, amount_sum) \
+                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_no, signature_id, status) \
+                     DO UPDATE SET items = item_counts.items + excluded.items, \
+                     amount_sum = item_counts.amount_sum + excluded.amount_sum{unbounded}"
+                );
                 self.tx.execute(&sql, &parameters![run_no, signature_id, status, items, sum])?;
             }
         }

@@ -19,7 +19,7 @@ mod saved;
 mod search;
 mod trail;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde_json::Value as Json;
@@ -32,7 +32,7 @@ use super::rows::parameters;
 use super::transact::{Dialect, SqlRow, Transaction};
 
 pub(crate) use super::layout::ItemKey;
-pub(crate) use counts::{HeadCount, RowCount};
+pub(crate) use counts::{HeadCount, KindCount, RowCount, SignatureCount};
 pub(crate) use items::{Item, Record, Settled};
 pub(crate) use links::Before;
 pub(super) use links::carry_matches;
@@ -167,8 +167,14 @@ pub(crate) struct ReviewTables<'t> {
     /// Runs that are locked, and whether each is current.
     current: HashMap<i64, bool>,
     signatures: HashMap<i64, Rc<Signature>>,
+    /// The runs that have left the queue, but for some items.
+    left: Option<Rc<HashSet<i64>>>,
+    /// The kept counts of undecided items.
+    undecided: Option<Rc<Vec<KindCount>>>,
     /// Items and amounts that came and went, by run, signature and status.
     moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
+    /// The runs and signatures to whose undecided items some came back.
+    returned: BTreeSet<(i64, i64)>,
     figures: figures::Moved,
 }
 
@@ -214,7 +220,10 @@ impl<'t> ReviewTables<'t> {
             runs: HashMap::new(),
             current: HashMap::new(),
             signatures: HashMap::new(),
+            left: None,
+            undecided: None,
             moved: BTreeMap::new(),
+            returned: BTreeSet::new(),
             figures: figures::Moved::default(),
         }
     }

@@ -8,6 +8,7 @@
 //! there are no more rows, so that a page is never empty while items follow.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,7 @@ use crate::store::transact::{Dialect, SqlRow};
 use crate::store::{MAX_FIELDS, SqlValue, breaks};
 
 use super::condition::{Where, joined};
+use super::counts::whole;
 use super::{ReviewTables, read_key};
 
 /// Rows that are looked at in one statement where no index knows which ones match.
@@ -492,9 +494,19 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &[], |row| row.count(0))
     }
 
+    /// The runs that have left the queue, but for some items.
+    fn left(&mut self) -> Result<Rc<HashSet<i64>>, Problem> {
+        if let Some(left) = &self.left {
+            return Ok(Rc::clone(left));
+        }
+        let left = Rc::new(breaks::runs_that_left(self.tx)?);
+        self.left = Some(Rc::clone(&left));
+        Ok(left)
+    }
+
     /// Where the undecided items of these runs are.
     pub(super) fn sections(&mut self, runs: &[i64]) -> Result<Vec<Section>, Problem> {
-        let left = breaks::runs_that_left(self.tx)?;
+        let left = self.left()?;
         let (staying, whole): (Vec<i64>, Vec<i64>) =
             runs.iter().partition(|run| left.contains(run));
         Ok(Section::all(self.dialect(), whole, staying))
@@ -513,11 +525,9 @@ impl ReviewTables<'_> {
             Dialect::Postgres => {
                 let mut counts = Where::new(section.dialect, "n.status = 1 AND n.items > 0");
                 counts.of_runs("n.run_no", &section.places);
-                if let Some(id) = signature {
-                    counts.and(&format!("n.signature_id = {id}"));
-                }
                 let sql = format!(
-                    "SELECT n.run_no, 0, min(n.least_{}), n.run_no FROM recon.item_counts n \
+                    "SELECT n.run_no, 0, min(n.least_{}), n.run_no, \
+                     CAST(sum(n.items) AS double precision) FROM recon.item_counts n \
                      WHERE {} GROUP BY 1 ORDER BY 3, 1",
                     column.name, counts.sql
                 );
@@ -526,10 +536,9 @@ impl ReviewTables<'_> {
             Dialect::Sqlite => {
                 let mut places = section.places.clone();
                 if let Some(id) = signature {
-                    let sql = "SELECT n.run_no FROM recon.item_counts n \
-                               WHERE n.signature_id = $1 AND n.status = 1 AND n.items > 0";
-                    let runs = self.tx.list_again(sql, &[id.into()], |row| row.count(0))?;
-                    let runs: HashSet<i64> = runs.into_iter().collect();
+                    let all = self.undecided()?;
+                    let own = all.iter().filter(|kind| kind.count.signature_id == id);
+                    let runs: HashSet<i64> = own.map(|kind| kind.count.run_no).collect();
                     places.retain(|place| runs.contains(&place.abs()));
                 }
                 let mut rows = Where::new(section.dialect, "");
@@ -553,6 +562,27 @@ impl ReviewTables<'_> {
         }
     }
 
+    /// The same of a signature, lowest confidence first, as it is kept.
+    fn kept_bounds(&mut self, section: &Section, signature: i64) -> Result<Vec<Bound>, Problem> {
+        let places: HashMap<i64, i64> =
+            section.places.iter().map(|place| (place.abs(), *place)).collect();
+        let all = self.undecided()?;
+        let mut bounds: Vec<Bound> = all
+            .iter()
+            .filter(|kind| kind.count.signature_id == signature)
+            .filter_map(|kind| {
+                let run_no = kind.count.run_no;
+                Some(Bound {
+                    first: (ItemKey { run_no, number: 0 }, kind.least_confidence),
+                    place: *places.get(&run_no)?,
+                    items: kind.count.items,
+                })
+            })
+            .collect();
+        bounds.sort_by(|left, right| LOWEST_CONFIDENCE.compare(&left.first, &right.first));
+        Ok(bounds)
+    }
+
     /// The first items of a section in the order of a column. On PostgreSQL, to plan a statement over all partitions
     /// takes longer than to read from those that come first; on SQLite each place is in that order in the index.
     fn first(
@@ -565,7 +595,10 @@ impl ReviewTables<'_> {
     ) -> Result<Vec<Ordered>, Problem> {
         let dialect = section.dialect;
         let (mut found, mut done): (Vec<Ordered>, _) = (Vec::new(), 0);
-        let mut together = if dialect == Dialect::Sqlite { 1 } else { TOGETHER };
+        let mut together = match dialect {
+            Dialect::Sqlite => 1,
+            Dialect::Postgres => with_enough(bounds, most),
+        };
         while let Some(next) = bounds.get(done) {
             if found.len() == most
                 && found.last().is_some_and(|last| column.compare(last, &next.first).is_lt())
@@ -583,7 +616,11 @@ impl ReviewTables<'_> {
                 rows.sql,
                 column.order(dialect)
             );
-            found.extend(self.ordered_keys(&sql, &rows.values)?);
+            // A plan on few runs is made sooner than another would be missed.
+            found.extend(match places.len() <= TOGETHER {
+                true => self.tx.list(&sql, &rows.values, ordered)?,
+                false => self.ordered_keys(&sql, &rows.values)?,
+            });
             found.sort_by(|left, right| column.compare(left, right));
             found.truncate(most);
             done += some.len();
@@ -673,6 +710,35 @@ impl ReviewTables<'_> {
             })?);
         }
         Ok(counts)
+    }
+
+    /// The day on which the first break of the undecided items of a query began, by run and signature; only of those that
+    /// began before a day.
+    pub fn first_days(
+        &mut self,
+        query: &ItemQuery,
+        before: Option<i32>,
+    ) -> Result<HashMap<(i64, i64), i32>, Problem> {
+        let mut days = HashMap::new();
+        for mut condition in self.row_conditions(query)? {
+            // For the index of ages.
+            condition.and("d.severity IN (1, 2, 3, 4)");
+            condition.and(&match before {
+                Some(day) => format!("d.since < {day}"),
+                None => "d.since IS NOT NULL".to_owned(),
+            });
+            let sql = format!(
+                "SELECT {}, coalesce(d.signature_id, 0), min(d.since) \
+                 FROM recon.difference_rows d WHERE {} GROUP BY 1, 2",
+                self.dialect().run_no("d"),
+                condition.sql
+            );
+            days.extend(self.tx.list(&sql, &condition.values, |row| {
+                let day = i32::try_from(row.count(2)?).unwrap_or_default();
+                Ok(((row.count(0)?, row.count(1)?), day))
+            })?);
+        }
+        Ok(days)
     }
 
     /// How many undecided items have these ages.
@@ -951,9 +1017,17 @@ impl ReviewTables<'_> {
             !query.conditions.is_empty() || (signature.is_none() && query.signatures.is_some());
         let has_bounds = dialect == Dialect::Sqlite
             || (column.name == LOWEST_CONFIDENCE.name && !column.descending && !is_narrow);
-        let places = match has_bounds {
-            true => self.bounds(column, section, signature, &indexed)?,
-            false => Vec::new(),
+        let places = match signature {
+            _ if !has_bounds => Vec::new(),
+            // On SQLite the index tells which places have nothing behind the page before.
+            Some(id)
+                if column.name == LOWEST_CONFIDENCE.name
+                    && !column.descending
+                    && (dialect == Dialect::Postgres || at.is_none()) =>
+            {
+                self.kept_bounds(section, id)?
+            }
+            _ => self.bounds(column, section, signature, &indexed)?,
         };
         if has_bounds && !is_narrow {
             let first = self.first(column, section, &places, limit + 1, &indexed)?;
@@ -1233,8 +1307,7 @@ impl ReviewTables<'_> {
     }
 
     fn ordered_keys(&mut self, sql: &str, values: &[SqlValue]) -> Result<Vec<Ordered>, Problem> {
-        let read = |row: &_| Ok((read_key(row)?, row.real(2)?.unwrap_or_default()));
-        self.tx.list_again(sql, values, read)
+        self.tx.list_again(sql, values, ordered)
     }
 }
 
@@ -1299,10 +1372,28 @@ impl Section {
 struct Bound {
     first: Ordered,
     place: i64,
+    /// How many items are there, if that is known.
+    items: u64,
 }
 
 fn bound(row: &SqlRow) -> Result<Bound, Problem> {
-    Ok(Bound { first: (read_key(row)?, row.real(2)?.unwrap_or_default()), place: row.count(3)? })
+    let items = row.real(4)?.map(whole).unwrap_or_default();
+    Ok(Bound { first: ordered(row)?, place: row.count(3)?, items })
+}
+
+fn ordered(row: &SqlRow) -> Result<Ordered, Problem> {
+    Ok((read_key(row)?, row.real(2)?.unwrap_or_default()))
+}
+
+/// How many places to read at first for so many items.
+fn with_enough(bounds: &[Bound], most: usize) -> usize {
+    let mut items = 0;
+    let before = bounds.iter().take(TOGETHER).take_while(|bound| {
+        let is_short = items < most as u64;
+        items += bound.items;
+        is_short
+    });
+    before.count().max(1)
 }
 
 /// What has been read for a page.

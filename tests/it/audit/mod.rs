@@ -69,7 +69,8 @@ pub fn rows_of_people(store: &dyn Store) -> u64 {
 
 /// Asserts the invariants of a store with decisions.
 pub fn assert_sound(store: &dyn Store) -> Verdict {
-    use crate::store::fixture::column;
+    use crate::store::fixture::{assert_kept_days, column};
+    assert_kept_days(store);
     let verdict = examined(store, &[], true);
     assert!(verdict.ok, "{verdict:?}");
     let of = |sql: &str| column(store, sql);

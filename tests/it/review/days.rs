@@ -16,6 +16,7 @@ told_to_both! {
     an_open_proposal_moves_along_while_both_values_are_the_same,
     money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break,
     a_job_may_ask_for_a_decision_on_each_date,
+    late_and_new_breaks_that_stay_on_an_older_date_are_told_apart,
     the_queue_shows_a_break_once_and_the_oldest_first,
     what_people_keep_about_a_break_goes_along_and_it_is_decided_where_it_was_seen_last,
     pages_and_counts_over_many_dates_miss_nothing,
@@ -51,6 +52,7 @@ fn assert_sound(store: &dyn Store) {
     let verdict = transact::read(store, |tx| chain::verify(tx, None, None)).unwrap();
     assert!(verdict.ok, "{verdict:?}");
     assert_eq!(transact::read(store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
+    crate::store::fixture::assert_kept_days(store);
 }
 
 fn a_decision_holds_on_the_next_date_while_both_values_are_the_same(place: &Place) {
@@ -324,6 +326,35 @@ fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
     let off = json!({ "carry_across_dates": false });
     let second = stock_on(store, "fx", "2026-01-16", &given, off);
     assert_eq!(states(store, second), ["UNKNOWN RULE:near"]);
+    assert_sound(store);
+}
+
+fn late_and_new_breaks_that_stay_on_an_older_date_are_told_apart(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = office(false);
+    stock_on(store, "fx", "2026-01-02", &keyed(&[("T1", 5)]), json!({}));
+    let old = stock_on(store, "fx", "2026-01-13", &keyed(&[("T1", 5), ("T2", 6)]), json!({}));
+    // Both are gone on the next date, which explains nothing.
+    stock_on(store, "fx", "2026-01-15", &keyed(&[("T9", 7)]), json!({}));
+    let desk = stage.desk(store);
+    let ann = stage.actor("ann");
+    let told = || {
+        let by = recon::review::GroupBy::Signature;
+        let groups = desk.groups(&ann, &QueueFilter::default(), by, &PageAsk::default()).unwrap();
+        let told = groups.items.iter().map(|group| (group.count, group.overdue));
+        let first = groups.items.iter().filter_map(|group| group.first_seen.clone()).min();
+        let sums = told.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (
+            sums,
+            first,
+            desk.summary(&ann).unwrap().overdue,
+            desk.ages(&ann, &old.to_string()).unwrap(),
+        )
+    };
+    assert_eq!(told(), ((3, 1), Some("2026-01-02".to_owned()), 1, [1, 0, 1]));
+    desk.resolve(&ann, &override_(&item_id(old, 1), "TIMING")).unwrap();
+    assert_eq!(told(), ((2, 0), Some("2026-01-13".to_owned()), 0, [1, 0, 0]));
     assert_sound(store);
 }
 

@@ -2,6 +2,7 @@
 //! what people decided, reruns, dates out of order, pruned runs and several jobs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -10,7 +11,7 @@ use recon::domain::{
     Cell, Cells, Confidence, Date, DiffType, Field, FieldRef, Instant, Kind, Layout, Row, RunId,
     RunStatus, Severity, Side, Stage, Status, identity,
 };
-use recon::review::{GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem};
+use recon::review::{GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem, Sla};
 use recon::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow,
     Store, chain, difference_number, transact,
@@ -18,7 +19,7 @@ use recon::store::{
 use serde_json::{Value as Json, json};
 
 use super::Place;
-use super::fixture::{all_before, codes, column, new_id, rows};
+use super::fixture::{all_before, assert_kept_days, codes, column, new_id, rows};
 use crate::review::fixture::{Stage1, office, override_};
 
 const KEYS: usize = 4;
@@ -642,9 +643,43 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
     let ask = PageAsk::default();
     let groups = desk.groups(&ann, &all(), GroupBy::Signature, &ask).unwrap();
     assert_eq!(groups.items.iter().map(|group| group.count).sum::<u64>(), queue.len() as u64);
-    let waiting = desk.summary(&ann).unwrap().by_status.get("UNKNOWN").copied();
-    assert_eq!(waiting.unwrap_or_default(), queue.len() as u64);
+    // Every figure about days goes by what the lists have, when some breaks of a run are late, and later.
+    for hours in [0, 36] {
+        let moved = hours * 3_600_000_000;
+        stage.clock.fetch_add(moved, Ordering::Relaxed);
+        check_days(store, stage, queue.len());
+        stage.clock.fetch_sub(moved, Ordering::Relaxed);
+    }
+    assert_kept_days(store);
     assert_eq!(transact::read(store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
+}
+
+fn check_days(store: &dyn Store, stage: &Stage1, waiting: usize) {
+    let (desk, ann) = (stage.desk(store), stage.actor("ann"));
+    let items = listed(stage, store, &QueueFilter::default(), QueueSort::Age);
+    let list = |sla| {
+        let filter = QueueFilter { sla: Some(sla), ..QueueFilter::default() };
+        listed(stage, store, &filter, QueueSort::Age)
+    };
+    let [ok, due, overdue] = [Sla::Ok, Sla::Due, Sla::Overdue].map(list);
+    assert!(overdue.iter().all(|item| item.sla == Sla::Overdue));
+    let groups = desk.groups(&ann, &QueueFilter::default(), GroupBy::Field, &PageAsk::default());
+    for group in groups.unwrap().items {
+        let is_own =
+            |item: &&ReviewItem| Some(&item.difference.field_name) == group.field_name.as_ref();
+        let first = items.iter().filter(is_own).map(|item| item.first_seen.clone()).min();
+        assert_eq!(group.first_seen, first);
+        assert_eq!(group.overdue, overdue.iter().filter(is_own).count() as u64);
+    }
+    let counts = [ok, due, overdue].map(|items| items.len() as u64);
+    assert_eq!(counts.iter().sum::<u64>(), waiting as u64);
+    let summary = desk.summary(&ann).unwrap();
+    let unknown = summary.by_status.get("UNKNOWN").copied().unwrap_or_default();
+    assert_eq!((unknown, summary.overdue), (waiting as u64, counts[2]));
+    let facets = desk.facets(&ann, &QueueFilter::default()).unwrap().shares;
+    let of = |sla: &str| facets.iter().find(|share| share.by == "sla" && share.value == sla);
+    let told = ["ok", "due", "overdue"].map(|sla| of(sla).map_or(0, |share| share.count));
+    assert_eq!(told, counts);
 }
 
 /// Decides about a key on the newest date of a job.

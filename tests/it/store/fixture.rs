@@ -364,6 +364,21 @@ pub fn column(store: &dyn Store, sql: &str) -> Vec<String> {
     rows(store, sql).into_iter().map(text).collect()
 }
 
+/// Asserts that no undecided item lies outside of what is kept about its run and signature.
+pub fn assert_kept_days(store: &dyn Store) {
+    let run_no = if store.url().starts_with("sqlite") { "d.id >> 40" } else { "d.run_no" };
+    let outside = format!(
+        "SELECT n.run_no || ' ' || n.signature_id FROM recon.item_counts n \
+         JOIN recon.difference_rows d \
+         ON {run_no} = n.run_no AND coalesce(d.signature_id, 0) = n.signature_id \
+         WHERE n.status = 1 AND d.status = 1 AND coalesce(d.later, \
+         (SELECT q.items_left FROM recon.break_dates q WHERE q.run_no = n.run_no), 0) <= 0 \
+         AND (d.confidence < n.least_confidence OR d.since < n.least_since \
+              OR d.since > n.most_since)"
+    );
+    assert_eq!(column(store, &outside), Vec::<String>::new());
+}
+
 /// How many rows each view shows.
 pub fn visible(store: &dyn Store) -> Vec<String> {
     ["recon_records", "data_differences", "attributions", "rejected_rows"]
