@@ -1,6 +1,7 @@
 -- On which days the breaks of a run's undecided items began, at the earliest (least_since) and at the latest: where all of
--- them are overdue, or none, no item has to be looked at. The default is later than any.
-ALTER TABLE item_counts ADD COLUMN most_since INTEGER NOT NULL DEFAULT 2147483647;
+-- them are overdue, or none, no item has to be looked at. The default is later than any day
+-- (and below the largest number, so that a test can add 1 to it).
+ALTER TABLE item_counts ADD COLUMN most_since INTEGER NOT NULL DEFAULT 2147483646;
 
 -- For runs of older dates, what only PostgreSQL kept so far, too. An item that stays in a run that has left has a number
 -- below 0 for its run.

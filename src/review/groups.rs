@@ -26,6 +26,8 @@ type Examples = HashMap<i64, Vec<ItemKey>>;
 const MOST_DATED: u64 = 100_000;
 /// The most items that are counted one by one, by how much of their time is left or by conditions without kept counts.
 const MOST_COUNTED: u64 = 50_000;
+/// The same where each record has to be read for it.
+const MOST_READ: u64 = 10_000;
 /// Items shown of a group.
 const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
@@ -238,7 +240,8 @@ impl Review<'_> {
             if !filter.is_counted() && wanted.text.is_none() && !wanted.query.samples {
                 let wider = work.wanted(actor, &filter.counted_part())?;
                 let items = work.tables.counts(&wider.query)?.iter().map(|one| one.items).sum();
-                if MOST_COUNTED < items {
+                let most = if filter.currency.is_some() { MOST_READ } else { MOST_COUNTED };
+                if most < items {
                     let shares = work.shares(&wider)?.0;
                     return Ok(Facets { shares: Facets::list(shares), are_counted: false });
                 }
@@ -342,7 +345,7 @@ impl Work<'_> {
         }
         let deadlines = Deadlines::new(self, &wanted.runs)?;
         let mut ages = TimeLeft::default();
-        for item in self.hits(wanted)?.items {
+        for item in &self.hits(wanted)?.items {
             if let Some(since) = item.since.and_then(|day| i32::try_from(day).ok()) {
                 ages[deadlines.of(item.severity, item.key.run_no, since) as usize] += 1;
             }

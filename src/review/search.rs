@@ -1,5 +1,7 @@
 //! Searching: what a text finds, among what the person may see.
 
+use std::rc::Rc;
+
 use crate::diagnostic::{Code, Problem};
 use crate::domain::Status;
 use crate::domain::review::Permission;
@@ -22,6 +24,8 @@ use super::{Found, Review};
 const STEP: usize = 100;
 /// Records that are looked at to count; beyond, counts are lower bounds.
 const COUNTED: usize = 500;
+/// Parts of the index that are read first: where very many records have a text, a few of them have enough.
+const AT_ONCE: usize = 8;
 /// Parts of the index that one search adds, where they are missing.
 const PARTS: usize = 4;
 
@@ -135,9 +139,17 @@ impl Work<'_> {
     }
 
     /// What a search finds, up to a number of records.
-    pub fn hits(&mut self, wanted: &Wanted) -> Result<Hits, Problem> {
+    pub fn hits(&mut self, wanted: &Wanted) -> Result<Rc<Hits>, Problem> {
+        let sought = format!("{:?} {:?}", wanted.text, wanted.query);
+        if let Some((known, hits)) = &self.hits
+            && *known == sought
+        {
+            return Ok(Rc::clone(hits));
+        }
         let (items, more) = self.find(wanted, ItemKey::default(), usize::MAX, COUNTED)?;
-        Ok(Hits { items, more })
+        let hits = Rc::new(Hits { items, more });
+        self.hits = Some((sought, Rc::clone(&hits)));
+        Ok(hits)
     }
 
     /// A page of what a search finds, in the order of ids.
@@ -170,30 +182,39 @@ impl Work<'_> {
         let Some(text) = wanted.text.as_deref().filter(|_| !nothing).map(SearchText::new) else {
             return Ok((Vec::new(), false));
         };
-        let candidates = self.tables.candidates(&query.runs, &text)?;
         let first = ItemKey { run_no: from.run_no, number: from.record() };
-        let behind = candidates.partition_point(|record| *record < first);
-        let candidates = candidates.get(behind..).unwrap_or_default();
-        let more = candidates.len() > records;
-        let mut found = Vec::new();
-        for step in candidates.get(..records).unwrap_or(candidates).chunks(STEP) {
-            let keys = self.tables.items_of_records(query, step, from)?;
-            let evidence = self.tables.records(&keys)?;
-            for item in self.tables.items(&keys, false)? {
-                let run = self.tables.run(item.key.run_no)?;
-                let record = evidence.get(&(item.key.run_no, item.key.record()));
-                if !contains(&run, &item, record, &wanted.visible, &text)
-                    || !self.may_be_told(query.without_blind.is_some(), &item)?
-                {
-                    continue;
-                }
-                found.push(item);
-                if found.len() >= most {
-                    return Ok((found, true));
+        let mut parts = self.tables.parts(&query.runs)?;
+        parts.retain(|(run_no, _)| first.run_no <= *run_no);
+        let (mut parts, mut at_once) = (parts.as_slice(), AT_ONCE);
+        let (mut found, mut left) = (Vec::new(), records);
+        while !parts.is_empty() {
+            let (now, later) = parts.split_at(at_once.min(parts.len()));
+            (parts, at_once) = (later, 4 * at_once);
+            let mut candidates = self.tables.candidates(now, &text)?;
+            candidates.drain(..candidates.partition_point(|record| *record < first));
+            let (now, later) = candidates.split_at(left.min(candidates.len()));
+            for step in now.chunks(STEP) {
+                let keys = self.tables.items_of_records(query, step, from)?;
+                let evidence = self.tables.records(&keys)?;
+                for item in self.tables.items(&keys, false)? {
+                    let run = self.tables.run(item.key.run_no)?;
+                    let record = evidence.get(&(item.key.run_no, item.key.record()));
+                    if contains(&run, &item, record, &wanted.visible, &text)
+                        && self.may_be_told(query.without_blind.is_some(), &item)?
+                    {
+                        found.push(item);
+                    }
+                    if found.len() >= most {
+                        return Ok((found, true));
+                    }
                 }
             }
+            if !later.is_empty() {
+                return Ok((found, true));
+            }
+            left -= now.len();
         }
-        Ok((found, more))
+        Ok((found, false))
     }
 
     /// Whether a list that would reveal suggestions may have the item.

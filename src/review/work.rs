@@ -1,6 +1,8 @@
 //! Common parts of all commands: one transaction, the policy in force, answers to repeated
 //! requests, and audit rows.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -17,6 +19,7 @@ use crate::store::transact::{self, Transaction};
 use super::actor::{Actor, Directory, Idempotency};
 use super::refusal::{Refusal, RefusalKind};
 use super::responses::Done;
+use super::search::Hits;
 use super::visibility::Visibility;
 use super::{CommandResult, Review};
 
@@ -28,6 +31,8 @@ pub(super) struct Work<'t> {
     pub policy_version: i64,
     pub solo: bool,
     pub directory: &'t dyn Directory,
+    /// What the last search of this transaction found, and what it was for.
+    pub hits: Option<(String, Rc<Hits>)>,
 }
 
 impl Review<'_> {
@@ -84,6 +89,7 @@ impl Review<'_> {
             policy_version,
             solo: self.settings.solo,
             directory: &*self.settings.directory,
+            hits: None,
         })
     }
 

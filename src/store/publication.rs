@@ -339,7 +339,7 @@ fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
          SET least_confidence = {confidence}, least_since = g.least, most_since = g.most \
          FROM (SELECT coalesce(d.signature_id, 0) AS signature_id, {columns}\
                coalesce(min(d.since), -2147483648) AS least, \
-               coalesce(max(d.since), 2147483647) AS most \
+               coalesce(max(d.since), 2147483646) AS most \
                FROM recon.difference_rows d WHERE {rows} GROUP BY 1) g \
          WHERE n.run_no = {run_no} AND n.status = 1 AND n.signature_id = g.signature_id"
     );

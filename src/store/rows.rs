@@ -101,6 +101,16 @@ pub fn numbers_in(dialect: Dialect, parameter: &str) -> String {
     }
 }
 
+/// The condition that a column holds one of the numbers of a parameter.
+pub fn is_among(dialect: Dialect, column: &str, parameter: &str) -> String {
+    let numbers = numbers_in(dialect, parameter);
+    match dialect {
+        Dialect::Sqlite => format!("{column} IN {numbers}"),
+        // The planner takes a list for long, and would read the whole table to look each row up in it.
+        Dialect::Postgres => format!("{column} = ANY (ARRAY{numbers})"),
+    }
+}
+
 /// Texts as one parameter: a JSON array.
 pub fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> SqlValue {
     let texts: Vec<serde_json::Value> = values.into_iter().map(Into::into).collect();

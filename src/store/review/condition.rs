@@ -31,8 +31,8 @@ impl Where {
     /// Adds the condition that a column holds one of these numbers.
     pub fn one_of(&mut self, column: &str, numbers: &[i64]) {
         let place = self.bind(rows::numbers(numbers.iter().copied()));
-        let within = rows::numbers_in(self.dialect, &place);
-        self.and(&format!("{column} IN {within}"));
+        let condition = rows::is_among(self.dialect, column, &place);
+        self.and(&condition);
     }
 
     /// Adds the condition that a run is one of the query's. Written out, so that partitions are left out.

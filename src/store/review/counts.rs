@@ -87,6 +87,9 @@ impl ReviewTables<'_> {
                 .filter(|one| runs.contains(&one.run_no) && chosen(&one.signature_id))
                 .collect());
         }
+        if let Some(counts) = self.count_held(query)? {
+            return Ok(counts);
+        }
         let (from, run, columns, conditions) = if kept {
             (
                 "recon.item_counts d",

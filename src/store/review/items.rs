@@ -249,7 +249,7 @@ impl ReviewTables<'_> {
                 // An item that comes back may have less than what is known to be the least.
                 let unbounded = match is_undecided && returned.contains(&(run_no, signature_id)) {
                     true => {
-                        ", least_confidence = 0, least_since = -2147483648, most_since = 2147483647"
+                        ", least_confidence = 0, least_since = -2147483648, most_since = 2147483646"
                     }
                     false => "",
                 };

@@ -6,6 +6,7 @@
 
 mod condition;
 mod counts;
+mod few;
 pub(super) mod figures;
 mod history;
 mod items;
@@ -169,6 +170,8 @@ pub(crate) struct ReviewTables<'t> {
     signatures: HashMap<i64, Rc<Signature>>,
     /// The runs that have left the queue, but for some items.
     left: Option<Rc<HashSet<i64>>>,
+    /// By text and runs, the records that may contain a text.
+    held: HashMap<(String, Vec<i64>), Rc<Vec<ItemKey>>>,
     /// The kept counts of undecided items.
     undecided: Option<Rc<Vec<KindCount>>>,
     /// Items and amounts that came and went, by run, signature and status.
@@ -221,6 +224,7 @@ impl<'t> ReviewTables<'t> {
             current: HashMap::new(),
             signatures: HashMap::new(),
             left: None,
+            held: HashMap::new(),
             undecided: None,
             moved: BTreeMap::new(),
             returned: BTreeSet::new(),

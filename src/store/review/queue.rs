@@ -88,6 +88,17 @@ pub(crate) enum Condition {
     Holds(String, Vec<(Vec<i64>, usize)>),
 }
 
+impl Condition {
+    /// Whether it is about the first or last values of a column, so that an index of that order knows it.
+    fn bounds(&self, column: Column) -> bool {
+        match self {
+            Self::MinConfidence(_) | Self::MaxConfidence(_) => column.name == "confidence",
+            Self::MinAmount(_) | Self::MaxAmount(_) => column.name == "amount_abs",
+            _ => false,
+        }
+    }
+}
+
 /// Items of a severity whose breaks began within some days.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Aged {
@@ -162,11 +173,11 @@ pub(crate) enum ItemOrder {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The severity, where that comes first; in the order of amounts 1 for items without one.
-    level: u8,
+    pub(super) level: u8,
     /// The bits of the confidence or amount.
-    bits: u64,
-    run_no: i64,
-    number: i64,
+    pub(super) bits: u64,
+    pub(super) run_no: i64,
+    pub(super) number: i64,
 }
 
 impl Position {
@@ -407,14 +418,14 @@ impl ItemQuery {
     }
 
     /// Whether a table of notes knows which items these are.
-    fn is_kept_by_item(&self) -> bool {
+    pub(super) fn is_kept_by_item(&self) -> bool {
         let kept =
             |one: &Condition| matches!(one, Condition::AssignedTo(_) | Condition::SentBack(true));
         self.conditions.iter().any(kept)
     }
 
     /// The ages that it narrows by.
-    fn ages(&self) -> Option<&[Aged]> {
+    pub(super) fn ages(&self) -> Option<&[Aged]> {
         self.conditions.iter().find_map(|one| match one {
             Condition::Aged(arms) => Some(arms.as_slice()),
             _ => None,
@@ -450,6 +461,9 @@ impl ReviewTables<'_> {
     ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
         if query.runs.is_empty() || query.signatures.as_ref().is_some_and(Vec::is_empty) {
             return Ok((Vec::new(), None));
+        }
+        if let Some(page) = self.few(query, order, at, limit)? {
+            return Ok(page);
         }
         let (found, next) = match order {
             _ if query.samples => self.samples(query, at, limit)?,
@@ -763,6 +777,9 @@ impl ReviewTables<'_> {
         {
             return self.count_aged(query, &Ages::new(ages));
         }
+        if let Some(counts) = self.count_held(query)? {
+            return Ok(counts.iter().map(|one| one.items).sum());
+        }
         let mut items = 0;
         for condition in self.row_conditions(query)? {
             let sql =
@@ -1004,17 +1021,19 @@ impl ReviewTables<'_> {
             if let Some(at) = at {
                 rows.behind(column, at);
             }
-        };
-        // What is looked at row by row.
-        let narrow = |condition: &mut Where| {
-            if signature.is_none() {
-                condition.narrow(query, "d");
-            } else {
-                condition.narrow(&ItemQuery { signatures: None, ..query.clone() }, "d");
+            for condition in query.conditions.iter().filter(|one| one.bounds(column)) {
+                let sql = rows.sql_of(condition);
+                rows.and(&sql);
             }
         };
-        let is_narrow =
-            !query.conditions.is_empty() || (signature.is_none() && query.signatures.is_some());
+        // What is looked at row by row.
+        let mut rest = query.clone();
+        rest.conditions.retain(|one| !one.bounds(column));
+        if signature.is_some() {
+            rest.signatures = None;
+        }
+        let narrow = |condition: &mut Where| condition.narrow(&rest, "d");
+        let is_narrow = !rest.conditions.is_empty() || rest.signatures.is_some();
         let has_bounds = dialect == Dialect::Sqlite
             || (column.name == LOWEST_CONFIDENCE.name && !column.descending && !is_narrow);
         let places = match signature {
@@ -1131,6 +1150,9 @@ impl ReviewTables<'_> {
                 return Ok((more, next));
             }
             found = more;
+        }
+        if query.conditions.iter().any(|one| one.bounds(LARGEST_AMOUNT)) {
+            return Ok((found, None));
         }
         let mut rest = query.clone();
         rest.conditions.push(Condition::NoAmount);

@@ -301,26 +301,43 @@ impl ReviewTables<'_> {
         Ok((postings.into_iter().collect(), next))
     }
 
-    /// The records of these runs that may contain the text, in the order of runs and numbers.
-    pub fn candidates(&mut self, runs: &[i64], text: &SearchText) -> Result<Vec<ItemKey>, Problem> {
-        let mut found = BTreeSet::new();
+    /// The parts of the index of these runs, in the order of runs and numbers.
+    pub fn parts(&mut self, runs: &[i64]) -> Result<Vec<(i64, i64)>, Problem> {
+        let mut condition = Where::new(self.dialect(), "1 = 1");
+        condition.of_runs("p.run_no", runs);
+        let sql = format!(
+            "SELECT p.run_no, p.part FROM recon.search_parts p WHERE {} ORDER BY 1, 2",
+            condition.sql
+        );
+        self.tx.list(&sql, &condition.values, |row| Ok((row.count(0)?, row.count(1)?)))
+    }
+
+    /// The records of these parts that may contain the text, in the order of runs and numbers.
+    pub fn candidates(
+        &mut self,
+        parts: &[(i64, i64)],
+        text: &SearchText,
+    ) -> Result<Vec<ItemKey>, Problem> {
+        let mut found = Vec::new();
         for text in text.texts() {
-            let Some(look_up) = LookUp::of(text).filter(|_| !runs.is_empty()) else { continue };
-            self.look_up(runs, &look_up, &mut found)?;
+            let Some(look_up) = LookUp::of(text).filter(|_| !parts.is_empty()) else { continue };
+            self.look_up(parts, &look_up, &mut found)?;
         }
-        Ok(found.into_iter().collect())
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     fn look_up(
         &mut self,
-        runs: &[i64],
+        parts: &[(i64, i64)],
         look_up: &LookUp,
-        found: &mut BTreeSet<ItemKey>,
+        found: &mut Vec<ItemKey>,
     ) -> Result<(), Problem> {
         let dialect = self.dialect();
         let (condition, values, wanted) = match look_up {
             LookUp::All(grams) => (
-                format!("g.gram IN {}", rows::numbers_in(dialect, "$1")),
+                rows::is_among(dialect, "g.gram", "$1"),
                 vec![rows::numbers(grams.iter().copied())],
                 grams.len(),
             ),
@@ -328,11 +345,14 @@ impl ReviewTables<'_> {
                 ("g.gram BETWEEN $1 AND $2".to_owned(), parameters![*from, *to].to_vec(), 1)
             }
         };
+        let places: Vec<String> =
+            parts.iter().map(|(run_no, part)| format!("({run_no}, {part})")).collect();
+        // Both databases call columns of values so.
         let sql = format!(
-            "SELECT p.run_no, p.part, g.records \
-             FROM recon.search_parts p CROSS JOIN recon.search_grams g \
-             WHERE p.run_no IN ({}) AND g.run_no = p.run_no AND g.part = p.part AND {condition}",
-            joined(runs)
+            "SELECT p.column1, p.column2, g.records \
+             FROM (VALUES {}) p CROSS JOIN recon.search_grams g \
+             WHERE g.run_no = p.column1 AND g.part = p.column2 AND {condition}",
+            places.join(", ")
         );
         let mut parts: BTreeMap<(i64, i64), Vec<Vec<u8>>> = BTreeMap::new();
         self.tx.query_each(&sql, &values, &mut |row| {
@@ -376,11 +396,7 @@ impl ReviewTables<'_> {
         for (run_no, records) in runs {
             let (table, mut condition) = in_records(dialect, run_no, &records);
             condition.matching(query);
-            let sql = format!(
-                "SELECT {} FROM {table} CROSS JOIN recon.difference_rows d WHERE {}",
-                dialect.key("d"),
-                condition.sql
-            );
+            let sql = format!("SELECT {} FROM {table} WHERE {}", dialect.key("d"), condition.sql);
             found.extend(self.tx.list(&sql, &condition.values, super::read_key)?);
         }
         found.retain(|key| *key > from);
@@ -399,8 +415,7 @@ impl ReviewTables<'_> {
         let (table, mut condition) = in_records(dialect, run_no, records);
         condition.and(fulfils);
         let sql = format!(
-            "SELECT count(DISTINCT {} >> {FIELD_BITS}) \
-             FROM {table} CROSS JOIN recon.difference_rows d WHERE {}",
+            "SELECT count(DISTINCT {} >> {FIELD_BITS}) FROM {table} WHERE {}",
             dialect.number("d"),
             condition.sql
         );
@@ -408,8 +423,8 @@ impl ReviewTables<'_> {
     }
 }
 
-/// A table `k` of these records of a run (their keys hold the record's number), and the condition that a
-/// difference `d` is of one of them.
+/// A table of the differences `d` of these records of a run (their keys hold the record's number), and the condition that
+/// goes with it.
 fn in_records(dialect: Dialect, run_no: i64, records: &[ItemKey]) -> (String, Where) {
     let mut condition = Where::new(dialect, "");
     let first = |record: &ItemKey| match dialect {
@@ -420,14 +435,17 @@ fn in_records(dialect: Dialect, run_no: i64, records: &[ItemKey]) -> (String, Wh
     let table = match dialect {
         Dialect::Sqlite => {
             condition.sql = format!("d.id BETWEEN k.value AND k.value + {MASK}");
-            format!("json_each({place}) k")
+            format!("json_each({place}) k CROSS JOIN recon.difference_rows d")
         }
         Dialect::Postgres => {
-            condition.sql = format!(
-                "d.run_no = {run_no} AND d.number BETWEEN k.value::bigint \
-                 AND k.value::bigint + {MASK}"
-            );
-            format!("json_array_elements_text({place}::json) k (value)")
+            condition.sql = "1 = 1".to_owned();
+            // The planner takes a range for a ninth of the table, and would read all of it once: it has to be
+            // told to look each record up.
+            format!(
+                "json_array_elements_text({place}::json) k (value) CROSS JOIN LATERAL \
+                 (SELECT d.* FROM recon.difference_rows d WHERE d.run_no = {run_no} AND d.number \
+                  BETWEEN k.value::bigint AND k.value::bigint + {MASK} OFFSET 0) d"
+            )
         }
     };
     (table, condition)

@@ -6,11 +6,12 @@ use recon::domain::Side;
 use recon::domain::review::policy::Amount;
 use recon::domain::review::{Action, Policy, Trigger};
 use recon::review::{
-    AuditFilter, BulkCommit, BulkPreviewAsk, GroupBy, PageAsk, QueueFilter, QueueSort,
+    AuditFilter, BulkCommit, BulkPreviewAsk, GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem,
 };
 
 use super::fixture::{
     CLUELESS, GUESS, Given, agree, alone_id, code, item_id, office, override_, stock, stock_alone,
+    stock_keyed,
 };
 use crate::store::{Place, told_to_both};
 
@@ -21,6 +22,7 @@ told_to_both! {
     amounts_in_two_currencies_are_not_added,
     groups_come_in_the_order_that_is_asked_for,
     views_are_ones_own,
+    lists_of_a_currency_or_amount_have_every_item_in_every_order,
 }
 
 fn strict() -> Policy {
@@ -181,4 +183,89 @@ fn views_are_ones_own(place: &Place) {
     assert_eq!(code(desk.save_view(&ann, "long", &"x".repeat(4_001))), "invalid-filter");
     let alone = office(true);
     assert_eq!(code(alone.desk(&*store).save_view(&alone.actor("ann"), "x", "?q=x")), "solo");
+}
+
+fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    // So that what a record has is also in the references of other records.
+    desk.adopt_policy(&Policy { currency_field: Some("id".to_owned()), ..Policy::default() })
+        .unwrap();
+    let name = |at: usize| match at {
+        at if at.is_multiple_of(20) => "CHF",
+        at if at.is_multiple_of(7) => "EURO",
+        _ => "EUR",
+    };
+    let given: Vec<(String, Given)> = (0..2_600)
+        .map(|at| {
+            let confidence = (at % 97) as f64 / 100.0;
+            let amount = (at * 7_919 % 1_000) as i128 + 1;
+            (name(at).to_owned(), Given { confidence, amount, ..GUESS })
+        })
+        .collect();
+    stock_keyed(&*store, "fx", &given);
+    let ann = stage.actor("ann");
+    let all = |filter: &QueueFilter, sort, limit| {
+        let (mut found, mut ask) =
+            (Vec::new(), PageAsk { limit: Some(limit), sort, ..PageAsk::default() });
+        loop {
+            let page = desk.queue(&ann, filter, &ask).unwrap();
+            found.extend(page.items);
+            ask.cursor = page.next;
+            if ask.cursor.is_none() {
+                return found;
+            }
+        }
+    };
+    let of = |currency: Option<&str>, min_amount, min_confidence| QueueFilter {
+        currency: currency.map(str::to_owned),
+        min_amount,
+        min_confidence,
+        ..QueueFilter::default()
+    };
+    // Few and many of them, before the index of searches is there and behind it.
+    let filters = [
+        of(Some("CHF"), None, None),
+        of(Some("EUR"), None, None),
+        of(Some("JPY"), None, None),
+        of(None, Some(9.9), None),
+        of(None, Some(1.5), None),
+        of(None, Some(100.0), None),
+        of(Some("EUR"), Some(9.5), Some(0.5)),
+        of(None, None, Some(0.9)),
+    ];
+    for (filters, is_indexed) in [(&filters[..1], false), (&filters, true)] {
+        while is_indexed && desk.index_next().unwrap() {}
+        for sort in [
+            QueueSort::Confidence,
+            QueueSort::ConfidenceDescending,
+            QueueSort::Amount,
+            QueueSort::AtRisk,
+            QueueSort::Severity,
+            QueueSort::Age,
+        ] {
+            let every = all(&QueueFilter::default(), sort, 200);
+            assert_eq!(every.len(), given.len());
+            for filter in filters {
+                let fits = |item: &&ReviewItem| {
+                    let amount: f64 = item.amount_abs.as_ref().unwrap().parse().unwrap();
+                    let currency = filter.currency.as_ref();
+                    currency.is_none_or(|one| item.source_a_ref_id.as_ref() == Some(one))
+                        && filter.min_amount.is_none_or(|least| least <= amount)
+                        && filter.min_confidence.is_none_or(|least| least <= item.confidence_score)
+                };
+                let ids = |items: &mut dyn Iterator<Item = &ReviewItem>| -> Vec<String> {
+                    items.map(|item| item.attribution_id.clone()).collect()
+                };
+                let expected = ids(&mut every.iter().filter(fits));
+                let found = all(filter, sort, 70);
+                assert_eq!(ids(&mut found.iter()), expected, "{sort:?} {filter:?}");
+                let groups =
+                    desk.groups(&ann, filter, GroupBy::Field, &PageAsk::default()).unwrap();
+                let count: u64 = groups.items.iter().map(|group| group.count).sum();
+                assert_eq!(count, expected.len() as u64, "{filter:?}");
+            }
+        }
+    }
 }

@@ -1,0 +1,359 @@
+//! Pages of lists of which few items can match: a small part of an index knows which, and they are sorted here. Read in
+//! the queue's order, such a list would be looked for in the whole queue.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::diagnostic::Problem;
+use crate::domain::Status;
+use crate::store::layout::ItemKey;
+
+use super::counts::SignatureCount;
+use super::items::Item;
+use super::queue::{Condition, ItemOrder, ItemQuery, Position};
+use super::search::{SearchText, cell_text};
+use super::{Record, ReviewTables, read_key};
+
+/// The most items that are sorted here.
+const FEW: usize = 2_000;
+/// Items that are read at once where many may match.
+const STEP: usize = 500;
+/// The most of them.
+const LARGEST_STEP: usize = 8_000;
+
+/// What an item is sorted by: a level, a value, and its key.
+#[derive(Clone, Copy, Debug)]
+struct Rank(i64, f64, (i64, i64));
+
+impl Rank {
+    fn compare(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1)).then(self.2.cmp(&other.2))
+    }
+
+    fn ascending(level: i64, value: f64, key: ItemKey) -> Self {
+        Self(level, value, (key.run_no, key.number))
+    }
+
+    fn descending(level: i64, value: f64, key: ItemKey) -> Self {
+        Self(level, -value, (-key.run_no, -key.number))
+    }
+}
+
+impl ItemOrder {
+    fn rank(self, item: &Item, chances: &[(i64, f64)]) -> Rank {
+        let key = item.key;
+        let by_amount = |stays: f64| match item.amount_abs {
+            Some(amount) => Rank::descending(0, amount * stays, key),
+            None => Rank::ascending(1, 0.0, key),
+        };
+        let severity = i64::from(item.severity.code());
+        #[expect(clippy::cast_precision_loss, reason = "days are far below 2^53")]
+        match self {
+            Self::Number => Rank::ascending(0, 0.0, key),
+            Self::Confidence => Rank::ascending(0, item.confidence, key),
+            Self::HighestConfidence => Rank::descending(0, item.confidence, key),
+            Self::Amount => by_amount(1.0),
+            Self::AtRisk => {
+                let of = |one: &&(i64, f64)| Some(one.0) == item.signature_id;
+                by_amount(chances.iter().find(of).map_or(1.0, |(_, stays)| *stays))
+            }
+            Self::Age => Rank::ascending(0, item.since.unwrap_or_default() as f64, key),
+            Self::Severity => Rank::ascending(-severity, item.confidence, key),
+            Self::SeverityAndNumber => Rank::ascending(-severity, 0.0, key),
+        }
+    }
+
+    /// The place of a rank, and the rank of a place, as other pages of the same list have them.
+    fn position(self, rank: &Rank, key: ItemKey) -> Position {
+        let Rank(level, value, _) = *rank;
+        let value = if self.descends(level) { -value } else { value };
+        Position { level: self.level(level), bits: value.to_bits(), ..Position::after(key) }
+    }
+
+    fn rank_of(self, at: Position) -> Rank {
+        let level = i64::from(at.level);
+        let level = if self.is_by_severity() { -level } else { level };
+        // Where a severity begins.
+        let is_start = at.run_no == 0 && self.is_by_severity();
+        let value = if is_start { f64::NEG_INFINITY } else { f64::from_bits(at.bits) };
+        match self.descends(level) {
+            true => Rank::descending(level, value, at.key()),
+            false => Rank::ascending(level, value, at.key()),
+        }
+    }
+
+    const fn is_by_severity(self) -> bool {
+        matches!(self, Self::Severity | Self::SeverityAndNumber)
+    }
+
+    const fn descends(self, level: i64) -> bool {
+        match self {
+            Self::HighestConfidence => true,
+            // Items without an amount come behind, by their numbers.
+            Self::Amount | Self::AtRisk => level == 0,
+            _ => false,
+        }
+    }
+
+    fn level(self, level: i64) -> u8 {
+        u8::try_from(level.abs()).unwrap_or_default()
+    }
+}
+
+/// A page: keys, and where the next begins.
+type Page = (Vec<ItemKey>, Option<Position>);
+
+impl ReviewTables<'_> {
+    /// A page of undecided items, where an index knows that few items can match; else `None`.
+    pub(super) fn few(
+        &mut self,
+        query: &ItemQuery,
+        order: ItemOrder,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Option<Page>, Problem> {
+        let is_open = query.status == Some(Status::Unknown) && !query.with_later && !query.samples;
+        if !is_open || query.without_blind.is_some() || query.is_kept_by_item() {
+            return Ok(None);
+        }
+        let order = if query.ages().is_some() { ItemOrder::Age } else { order };
+        if query.conditions.iter().any(|one| matches!(one, Condition::Holds(..))) {
+            return self.holding(query, order, at, limit);
+        }
+        let is_amount =
+            |one: &Condition| matches!(one, Condition::MinAmount(_) | Condition::MaxAmount(_));
+        if matches!(order, ItemOrder::Amount) || !query.conditions.iter().any(is_amount) {
+            return Ok(None);
+        }
+        let Some(keys) = self.few_amounts(query, &is_amount)? else { return Ok(None) };
+        let items = self.matching(query, &keys)?;
+        self.sorted(items, query, order, at, limit, None).map(Some)
+    }
+
+    /// The items whose amounts lie within the bounds of a query, unless they are many.
+    fn few_amounts(
+        &mut self,
+        query: &ItemQuery,
+        is_amount: &dyn Fn(&Condition) -> bool,
+    ) -> Result<Option<Vec<ItemKey>>, Problem> {
+        let mut bounds = ItemQuery { runs: query.runs.clone(), ..ItemQuery::default() };
+        bounds.conditions = query.conditions.iter().filter(|one| is_amount(one)).cloned().collect();
+        bounds.status = query.status;
+        let mut keys = Vec::new();
+        for mut condition in self.row_conditions(&bounds)? {
+            condition.and("d.amount_abs IS NOT NULL");
+            let sql = format!(
+                "SELECT {} FROM recon.difference_rows d WHERE {} LIMIT {}",
+                self.dialect().key("d"),
+                condition.sql,
+                FEW + 1
+            );
+            keys.extend(self.tx.list_again(&sql, &condition.values, read_key)?);
+            if keys.len() > FEW {
+                return Ok(None);
+            }
+        }
+        Ok(Some(keys))
+    }
+
+    /// Of these items, those that match a query.
+    fn matching(&mut self, query: &ItemQuery, keys: &[ItemKey]) -> Result<Vec<Item>, Problem> {
+        let mut records: Vec<ItemKey> =
+            keys.iter().map(|key| ItemKey { run_no: key.run_no, number: key.record() }).collect();
+        records.sort_unstable();
+        records.dedup();
+        let runs: std::collections::HashSet<i64> = query.runs.iter().copied().collect();
+        records.retain(|record| runs.contains(&record.run_no));
+        let found = self.items_of_records(query, &records, ItemKey::default())?;
+        self.items(&found, false)
+    }
+
+    /// Sorts items, and gives a page of those that hold a text, if one is given.
+    fn sorted(
+        &mut self,
+        items: Vec<Item>,
+        query: &ItemQuery,
+        order: ItemOrder,
+        at: Option<Position>,
+        limit: usize,
+        holds: Option<&Holds<'_>>,
+    ) -> Result<Page, Problem> {
+        let mut ranked: Vec<(Rank, ItemKey)> =
+            items.iter().map(|item| (order.rank(item, &query.chances), item.key)).collect();
+        ranked.sort_by(|left, right| left.0.compare(&right.0));
+        if let Some(at) = at {
+            let at = order.rank_of(at);
+            ranked.retain(|(rank, _)| rank.compare(&at).is_gt());
+        }
+        let mut page = Vec::new();
+        for some in ranked.chunks(2 * limit + 1) {
+            let keys: Vec<ItemKey> = some.iter().map(|(_, key)| *key).collect();
+            let kept = self.that_hold(&keys, holds)?;
+            page.extend(some.iter().zip(kept).filter(|(_, kept)| *kept).map(|(one, _)| *one));
+            if page.len() > limit {
+                page.truncate(limit);
+                let next = page.last().map(|(rank, key)| order.position(rank, *key));
+                return Ok((page.into_iter().map(|(_, key)| key).collect(), next));
+            }
+        }
+        Ok((page.into_iter().map(|(_, key)| key).collect(), None))
+    }
+
+    /// Which of these items are of a record that holds a text.
+    fn that_hold(
+        &mut self,
+        keys: &[ItemKey],
+        holds: Option<&Holds<'_>>,
+    ) -> Result<Vec<bool>, Problem> {
+        let Some(holds) = holds else { return Ok(vec![true; keys.len()]) };
+        let records = self.records(keys)?;
+        let has = |key: &ItemKey| {
+            records.get(&(key.run_no, key.record())).is_some_and(|record| holds.has(*key, record))
+        };
+        Ok(keys.iter().map(has).collect())
+    }
+
+    /// A page of items whose record holds a text in a field: those that the index of searches finds. Few are sorted here;
+    /// of many, the queue is read in its order. `None` while a run is not indexed.
+    fn holding(
+        &mut self,
+        query: &ItemQuery,
+        order: ItemOrder,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Option<Page>, Problem> {
+        let Some(Held { plain, holds, records }) = self.held(query)? else { return Ok(None) };
+        if records.len() <= FEW {
+            let found = self.items_of_records(&plain, &records, ItemKey::default())?;
+            let items = self.items(&found, false)?;
+            return self.sorted(items, query, order, at, limit, Some(&holds)).map(Some);
+        }
+        let (mut page, mut from, mut step) = (Vec::new(), at, STEP);
+        loop {
+            let (keys, next) = self.page(&plain, order, from, step)?;
+            let may: Vec<(usize, ItemKey)> = keys
+                .iter()
+                .enumerate()
+                .filter(|(_, key)| is_among(&records, **key))
+                .map(|(place, key)| (place, *key))
+                .collect();
+            for some in may.chunks(limit + 1) {
+                let keys: Vec<ItemKey> = some.iter().map(|(_, key)| *key).collect();
+                let kept = self.that_hold(&keys, Some(&holds))?;
+                for ((place, key), _) in some.iter().zip(kept).filter(|(_, kept)| *kept) {
+                    if page.len() == limit {
+                        // The page ends before this item.
+                        let end = match place {
+                            0 => from,
+                            place => self.page(&plain, order, from, *place)?.1,
+                        };
+                        return Ok(Some((page, end)));
+                    }
+                    page.push(*key);
+                }
+            }
+            let Some(next) = next else { return Ok(Some((page, None))) };
+            (from, step) = (Some(next), (4 * step).min(LARGEST_STEP));
+        }
+    }
+}
+
+impl ReviewTables<'_> {
+    /// Which records may hold the text of a query; `None` where it has none, and while a run is not indexed.
+    fn held<'q>(&mut self, query: &'q ItemQuery) -> Result<Option<Held<'q>>, Problem> {
+        let found = query.conditions.iter().find_map(|one| match one {
+            Condition::Holds(text, arms) => Some(Holds { text, arms }),
+            _ => None,
+        });
+        let Some(holds) = found else { return Ok(None) };
+        let mut plain = ItemQuery { some_runs: true, ..query.clone() };
+        plain.conditions.retain(|one| !matches!(one, Condition::Holds(..)));
+        plain.runs.retain(|run| holds.arms.iter().any(|(runs, _)| runs.contains(run)));
+        let at = (holds.text.to_owned(), plain.runs.clone());
+        if let Some(records) = self.held.get(&at) {
+            return Ok(Some(Held { plain, holds, records: Rc::clone(records) }));
+        }
+        if self.first_unindexed(&plain.runs)?.is_some() {
+            return Ok(None);
+        }
+        let parts = self.parts(&plain.runs)?;
+        let records = Rc::new(self.candidates(&parts, &SearchText::new(holds.text))?);
+        self.held.insert(at, Rc::clone(&records));
+        Ok(Some(Held { plain, holds, records }))
+    }
+
+    /// Counts the undecided items whose record holds a text; `None` where the query has none.
+    pub(super) fn count_held(
+        &mut self,
+        query: &ItemQuery,
+    ) -> Result<Option<Vec<SignatureCount>>, Problem> {
+        if query.status != Some(Status::Unknown) || query.with_later {
+            return Ok(None);
+        }
+        let Some(Held { plain, holds, records }) = self.held(query)? else { return Ok(None) };
+        let mut found: Vec<(ItemKey, i64, f64)> = Vec::new();
+        if !records.is_empty() {
+            for condition in self.row_conditions(&plain)? {
+                let sql = format!(
+                    "SELECT {}, coalesce(d.signature_id, 0), d.amount_abs \
+                     FROM recon.difference_rows d WHERE {}",
+                    self.dialect().key("d"),
+                    condition.sql
+                );
+                self.tx.query_each(&sql, &condition.values, &mut |row| {
+                    let key = read_key(&row)?;
+                    if is_among(&records, key) {
+                        found.push((key, row.count(2)?, row.real(3)?.unwrap_or_default()));
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        found.sort_unstable_by_key(|(key, ..)| *key);
+        let mut counts: BTreeMap<(i64, i64), (u64, f64)> = BTreeMap::new();
+        for some in found.chunks(FEW) {
+            let keys: Vec<ItemKey> = some.iter().map(|(key, ..)| *key).collect();
+            let kept = self.that_hold(&keys, Some(&holds))?;
+            for ((key, signature_id, amount), _) in some.iter().zip(kept).filter(|(_, kept)| *kept)
+            {
+                let (items, sum) = counts.entry((key.run_no, *signature_id)).or_default();
+                *items += 1;
+                *sum += amount;
+            }
+        }
+        let count = |((run_no, signature_id), (items, amount))| SignatureCount {
+            run_no,
+            signature_id,
+            items,
+            amount,
+        };
+        Ok(Some(counts.into_iter().map(count).collect()))
+    }
+}
+
+fn is_among(records: &[ItemKey], key: ItemKey) -> bool {
+    records.binary_search(&ItemKey { run_no: key.run_no, number: key.record() }).is_ok()
+}
+
+/// A query about what records hold: without that, the condition, and the records that may fulfil it.
+struct Held<'q> {
+    plain: ItemQuery,
+    holds: Holds<'q>,
+    records: Rc<Vec<ItemKey>>,
+}
+
+/// That a record has a text in a field on either side: by runs, the field's position.
+struct Holds<'q> {
+    text: &'q str,
+    arms: &'q [(Vec<i64>, usize)],
+}
+
+impl Holds<'_> {
+    fn has(&self, key: ItemKey, record: &Record) -> bool {
+        let place = self.arms.iter().find(|(runs, _)| runs.contains(&key.run_no));
+        let Some((_, at)) = place else { return false };
+        let values = record.sides.iter().flatten().filter_map(|values| values.get(*at));
+        values.filter_map(cell_text).any(|value| value == self.text)
+    }
+}
