@@ -1,5 +1,6 @@
-//! Measures the review on a queue of a million items: publishing, pages, decisions, bulk decisions,
-//! carrying.
+//! Measures the review on a queue of a million items: publishing, pages, searches, decisions, bulk decisions,
+//! carrying; with the processor time of this process and, of a PostgreSQL server whose process RECON_BENCH_POSTMASTER
+//! names, of its sessions.
 //!
 //!     cargo bench --bench review -- ITEMS STORE…
 //!
@@ -169,11 +170,28 @@ fn batch(first: u64, last: u64) -> Batch {
     batch
 }
 
-/// Milliseconds, in ascending order.
-struct Times(Vec<f64>);
+/// Milliseconds, in ascending order; and of processor time for one of them, of this process and of the database.
+struct Times(Vec<f64>, [f64; 2]);
+
+/// Milliseconds of processor time of a process, which Linux counts in hundredths of a second.
+fn processor(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let rest = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = rest.split_whitespace().skip(11).take(2);
+    10.0 * ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+}
+
+/// The same of this process and of the database.
+fn processors() -> [f64; 2] {
+    let server = std::env::var("RECON_BENCH_POSTMASTER").unwrap_or_default();
+    let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+    let children = children.unwrap_or_default();
+    [processor("self"), children.split_whitespace().map(processor).sum()]
+}
 
 impl Times {
     fn of(count: usize, mut work: impl FnMut(usize)) -> Self {
+        let before = processors();
         let mut times: Vec<f64> = (0..count)
             .map(|at| {
                 let begun = Clock::now();
@@ -181,18 +199,22 @@ impl Times {
                 milliseconds(begun.elapsed())
             })
             .collect();
+        let share = |at: usize| (processors()[at] - before[at]) / count as f64;
+        let shares = [share(0), share(1)];
         times.sort_by(f64::total_cmp);
-        Self(times)
+        Self(times, shares)
     }
 
     fn row(&self, what: &str) {
         let at = |share: f64| self.0[((self.0.len() - 1) as f64 * share).round() as usize];
         println!(
-            "| {what} | {} | {:.2} | {:.2} | {:.2} |",
+            "| {what} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} |",
             self.0.len(),
             at(0.5),
             at(0.95),
-            at(1.0)
+            at(1.0),
+            self.1[0],
+            self.1[1]
         );
     }
 }
@@ -218,14 +240,17 @@ fn item_id(run: RunId, record: u64) -> String {
 
 fn measure(store: &dyn Store, items: u64) {
     println!("\n{}: {items} undecided items\n", store.url());
-    println!("| what | n | p50 ms | p95 ms | max ms |\n| --- | --- | --- | --- | --- |");
+    println!("| what | n | p50 ms | p95 ms | max ms | CPU ms | database CPU ms |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     let (run, written, published) = stock(store, items);
-    println!("| write the run | 1 | {:.0} | | |", written * 1_000.0);
-    println!("| publish it | 1 | {:.0} | | |", published * 1_000.0);
+    println!("| write the run | 1 | {:.0} | | | | |", written * 1_000.0);
+    println!("| publish it | 1 | {:.0} | | | | |", published * 1_000.0);
     let office = ReviewSettings::new(Anybody, now, false);
     let desk = Review::new(store, &office);
     let [ann, max, mia] = ["ann", "max", "mia"].map(actor);
+    Times::of(1, |_| while desk.index_next().unwrap() {}).row("index it for searches");
     pages(desk, &ann);
+    searches(desk, &ann, items);
     Times::of(20, |_| drop(desk.summary(&ann).unwrap())).row("summary");
 
     let mut made = Vec::new();
@@ -254,7 +279,10 @@ fn measure(store: &dyn Store, items: u64) {
     bulks(desk, &ann, &max, &mia);
 
     let (_, _, again) = stock(store, items);
-    println!("| publish the next run, 5,300 decisions carried | 1 | {:.0} | | |", again * 1_000.0);
+    println!(
+        "| publish the next run, 5,300 decisions carried | 1 | {:.0} | | | | |",
+        again * 1_000.0
+    );
 }
 
 fn pages(desk: Review<'_>, ann: &Actor) {
@@ -301,8 +329,25 @@ fn pages(desk: Review<'_>, ann: &Actor) {
     Times::of(20, |_| groups(recon::review::GroupBy::Signature)).row("groups of look-alikes");
 }
 
+fn searches(desk: Review<'_>, ann: &Actor, items: u64) {
+    let one = format!("T{:08}", items / 2);
+    for (what, text) in [
+        ("search for a reference", one.as_str()),
+        ("search for what all have", "usd"),
+        ("search without a hit", "nothing-has-this"),
+    ] {
+        let filter = QueueFilter { q: Some(text.to_owned()), ..QueueFilter::default() };
+        let by = recon::review::GroupBy::Signature;
+        Times::of(20, |_| drop(desk.queue(ann, &filter, &PageAsk::default()).unwrap())).row(what);
+        Times::of(20, |_| drop(desk.groups(ann, &filter, by, &PageAsk::default()).unwrap()))
+            .row(&format!("{what}, in groups"));
+        Times::of(20, |_| assert!(desk.search_counts(ann, text).unwrap().to_decide <= items))
+            .row(&format!("{what}, its counts"));
+    }
+}
+
 fn bulks(desk: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
-    let mut previews = Vec::new();
+    let (mut found, mut previews) = (Vec::new(), Vec::new());
     let mut after = None;
     Times::of(5, |_| {
         // A thousand items without a proposal.
@@ -314,11 +359,16 @@ fn bulks(desk: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
             ask.cursor = page.next;
         }
         after = ask.cursor;
+        found.push(ids);
+    })
+    .row("finding 1,000 items");
+    Times::of(found.len(), |at| {
+        let ids = found[at].clone();
         let ask =
             BulkPreviewAsk { ids, action: Some(Action::Approve), ..BulkPreviewAsk::default() };
         previews.push(desk.bulk_preview(ann, &ask).unwrap());
     })
-    .row("finding 1,000 items and their preview");
+    .row("bulk of 1,000, preview");
     let mut moved = Vec::new();
     Times::of(previews.len(), |at| {
         let commit = BulkCommit { token: previews[at].token.clone(), ..BulkCommit::default() };
