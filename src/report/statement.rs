@@ -461,22 +461,36 @@ impl Waterfall {
             width: format!("{:.2}", (to - from).abs().max(1.0)),
             base: row * Self::ROW + 19,
         };
-        let side = |system: &str, side: &str| format!("{} ({side})", visible(system));
         let first = levels.first().copied().unwrap_or_default();
         let last = levels.last().copied().unwrap_or_default();
-        let mut bars =
-            vec![bar(0, "matched", side(systems.0, "A"), &statement.a, Self::FROM, place(first))];
+        let mut bars = vec![bar(
+            0,
+            "matched",
+            visible(systems.0).into_owned(),
+            &statement.a,
+            Self::FROM,
+            place(first),
+        )];
         for (at, (line, step)) in statement.lines.iter().zip(levels.windows(2)).enumerate() {
             let tone = if line.functional { "near" } else { "broken" };
             bars.push(bar(at + 1, tone, line.name(), &line.amount, place(step[0]), place(step[1])));
         }
         let row = bars.len();
-        bars.push(bar(row, "matched", side(systems.1, "B"), &statement.b, Self::FROM, place(last)));
+        bars.push(bar(
+            row,
+            "matched",
+            visible(systems.1).into_owned(),
+            &statement.b,
+            Self::FROM,
+            place(last),
+        ));
         let about = format!(
-            "{}: from {} in A to {} in B",
+            "{}: from {} in {} to {} in {}",
             statement.title(),
             statement.shown(&statement.a),
-            statement.shown(&statement.b)
+            visible(systems.0),
+            statement.shown(&statement.b),
+            visible(systems.1)
         );
         Self { height: bars.len() * Self::ROW, bars, about }
     }
@@ -530,6 +544,6 @@ mod tests {
         let [a, fx, _, typo, b] = chart.bars.as_slice() else { panic!("{:?}", chart.bars) };
         assert!((right(a) - number(&fx.x)).abs() < 0.05, "{chart:?}");
         assert!((number(&typo.x) - right(b)).abs() < 0.05, "{chart:?}");
-        assert_eq!((a.name.as_str(), b.name.as_str()), ("BANK (A)", "LEDGER (B)"));
+        assert_eq!((a.name.as_str(), b.name.as_str()), ("BANK", "LEDGER"));
     }
 }

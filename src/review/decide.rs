@@ -226,11 +226,13 @@ impl Work<'_> {
             return Ok(Some(if may {
                 closed(proposal)
             } else {
-                Refusal::new(Code::MissingPermission, "this needs the permission `check`")
+                Refusal::new(Code::MissingPermission, "only checkers and authorizers approve")
             }));
         };
-        if let Err(refusal) = actor.must(permission_of(stage)) {
-            return Ok(Some(refusal));
+        if !actor.may(permission_of(stage)) {
+            let who = if stage == Stage::Authorizer { "an authorizer" } else { "a checker" };
+            let why = format!("{who} approves it next");
+            return Ok(Some(Refusal::new(Code::MissingPermission, why)));
         }
         let approvals = self.tables.approvals(&proposal.proposal_id)?;
         if approvals.iter().any(|one| one.stands(proposal) && one.person_id == actor.person_id) {

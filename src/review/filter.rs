@@ -53,9 +53,8 @@ pub enum ItemKind {
 }
 
 /// Which items. An absent field does not narrow the list.
-///
-/// The names are those of the API's query and JSON. [`QueueFilter::set`] and [`QueueFilter::texts`] are the
-/// way from and to text, so that a new condition is one field here.
+// The names are those of the API's query and JSON. `set` and `texts` are the way from and to text, so that a new
+// condition is one field here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ItemFilter)]

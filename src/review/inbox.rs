@@ -118,7 +118,9 @@ impl Work<'_> {
             *runs.entry(item.key.run_no).or_default() += 1;
             let lot = format!("{id} {} {}", item.key.run_no, item.key.number);
             lots.push((Sha256::digest(lot.as_bytes()).to_vec(), item.key));
-            if let Some(delta) = delta_of(&item.facts).filter(|_| !hidden) {
+            // A record without a partner is worth its amount.
+            let delta = delta_of(&item.facts).or(item.amount);
+            if let Some(delta) = delta.filter(|_| !hidden) {
                 deltas.push((delta, item.key));
             }
         }

@@ -3,6 +3,8 @@
 //! Moments are RFC 3339 texts in UTC, ids are UUID texts, statuses are the names of the tables. Values
 //! of masked fields are [`MASKED`] wherever they would stand.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
@@ -36,15 +38,15 @@ pub struct Page<T> {
 /// A difference, as reviewers see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DifferenceView {
-    /// Its id.
+    /// The id of the difference.
     pub diff_id: String,
-    /// Its field, or `ENTIRE_RECORD`.
+    /// The field that differs, or `ENTIRE_RECORD`.
     pub field_name: String,
-    /// Side A; null if that side is null or missing.
+    /// The value on side A, as normalized; null if that side is null or missing.
     pub value_a: Option<String>,
-    /// Side B; null if that side is null or missing.
+    /// The value on side B, as normalized; null if that side is null or missing.
     pub value_b: Option<String>,
-    /// Its type.
+    /// Its type, such as `NUMERIC_MISMATCH`.
     pub diff_type: String,
 }
 
@@ -64,31 +66,31 @@ pub struct ReasonView {
 /// What the machine thinks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
-    /// The reason's code.
+    /// The code of the reason.
     pub code: String,
-    /// How sure.
+    /// How sure recon is, from 0 to 1.
     pub confidence: f64,
-    /// Why: rule, notes, features.
+    /// The evidence: `RULE:name`, sentences, and features with `+` or `−` for their direction and their weight.
     pub why: Vec<String>,
 }
 
 /// What a checker said when the item came back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SentBack {
-    /// Who.
+    /// The name of the checker or authorizer who sent it back.
     pub by: String,
-    /// Why.
+    /// What they asked for.
     pub comment: String,
-    /// When.
+    /// When they sent it back.
     pub at: String,
 }
 
 /// One item of the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReviewItem {
-    /// Its id.
+    /// The id of the item.
     pub attribution_id: String,
-    /// How sure the machine is.
+    /// How sure recon is of `current_reason`, from 0 to 1.
     pub confidence_score: f64,
     /// `UNKNOWN`, `PENDING`, `ACCEPTED` or `REJECTED`.
     pub status: String,
@@ -104,7 +106,7 @@ pub struct ReviewItem {
     pub version: i64,
     /// `ITEM` or `AUDIT_SAMPLE`.
     pub kind: super::filter::ItemKind,
-    /// Its run.
+    /// The id of its run.
     pub run_id: String,
     /// The job of the run.
     pub job: String,
@@ -112,7 +114,7 @@ pub struct ReviewItem {
     pub batch_date: String,
     /// The names of the systems on side A and side B.
     pub systems: Vec<String>,
-    /// Its record.
+    /// The id of the record that has the difference.
     pub record_id: String,
     /// `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
     pub severity: String,
@@ -120,33 +122,33 @@ pub struct ReviewItem {
     pub signature: Option<String>,
     /// The group's label, such as `amount: B = round(A, 0)`.
     pub signature_label: Option<String>,
-    /// How many undecided items the group has, if known without counting.
+    /// How many undecided items its group has; null where that would have to be counted.
     pub group_size: Option<u64>,
     /// The machine's three likeliest reasons; empty where they are hidden until the maker has chosen.
     pub predictions: Vec<Prediction>,
-    /// |delta| of an amount of money.
+    /// What it is worth: the absolute difference of an amount of money, or the amount of a record without a partner.
     pub amount_abs: Option<String>,
     /// The currency of the amount.
     pub currency: Option<String>,
     /// Who is on the other side, from the field whose name says so.
     pub counterparty: Option<String>,
-    /// Seconds since its break came up: the age of the break, and the time since its newest date came.
+    /// The age of its break in seconds.
     pub age_seconds: i64,
-    /// The first date of its break.
+    /// The business date on which its break was first seen.
     pub first_seen: String,
-    /// The days from then to the item's date.
+    /// The days from `first_seen` to the business date of the item.
     pub age_days: i64,
-    /// When it is to be decided.
+    /// Until when it should be decided.
     pub due_at: String,
-    /// `ok`, `due` or `overdue`.
+    /// Whether it is in time (`ok`), nearly due (`due`) or `overdue`.
     pub sla: super::filter::Sla,
-    /// The eyes that an override would need.
+    /// How many eyes giving another reason would need.
     pub eyes_if_override: Eyes,
-    /// The eyes that taking the machine's reason would need.
+    /// How many eyes accepting the likeliest reason would need.
     pub eyes_if_approve: Eyes,
-    /// Why an override would need six.
+    /// Why giving another reason would need six eyes.
     pub triggers_if_override: Vec<Fired>,
-    /// Why taking the machine's reason would need six.
+    /// Why accepting the likeliest reason would need six eyes.
     pub triggers_if_approve: Vec<Fired>,
     /// What a checker said when it came back.
     pub sent_back: Option<SentBack>,
@@ -154,11 +156,11 @@ pub struct ReviewItem {
     pub assignee: Option<String>,
     /// The name of who is to look at it.
     pub assignee_name: Option<String>,
-    /// Who looks at it now (a hint, never a lock).
+    /// The name of who is viewing it now: a hint, which locks nothing.
     pub claimed_by: Option<String>,
     /// Who gave the reason: `RULE:…`, `MODEL:…`, `NONE` or a person.
     pub assigned_by: Option<String>,
-    /// Whether it needs four eyes to be changed.
+    /// Whether people decided it or a proposal holds it, so that a change needs four eyes.
     pub is_locked: bool,
     /// The open proposal that holds it.
     pub proposal_id: Option<String>,
@@ -246,15 +248,15 @@ pub struct ItemDetail {
 /// A comment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommentView {
-    /// Its id.
+    /// The id of the comment.
     pub comment_id: String,
-    /// Who.
+    /// The id of the person who wrote it.
     pub by: String,
-    /// The name of who.
+    /// The name of the person who wrote it.
     pub by_name: String,
-    /// What.
+    /// The text of the comment.
     pub text: String,
-    /// When.
+    /// When it was written.
     pub at: String,
 }
 
@@ -311,25 +313,25 @@ pub struct ForecastShare {
 pub struct HistoryEntry {
     /// The number of the audit row.
     pub seq: i64,
-    /// When.
+    /// When it was done.
     pub performed_at: String,
-    /// Who, by id.
+    /// The id of the person who did it.
     pub actor_id: String,
-    /// Who, by name.
+    /// The name of the person who did it.
     pub actor_name: String,
-    /// Who spoke: `MAKER`, `CHECKER`, …
+    /// As what the person acted: `MAKER`, `CHECKER`, `AUTHORIZER`, `ADMIN` or `SYSTEM`.
     pub stage: String,
     /// What was done.
     pub action_type: String,
-    /// Before.
+    /// The values before, as JSON.
     pub previous_value: Option<Json>,
-    /// After.
+    /// The values after, as JSON.
     pub new_value: Option<Json>,
-    /// Why.
+    /// The comment, if one was given.
     pub comments: Option<String>,
     /// The proposal.
     pub proposal_id: Option<String>,
-    /// `SIX_EYE`, `FOUR_EYE`, `TWO_EYE` or `NONE`.
+    /// How many eyes the decision had: `SIX_EYE`, `FOUR_EYE`, `TWO_EYE` or `NONE`.
     pub control: Option<String>,
 }
 
@@ -340,9 +342,9 @@ pub struct SimilarDecision {
     pub attribution_id: String,
     /// Its reference.
     pub ref_id: Option<String>,
-    /// Side A.
+    /// The value on side A.
     pub value_a: Option<String>,
-    /// Side B.
+    /// The value on side B.
     pub value_b: Option<String>,
     /// The decision.
     pub action: Action,
@@ -350,9 +352,9 @@ pub struct SimilarDecision {
     pub reason_code: Option<String>,
     /// Who proposed it.
     pub decided_by: String,
-    /// When it was applied.
+    /// When the decision came into effect.
     pub decided_at: String,
-    /// Why.
+    /// The comment of the maker.
     pub comments: Option<String>,
 }
 
@@ -363,19 +365,19 @@ pub struct Resolved {
     pub message: String,
     /// The item.
     pub attribution_id: String,
-    /// Its status now.
+    /// The status of the item now.
     pub status: String,
-    /// Its version now.
+    /// The version of the item now.
     pub version: i64,
     /// The proposal.
     pub proposal_id: Option<String>,
     /// The proposal's version and hash, for `If-Match`.
     pub proposal_tag: Option<String>,
-    /// The eyes that the decision needs.
+    /// How many eyes the decision needs.
     pub eyes_required: Eyes,
-    /// The eyes that have seen it.
+    /// How many eyes have agreed so far, the maker included.
     pub eyes_done: u8,
-    /// Why it needs six.
+    /// Why it needs six eyes.
     pub triggers: Vec<Fired>,
 }
 
@@ -394,11 +396,11 @@ pub struct ProposalMoved {
     pub content_hash: ContentHash,
     /// Version and hash, for `If-Match`.
     pub tag: String,
-    /// The eyes that it needs.
+    /// How many eyes it needs.
     pub eyes_required: Eyes,
-    /// The eyes that have seen it.
+    /// How many eyes have agreed so far, the maker included.
     pub eyes_done: u8,
-    /// Why it needs six.
+    /// Why it needs six eyes.
     pub triggers: Vec<Fired>,
     /// How many items it has.
     pub count: u64,
@@ -411,7 +413,7 @@ pub struct Excluded {
     pub id: String,
     /// The reference of its record; only of the first hundred.
     pub reference: Option<String>,
-    /// Why.
+    /// Why it is left out.
     pub why: String,
 }
 
@@ -420,9 +422,9 @@ pub struct Excluded {
 pub struct Share {
     /// What they share: a field, a type, a reason, a severity.
     pub by: String,
-    /// Its value.
+    /// What they share, such as the name of the field.
     pub value: String,
-    /// How many.
+    /// How many items share it.
     pub count: u64,
 }
 
@@ -431,7 +433,7 @@ pub struct Share {
 pub struct AmountSum {
     /// The currency; null if the policy names no field for it.
     pub currency: Option<String>,
-    /// The sum.
+    /// The sum in this currency, as a decimal.
     pub sum: String,
 }
 
@@ -440,23 +442,23 @@ pub struct AmountSum {
 pub struct BulkPreview {
     /// The token for the commit, good for ten minutes.
     pub token: String,
-    /// Until when.
+    /// Until when the token can be used.
     pub expires_at: String,
-    /// How many items.
+    /// How many items would be decided.
     pub count: u64,
     /// The sums of their amounts.
     pub amount_sum: Vec<AmountSum>,
-    /// The eyes that it would need.
+    /// How many eyes the decision would need.
     pub eyes: Eyes,
-    /// Why it would need six.
+    /// Why it would need six eyes.
     pub triggers: Vec<Fired>,
-    /// What it leaves out.
+    /// Items that are left out, each with the reason.
     pub excluded: Vec<Excluded>,
     /// What the items share.
     pub breakdown: Vec<Share>,
-    /// Items that don't fit: rare values first.
+    /// Items that do not fit the others, the rarest first.
     pub outliers: Vec<ReviewItem>,
-    /// Twenty of them at random.
+    /// Twenty of the items, drawn at random.
     pub sample: Vec<ReviewItem>,
     /// The decision.
     pub action: Action,
@@ -491,15 +493,15 @@ pub struct Group {
     pub diff_type: Option<String>,
     /// The likeliest reason.
     pub reason_code: Option<String>,
-    /// How many items.
+    /// How many items the group has.
     pub count: u64,
     /// The sum of their amounts; null where a field says the currency, as amounts in several have no sum.
     pub amount_sum: Option<f64>,
-    /// Three of them.
+    /// Three items of the group.
     pub sample: Vec<ReviewItem>,
     /// The machine's likeliest reasons.
     pub predictions: Vec<Prediction>,
-    /// When the run of the oldest came.
+    /// When the run of its oldest item came.
     pub oldest: String,
     /// The first date of the oldest break among its undecided items; null where too many wait to look for it.
     pub first_seen: Option<String>,
@@ -554,9 +556,9 @@ pub struct MatchPreview {
     pub rows_b: Vec<ReviewItem>,
     /// Both sums and their difference, for each field and currency.
     pub sums: Vec<MatchSum>,
-    /// The eyes that it would need.
+    /// How many eyes the match would need.
     pub eyes: Eyes,
-    /// Why it would need six.
+    /// Why it would need six eyes.
     pub triggers: Vec<Fired>,
     /// Why these rows can't be proposed yet, if so.
     pub may_not_propose: Option<String>,
@@ -601,17 +603,17 @@ pub struct SearchCounts {
 pub struct ApprovalView {
     /// `CHECKER` or `AUTHORIZER`.
     pub stage: String,
-    /// Who.
+    /// The id of the person who approved or sent it back.
     pub person_id: String,
-    /// The name of who.
+    /// The name of that person.
     pub person_name: String,
     /// `APPROVE` or `RETURN`.
     pub decision: String,
-    /// The version that was seen.
+    /// The version of the proposal that they saw.
     pub proposal_version: i64,
-    /// What they said.
+    /// Their comment.
     pub comments: Option<String>,
-    /// When.
+    /// When they did.
     pub at: String,
     /// Whether it counts: for this version, by a person who may still approve.
     pub counts: bool,
@@ -620,11 +622,11 @@ pub struct ApprovalView {
 /// A proposal.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ProposalView {
-    /// Its id.
+    /// The id of the proposal.
     pub proposal_id: String,
     /// What it is about.
     pub kind: ProposalKind,
-    /// Where it stands.
+    /// Where it is: `OPEN`, `CHECKED`, or closed.
     pub state: ProposalState,
     /// Its version.
     pub version: i64,
@@ -638,9 +640,9 @@ pub struct ProposalView {
     pub reason: Option<ReasonView>,
     /// What it would make, for reason codes and policies; `match` or `unmatch` for matches by hand.
     pub payload: Option<Json>,
-    /// Why.
+    /// The comment of the maker.
     pub comments: Option<String>,
-    /// Who made it.
+    /// The id of the person who made it.
     pub maker_id: String,
     /// The name of who made it.
     pub maker_name: String,
@@ -648,15 +650,15 @@ pub struct ProposalView {
     pub contributors: Vec<String>,
     /// Approvals so far, void ones included.
     pub approvals: Vec<ApprovalView>,
-    /// The eyes that it needs.
+    /// How many eyes it needs.
     pub eyes_required: Eyes,
-    /// The eyes that have seen it.
+    /// How many eyes have agreed so far, the maker included.
     pub eyes_done: u8,
-    /// Why it needs six.
+    /// Why it needs six eyes.
     pub triggers: Vec<Fired>,
     /// How many items it has.
     pub count: u64,
-    /// The sums of their amounts.
+    /// The sums of the amounts of its items, one for each currency.
     pub amount_sum: Vec<AmountSum>,
     /// What its items share: the label of their signature, or the number of signatures.
     pub label: String,
@@ -670,22 +672,22 @@ pub struct ProposalView {
     pub expires_at: String,
     /// When it was closed.
     pub closed_at: Option<String>,
-    /// What the version before said.
+    /// What differs from its version before.
     pub changed: Vec<Changed>,
-    /// Why this person may not approve it, if so.
+    /// Why you may not approve it; null if you may.
     pub may_not_approve: Option<String>,
-    /// Whether this person may take it back.
+    /// Whether you may take it back.
     pub may_withdraw: bool,
 }
 
 /// What an amendment changed.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Changed {
-    /// What.
+    /// The name of what was changed.
     pub what: String,
-    /// Before.
+    /// Its value before.
     pub before: Option<String>,
-    /// After.
+    /// Its value now.
     pub after: Option<String>,
 }
 
@@ -714,7 +716,7 @@ pub struct ProposalDigest {
     pub runs: Vec<RunCount>,
     /// How many items have a difference B − A in each of some equal ranges; empty without numbers.
     pub deltas: Vec<DeltaCount>,
-    /// The five largest differences.
+    /// The five largest differences; a record without a partner counts with its amount.
     pub largest: Vec<ReviewItem>,
     /// Fifteen others, drawn by the id of the proposal: the same for everybody.
     pub drawn: Vec<ReviewItem>,
@@ -740,18 +742,18 @@ pub struct RunCount {
     pub job: String,
     /// Its business date.
     pub batch_date: String,
-    /// How many.
+    /// How many items are of this run.
     pub count: u64,
 }
 
 /// How many differences B − A are in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DeltaCount {
-    /// From this on.
+    /// The least difference of the range.
     pub from: f64,
-    /// Up to this; the last range has its end, too.
+    /// The largest difference of the range.
     pub to: f64,
-    /// How many.
+    /// How many items are in the range.
     pub count: u64,
 }
 
@@ -796,9 +798,9 @@ pub struct ProposalStep {
     pub action_type: String,
     /// How many audit rows it has.
     pub items: u64,
-    /// What was said.
+    /// The comment.
     pub comments: Option<String>,
-    /// When.
+    /// When it was done.
     pub at: String,
 }
 
@@ -852,7 +854,7 @@ pub struct ReasonEntry {
 /// What a proposed reason code would have matched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Simulation {
-    /// Undecided items with the signatures of the examples.
+    /// How many undecided items look like the examples.
     pub would_match: u64,
     /// The share of decisions about such items that agreed with one another; null without any.
     pub est_precision: Option<f64>,
@@ -912,6 +914,9 @@ pub struct AuditView {
     /// How many rows its step has; only in a folded list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_rows: Option<u64>,
+    /// The names of the persons it was assigned to, before and after, for the page.
+    #[serde(skip)]
+    pub assignees: BTreeMap<String, String>,
 }
 
 /// One row of the overrides report: decisions against the machine, and those without a second person.
@@ -919,25 +924,25 @@ pub struct AuditView {
 pub struct OverrideRow {
     /// The proposal.
     pub proposal_id: String,
-    /// The item, or how many items.
+    /// How many items the decision is about.
     pub items: u64,
     /// One of the items.
     pub attribution_id: Option<String>,
     /// The decision.
     pub action: String,
-    /// What the machine had said.
+    /// The reason that recon had predicted; null if none.
     pub predicted: Option<String>,
-    /// How sure it was, at most.
+    /// How sure recon was of it.
     pub confidence: Option<f64>,
-    /// What people said.
+    /// The reason that people gave.
     pub reason_code: Option<String>,
     /// Who proposed it.
     pub maker: String,
     /// Who approved it.
     pub approvers: Vec<String>,
-    /// Why.
+    /// The comment of the maker.
     pub comments: Option<String>,
-    /// Under which control.
+    /// How many eyes it had: `SIX_EYE`, `FOUR_EYE`, `TWO_EYE` or `NONE`.
     pub control: String,
     /// When it was proposed.
     pub proposed_at: String,
@@ -948,15 +953,15 @@ pub struct OverrideRow {
 /// One row of the access report: who could do what, and what of it they did.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AccessRow {
-    /// The person.
+    /// The id of the person.
     pub person_id: String,
-    /// The name.
+    /// The name of the person.
     pub name: String,
-    /// The roles as of now.
+    /// The roles the person has now.
     pub roles: String,
-    /// Their audit rows within the period, by stage.
+    /// How many audit rows of the period the person has, by stage.
     pub actions: std::collections::BTreeMap<String, u64>,
-    /// The last of them.
+    /// When the last of them was written.
     pub last_action_at: Option<String>,
 }
 
@@ -966,13 +971,15 @@ pub struct SodFinding {
     /// `self-approval`, `same-approver`, `one-administrator`, `solo`, `two-eye`, `role-conflict`,
     /// `refused-attempt`.
     pub kind: String,
-    /// Who.
+    /// The id of the person.
     pub person_id: String,
+    /// The name of the person.
+    pub name: String,
     /// About what.
     pub entity: String,
     /// A sentence.
     pub what: String,
-    /// When.
+    /// When it happened.
     pub at: String,
 }
 

@@ -49,7 +49,8 @@ impl Review<'_> {
                     None
                 };
                 let row = work.masked(actor, row, &hidden);
-                items.push(AuditView { row, actor_name, step_rows });
+                let assignees = work.assignees(&row)?;
+                items.push(AuditView { row, actor_name, step_rows, assignees });
             }
             Ok(Page { items, next: next.map(|seq| page::cursor(&seq, &list, actor)), total: None })
         })
@@ -181,6 +182,21 @@ impl Work<'_> {
         Ok(self.visibility(actor).is_whole()
             && self.policy.blind_suggestions <= 0.0
             && !self.tables.has_samples()?)
+    }
+
+    /// The names of those whom a row names as assignees, by their ids.
+    fn assignees(&mut self, row: &AuditRow) -> Result<BTreeMap<String, String>, Refusal> {
+        let mut names = BTreeMap::new();
+        if row.action_type != "ASSIGN" {
+            return Ok(names);
+        }
+        for value in [&row.previous_value, &row.new_value].into_iter().flatten() {
+            let value: Json = serde_json::from_str(value.get()).unwrap_or_default();
+            if let Some(id) = value.get("assignee").and_then(Json::as_str) {
+                names.insert(id.to_owned(), self.name(id)?);
+            }
+        }
+        Ok(names)
     }
 
     /// The items of these rows whose machine's reason is hidden now.
@@ -325,13 +341,15 @@ impl Work<'_> {
                 }
                 findings.push(SodFinding {
                     kind: Code::OneAdministrator.name().to_owned(),
+                    name: self.name(administrator)?,
                     person_id: administrator.to_owned(),
                     entity: proposal_id.clone(),
                     what: format!(
                         "{} made or reset the logins of {} within {hours} hours before they decided \
-                         together ({control})",
+                         together ({})",
                         self.name(administrator)?,
-                        names.join(" and ")
+                        names.join(" and "),
+                        control.replace('_', " ").to_lowercase()
                     ),
                     at: at.clone(),
                 });
@@ -344,6 +362,7 @@ impl Work<'_> {
         let between = between(period)?;
         let finding = |kind: &str, one: Finding| SodFinding {
             kind: kind.to_owned(),
+            name: String::new(),
             person_id: one.person_id,
             entity: one.entity,
             what: one.what,
@@ -369,12 +388,16 @@ impl Work<'_> {
             if let Some(why) = roles.conflict() {
                 findings.push(SodFinding {
                     kind: Code::RoleConflict.name().to_owned(),
+                    name: String::new(),
                     entity: person_id.clone(),
                     person_id,
                     what: why.to_owned(),
                     at: self.at(),
                 });
             }
+        }
+        for one in findings.iter_mut().filter(|one| one.name.is_empty()) {
+            one.name = self.name(&one.person_id)?;
         }
         Ok(findings)
     }

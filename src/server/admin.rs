@@ -22,6 +22,10 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "users" => route
             .about("List users with their logins and roles")
+            .description(
+                "Each row is one login; a person with two logins has two rows with the same \
+                 `person_id`.",
+            )
             .list::<PersonView>(200, "Users"),
         "user_create" => route
             .about("Create a user, or another login of a user")
@@ -33,18 +37,33 @@ pub fn describe(route: Route) -> Route {
             .json::<PersonView>(201, "The user"),
         "user_change" => route
             .about("Change a user's roles, or disable or enable a user")
+            .description(
+                "New roles replace all earlier ones. Ends the user's sessions. The last \
+                 administrator cannot be disabled.",
+            )
             .takes([login()])
             .body::<PersonChange>()
             .json::<PersonView>(200, "The user"),
         "user_invite" => route
             .about("Create a link where a user chooses a password; works once, for 7 days")
+            .description(
+                "Whoever opens the link chooses the password; no administrator knows it. An \
+                 earlier link of the user becomes invalid.",
+            )
             .takes([login()])
             .json::<Invitation>(201, "The link"),
         "policy" => route
             .about("Show the policy in force")
+            .description(
+                "The thresholds and rules that say when a decision needs four or six eyes.",
+            )
             .json::<PolicyView>(200, "The policy and its version"),
         "policy_propose" => route
             .about("Propose a policy; needs six eyes")
+            .description(
+                "The policy comes into force once a checker and an authorizer have approved \
+                 it.",
+            )
             .takes([Parameter::idempotency_key()])
             .body::<PolicyWanted>()
             .json::<ProposalMoved>(201, "The proposal"),

@@ -33,16 +33,29 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "audit" => route
             .about("Search the audit trail, newest rows first")
-            .description("Users with only the permission `audit_own` see their own rows.")
+            .description(
+                "Each row is one action of a person or of recon, with the values before and \
+                 after and the hash that seals it. With only the permission `audit_own` you \
+                 see your own rows.",
+            )
             .takes(filters())
             .takes(period_parameters())
             .takes([Parameter::limit(), Parameter::cursor()])
             .page_of::<Anything>("Rows"),
         "audit_checkpoint" => route
             .about("Show the end of the hash chain, to keep elsewhere")
+            .description(
+                "The number of rows and the hash of the last one. Kept elsewhere, it proves \
+                 later that no row was removed or changed.",
+            )
             .json::<Checkpoint>(200, "The checkpoint"),
         "audit_verify" => route
             .about("Verify the hash chain")
+            .description(
+                "Computes the hash of each row from the one before and compares. Answers 200 \
+                 either way: `ok` is false if the chain is broken, and `first_bad` names the \
+                 row.",
+            )
             .takes(numbers())
             .json::<Verdict>(200, "The result"),
         "audit_export" => route

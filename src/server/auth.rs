@@ -23,10 +23,18 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "login" => route
             .about("Log in with a password; sets the session cookie")
+            .description(
+                "Sets the cookie `recon` (`__Host-recon` over https), which browsers send \
+                 with each request. Programs use a token instead: `Authorization: Bearer \
+                 TOKEN`.",
+            )
             .body::<Credentials>()
             .answers(204, "Logged in", Content::None),
         "logout" => route
             .about("Log out: ends the session")
+            .description(
+                "Without a session, it does nothing.",
+            )
             .answers(204, "Logged out", Content::None),
         "password_change" => route
             .about("Change your password; sets a new session cookie")
@@ -38,6 +46,9 @@ pub fn describe(route: Route) -> Route {
             .answers(204, "Changed", Content::None),
         "logins" => route
             .about("List your logins, and which of them await your consent")
+            .description(
+                "A person may have several logins; they count as one person for four eyes.",
+            )
             .list::<LoginView>(200, "Logins"),
         "login_agree" => route
             .about("Agree to a second login that an administrator created")
@@ -48,18 +59,30 @@ pub fn describe(route: Route) -> Route {
             .takes([Parameter::path("login", "The login", Kind::Text(100)).example("ann.mobile")])
             .body::<Agreement>()
             .json::<LoginView>(200, "The login"),
-        "me" => route.about("Show who you are and what you may do").json::<Me>(200, "You"),
+        "me" => route.about("Show who you are and what you may do")
+            .description(
+                "With a token, the permissions are those of the token.",
+            ).json::<Me>(200, "You"),
         "tokens" => route
             .about("List your tokens, without their secrets")
+            .description(
+                "The store keeps only a hash of each secret, so none is shown again.",
+            )
             .list::<TokenView>(200, "Tokens"),
         "token_create" => route
             .about("Create a token; its secret is shown only once")
-            .description("Needs a session, not a token.")
+            .description(
+                "A token has some of your permissions for at most 90 days. Programs send it \
+                 as `Authorization: Bearer TOKEN`. Needs a session: a token cannot create \
+                 tokens.",
+            )
             .body::<TokenWanted>()
             .json::<TokenMade>(201, "The token"),
         "token_revoke" => route
             .about("Revoke a token")
-            .description("Needs a session, not a token.")
+            .description(
+                "It works no longer from the next request on. Needs a session, not a token.",
+            )
             .takes([Parameter::path("id", "The token", Kind::Pattern("^[A-Za-z0-9_-]{1,64}$"))])
             .answers(204, "Revoked", Content::None),
         _ => route,

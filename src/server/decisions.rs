@@ -22,14 +22,22 @@ pub fn describe(route: Route) -> Route {
         "resolve" => route
             .about("Decide an item, as its maker")
             .description(
-                "APPROVE accepts the predicted reason, OVERRIDE gives another one, REJECT confirms a break. \
-                 Without `version`, the item must still be undecided.",
+                "This is the maker's step: it makes a proposal, which others approve with \
+                 `POST /v1/workflow/proposals/{id}/approve`. APPROVE accepts the likeliest \
+                 reason, OVERRIDE gives another one, REJECT confirms a break that no reason \
+                 explains. Without `version`, the item must still be undecided. The answer \
+                 says how many eyes it needs and why.",
             )
             .takes([Parameter::idempotency_key()])
             .body::<NewDecision>()
             .json::<Resolved>(200, "The decision, or the proposal that awaits approval"),
         "reopen" => route
             .about("Decide an item again")
+            .description(
+                "For items that are settled or confirmed breaks. It makes a proposal; what \
+                 people decided before needs six eyes to be changed. Until it is approved, \
+                 the earlier decision holds.",
+            )
             .takes([item_id(), Parameter::if_match(), Parameter::idempotency_key()])
             .body::<NewReopening>()
             .json::<Resolved>(201, "The proposal"),
@@ -44,11 +52,21 @@ pub fn describe(route: Route) -> Route {
             .json::<Sampled>(200, "Whether recon gave the same reason"),
         "bulk_preview" => route
             .about("Preview one decision about many items")
-            .description("Fixes the list of items for ten minutes.")
+            .description(
+                "Takes a filter or up to 10,000 ids, and answers what the decision would \
+                 mean: how many items, sums by currency, what does not fit, what is left out \
+                 and why, a random sample, and the eyes needed. Nothing is decided yet. The \
+                 list is fixed for ten minutes; the `token` commits exactly this list.",
+            )
             .body::<NewPreview>()
             .json::<BulkPreview>(200, "The preview, with the token to commit it"),
         "bulk_commit" => route
             .about("Propose what a preview showed")
+            .description(
+                "One proposal about all items of the preview. If an item has changed since, \
+                 nothing is stored and the answer (409) names what changed; with \
+                 `on_conflict: skip` such items are left out.",
+            )
             .takes([Parameter::idempotency_key()])
             .body::<NewBulk>()
             .json::<BulkCommitted>(201, "The proposal"),

@@ -18,19 +18,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 
 pub fn describe(route: Route) -> Route {
     match route.operation {
-        "openapi" => route.about("This document").answers(
-            200,
-            "An OpenAPI 3.1 document",
-            Content::Media("application/json"),
+        "openapi" => route
+            .about("Show this document")
+            .description("The API as OpenAPI 3.1.")
+            .answers(200, "An OpenAPI 3.1 document", Content::Media("application/json")),
+        "docs" => route.about("Redirect to Swagger UI").description("To `/docs/`.").answers(
+            308,
+            "To `/docs/`",
+            Content::None,
         ),
-        "docs" => route.about("Redirect to Swagger UI").answers(308, "To `/docs/`", Content::None),
-        "docs_index" => route.about("Swagger UI: this document as a page").answers(
-            200,
-            "A page",
-            Content::Media("text/html"),
-        ),
+        "docs_index" => route
+            .about("Show this document as a page")
+            .description("With Swagger UI, which needs nothing from elsewhere.")
+            .answers(200, "A page", Content::Media("text/html")),
         "docs_file" => route
             .about("A file of Swagger UI")
+            .description("Its script, style or picture.")
             .takes([Parameter::path(
                 "file",
                 "The file's name",

@@ -29,6 +29,10 @@ pub fn describe(route: Route) -> Route {
             .json::<MatchCandidates>(200, "The rows, likeliest first"),
         "match_preview" => route
             .about("Add up both sides of a match before proposing it")
+            .description(
+                "Takes the ids of missing and surplus records of both sides. Nothing is \
+                 stored.",
+            )
             .body::<Rows>()
             .json::<MatchPreview>(200, "Both sums and their difference, for each field and currency"),
         "match" => route

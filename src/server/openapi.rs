@@ -97,21 +97,26 @@ fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
         .map(|(name, schema)| {
             let mut schema = serde_json::to_value(schema).unwrap_or_default();
             either(&mut schema);
+            let meaning = meaning(&name);
+            if !meaning.is_empty() && schema["description"].is_null() {
+                schema["description"] = meaning.into();
+            }
             (name, schema)
         })
         .collect();
     super::example::add(&mut paths, &schemas);
-    let mut tags: Vec<&str> = routes.iter().map(|route| route.tag).collect();
-    // What clients need first comes first.
-    tags.sort_unstable_by_key(|tag| (*tag != "workflow", *tag));
-    tags.dedup();
+    // In the order of the table of routes: what clients need first comes first.
+    let mut tags: Vec<&str> = Vec::new();
+    for route in routes {
+        if !tags.contains(&route.tag) {
+            tags.push(route.tag);
+        }
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "recon",
-            "description": "Review of differences between two systems: a queue, four eyes, and an audit \
-                trail. Every error is a problem document (RFC 9457). Lists take `limit` and `cursor` \
-                and name their next page in `Link`. Changes of a proposal need `If-Match`.",
+            "description": INTRODUCTION,
             "version": "1",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
@@ -170,6 +175,61 @@ fn either(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(either),
         _ => {}
+    }
+}
+
+/// What a reader needs before the first request.
+const INTRODUCTION: &str = "Review of the differences between two systems.\n\n\
+    An *item* is one difference with its likely reason. A maker decides it (`POST /workflow/resolve`), which makes a \
+    *proposal*; a checker approves it, and if it needs six eyes, an authorizer, too \
+    (`POST /v1/workflow/proposals/{id}/approve`). Then the item is settled, or a confirmed break. Every step is a row of \
+    the audit trail.\n\n\
+    Programs send a token: `Authorization: Bearer TOKEN` (`recon token create`). Every error is a problem document \
+    (RFC 9457) whose `code` says what is wrong. Lists take `limit` and `cursor`; the header `Link` names the next page. \
+    Whoever changes a proposal or decides an item again sends the `ETag` they saw as `If-Match`, so that nobody decides \
+    about what they have not seen. A request with an `Idempotency-Key` can be repeated: it acts once.\n\n\
+    Paths without `/v1` work as well. Amounts are decimal strings; times are RFC 3339 in UTC.";
+
+/// What the values of an enumeration mean, and other types that have no words of their own.
+fn meaning(schema: &str) -> &'static str {
+    match schema {
+        "Action" | "ActionName" => {
+            "A maker's decision. `APPROVE`: the likeliest reason is right. `OVERRIDE`: another reason is. `REJECT`: a \
+             confirmed break, which no reason explains."
+        }
+        "Eyes" => {
+            "How many eyes a decision needs: 2 (the maker alone), 4 (and a checker) or 6 (and an authorizer)."
+        }
+        "ProposalKind" => {
+            "What a proposal is about. `ATTRIBUTION`: one item. `BULK`: many items, or a match by hand. `REOPEN`: an \
+             item that was decided before. `REASON_CODE`: a new reason code. `RULE`, `POLICY`: a change of how recon \
+             decides."
+        }
+        "ProposalState" => {
+            "Where a proposal is. `OPEN`: awaits a checker. `CHECKED`: awaits an authorizer. `APPLIED`: approved and \
+             in effect. `RETURNED`: sent back by a checker or authorizer. `WITHDRAWN`: taken back by its maker. \
+             `STALE`: its items changed meanwhile. `EXPIRED`: nobody approved it in time."
+        }
+        "Trigger" => {
+            "Why a decision needs six eyes. `REASON_CODE`: a reason code is new or changes. `CONFIDENT_OVERRIDE`: \
+             recon was quite sure of another reason. `AMOUNT`: the amount reaches the threshold of its currency, or \
+             has none. `REGULATORY`: the field or type is regulated. `FIRST_OF_SIGNATURE`: the first decision about \
+             this group. `FUNCTIONAL_CHANGE`: a functional reason becomes an error, or the reverse. `POLICY`: a \
+             change of the policy. `REOPEN`: people had decided it before. `BULK`: many items or a large sum at once. \
+             `SPLITTING`: one maker's proposals about one group add up to a large sum."
+        }
+        "Role" | "RoleName" => {
+            "A role: `analyst` proposes, `senior` also proposes reason codes, `supervisor` also checks, `manager` also \
+             authorizes; `auditor` reads everything and decides nothing, `admin` manages users and decides nothing."
+        }
+        "Permission" | "ScopeName" => {
+            "Something that a user or token may do; each operation says what it needs."
+        }
+        "ContentHash" => {
+            "The SHA-256 of a proposal's content, in hexadecimal. An approval names it."
+        }
+        "Object" | "Value" => "Any JSON value.",
+        _ => "",
     }
 }
 
@@ -387,6 +447,8 @@ mod tests {
             let name = route.operation;
             assert!(!route.tag.is_empty() && !route.summary.is_empty(), "{name}");
             assert!(route.answers.iter().any(|answer| answer.status < 400), "{name}");
+            let is_plain = route.surface == Surface::Page || !route.description.is_empty();
+            assert!(is_plain, "{name} is not explained");
             for segment in route.path.split('/').filter(|segment| segment.starts_with('{')) {
                 let parameter = segment.trim_matches(['{', '}']);
                 let found = route.parameters_in(Location::Path).any(|own| own.name == parameter);
@@ -394,6 +456,9 @@ mod tests {
             }
         }
         let document = whole(&routes);
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            assert!(schema["description"].is_string(), "{name} is not explained");
+        }
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"").skip(1) {
             let pointer = reference.split('"').next().unwrap().trim_start_matches('#');

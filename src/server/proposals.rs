@@ -26,28 +26,62 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "proposals" => route
             .about("List proposals, oldest first while open")
+            .description(
+                "A proposal is a decision that awaits approval, or one that was closed. \
+                 Without filters, these are all of them, open ones oldest first.",
+            )
             .takes(filters())
             .takes([Parameter::limit(), Parameter::cursor()])
             .page_of::<ProposalView>("Proposals"),
         "proposal" => route
             .about("Show a proposal with one page of its items")
+            .description(
+                "Has who made and approved it, why it needs six eyes, what changed since its \
+                 last version, and why you may not approve it, if so. Of a proposal about \
+                 many items, `digest` has the largest and a random sample. The `ETag` is its \
+                 tag, for `If-Match`; `content_hash` is what an approval names.",
+            )
             .takes([id(), Parameter::limit(), Parameter::cursor(), Parameter::if_none_match()])
             .json::<ProposalDetail>(200, "The proposal")
             .answers(304, "Not modified", Content::None)
             .tagged()
             .paged(),
-        "proposal_amend" => {
-            moves(route.about("Change an open proposal; drops its approvals").body::<Amendment>())
-        }
+        "proposal_amend" => moves(
+            route
+                .about("Change an open proposal; drops its approvals")
+                .description(
+                    "Changes the decision of an open proposal. Approvals so far become void, and \
+                 whoever changes it cannot approve it.",
+                )
+                .body::<Amendment>(),
+        ),
         "proposal_approve" => moves(
             route
                 .about("Approve a proposal, as checker or authorizer depending on its state")
+                .description(
+                    "An open proposal is approved by a checker; if it needs six eyes, an \
+                 authorizer approves it after that. The last approval puts the decision into \
+                 effect. Nobody approves what they made or changed, and checker and \
+                 authorizer are two people. `content_hash` must be that of the proposal you \
+                 saw.",
+                )
                 .body::<Approval>(),
         ),
-        "proposal_return" => {
-            moves(route.about("Send a proposal back; restores its items").body::<Why>())
+        "proposal_return" => moves(
+            route
+                .about("Send a proposal back; restores its items")
+                .description(
+                    "Refuses a proposal with a comment for its maker. Its items are what they \
+                 were before.",
+                )
+                .body::<Why>(),
+        ),
+        "proposal_withdraw" => {
+            moves(route.about("Withdraw your proposal; restores its items").description(
+                "Takes back an open proposal that you made or changed. Its items are what \
+                 they were before.",
+            ))
         }
-        "proposal_withdraw" => moves(route.about("Withdraw your proposal; restores its items")),
         _ => route,
     }
 }

@@ -16,6 +16,10 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "reasons" => route
             .about("List reason codes")
+            .description(
+                "The codes that explain differences: those of the configuration and those \
+                 that people added.",
+            )
             .takes([
                 Parameter::query(
                     "active",
@@ -27,6 +31,10 @@ pub fn describe(route: Route) -> Route {
             .list::<ReasonEntry>(200, "Reason codes"),
         "reason_propose" => route
             .about("Propose a reason code and simulate it; needs six eyes")
+            .description(
+                "The answer says how many undecided items look like the examples, and how \
+                 people decided such items so far.",
+            )
             .takes([Parameter::idempotency_key()])
             .body::<NewReason>()
             .json::<ReasonProposed>(201, "The proposal, and what the code would have matched"),

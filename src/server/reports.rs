@@ -17,9 +17,17 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "report_overrides" => route
             .about("List decisions against the prediction, and those without a second person")
+            .description(
+                "Settled decisions that gave another reason than recon had predicted, and \
+                 those that one person made alone.",
+            )
             .list::<OverrideRow>(200, "Decisions"),
         "report_access" => route
             .about("List what each user was allowed to do and did")
+            .description(
+                "One row for each user and for programs, with the roles of now and the \
+                 actions of the period.",
+            )
             .list::<AccessRow>(200, "Users"),
         _ => route,
     }

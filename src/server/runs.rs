@@ -28,6 +28,10 @@ pub fn describe(route: Route) -> Route {
     match route.operation {
         "runs" => route
             .about("List runs, newest first")
+            .description(
+                "A run is one reconciliation of a job for a business date. A later run of the \
+                 same job and date replaces it.",
+            )
             .takes([
                 Parameter::query("job", "The job", Kind::Text(200)),
                 Parameter::limit(),
@@ -36,12 +40,19 @@ pub fn describe(route: Route) -> Route {
             .page_of::<RunView>("Runs"),
         "run" => route
             .about("Show a run with its figures, as in `recon report --json`")
+            .description(
+                "Counts of records, differences and reasons, totals of money, and the books: \
+                 where each row went.",
+            )
             .takes([id()])
             .json::<RunDetail>(200, "The run"),
         "run_differences" => route
             .about("List a run's differences by id")
+            .description(
+                "All differences of one run, settled ones too unless `status` says otherwise.",
+            )
             .takes([id()])
-            .takes(filters().into_iter().filter(|own| own.name != "run_id"))
+            .takes(filters_of_run())
             .takes([Parameter::limit(), Parameter::cursor()])
             .page_of::<ReviewItem>("Differences with their attributions"),
         "run_export" => route
@@ -51,7 +62,7 @@ pub fn describe(route: Route) -> Route {
                  in `_escaped`; raw cells and JSON lines stay as they are.",
             )
             .takes([id()])
-            .takes(filters().into_iter().filter(|own| own.name != "run_id"))
+            .takes(filters_of_run())
             .takes(list_parameters())
             .answers(200, "The file", Content::Media("*/*")),
         _ => route,
@@ -181,6 +192,14 @@ pub fn differences(call: &Call<'_>) -> Result<Response, Denied> {
         &call.page_ask(),
     );
     call.page(found)
+}
+
+/// Filters of a run's differences, which come in every status unless one is asked for.
+fn filters_of_run() -> impl Iterator<Item = Parameter> {
+    filters().into_iter().filter(|own| own.name != "run_id").map(|own| match own.name {
+        "status" => Parameter { description: "The status; default ALL", ..own },
+        _ => own,
+    })
 }
 
 /// Lists of a run show every status by default.

@@ -19,19 +19,29 @@ const ROOM: u64 = 64 << 20;
 
 pub fn describe(route: Route) -> Route {
     match route.operation {
-        "health" => {
-            route.about("Check that the process is alive").json::<Health>(200, "It is alive")
-        }
+        "health" => route
+            .about("Check that the process is alive")
+            .description(
+                "Answers without looking at the store. For a supervisor that restarts a dead \
+                 process.",
+            )
+            .json::<Health>(200, "It is alive"),
         "ready" => route
             .about("Check that the server can handle requests")
-            .description("Users who are logged in see each check.")
+            .description(
+                "Asks the store, the schema, the audit chain, the disk and the server itself. \
+                 For a load balancer. Users who are logged in see each check.",
+            )
             .json::<Readiness>(200, "Ready")
             .json::<Readiness>(503, "Not ready"),
-        "metrics" => route.about("Metrics for Prometheus").answers(
-            200,
-            "Text format 0.0.4",
-            Content::Media("text/plain"),
-        ),
+        "metrics" => route
+            .about("Metrics for Prometheus")
+            .description(
+                "Requests, response times, the queue, runs and the store, in the text format \
+                 of Prometheus. Open to clients on this machine and to users who are logged \
+                 in.",
+            )
+            .answers(200, "Text format 0.0.4", Content::Media("text/plain")),
         _ => route,
     }
 }

@@ -19,7 +19,13 @@ use super::route::{Content, Route};
 pub fn describe(route: Route) -> Route {
     match route.operation {
         "queue" => route
-            .about("List items that await a decision, lowest confidence first")
+            .about("List the differences of the queue, lowest confidence first")
+            .description(
+                "An item is one difference together with its reason and status. Without \
+                 filters, these are the undecided differences of all current runs. The body \
+                 is a bare list; the header `Link` names the next page. Filters have the same \
+                 names on the pages of the review.",
+            )
             .takes(filters())
             .takes(paging())
             .takes([sort()])
@@ -37,6 +43,12 @@ pub fn describe(route: Route) -> Route {
             .answers(200, "The file", Content::Media("*/*")),
         "groups" => route
             .about("List the queue in groups of similar items, largest first")
+            .description(
+                "Similar items have the same job, field, type of difference, likely reason \
+                 and pattern, such as `amount: B = round(A, 0)`. Take the `signature` of a \
+                 group to list its items (`GET /workflow/queue`) or to decide all of them at \
+                 once (`POST /v1/workflow/bulk/preview`).",
+            )
             .takes(filters())
             .takes(paging())
             .takes([Parameter::query(
@@ -52,32 +64,59 @@ pub fn describe(route: Route) -> Route {
             )])
             .page_of::<Group>("Groups"),
         "summary" => route
-            .about("Show the counters that the page polls")
+            .about("Count what is to be decided, checked and authorized")
+            .description(
+                "The pages of the review ask for it every ten seconds. Send the `ETag` of the \
+                 last answer as `If-None-Match`: as long as nothing has changed, the answer \
+                 is 304 without a body.",
+            )
             .takes([Parameter::if_none_match()])
             .json::<Summary>(200, "Counters")
             .answers(304, "Not modified", Content::None)
             .tagged(),
         "item" => route
             .about("Show an item with both records, its history and similar items")
+            .description(
+                "Has everything needed for a decision: both records field by field, the \
+                 likely reasons with the evidence for and against them, how similar items \
+                 were decided, the life of the break, and how many eyes a decision would \
+                 need. The `ETag` is the item's version, for `If-Match`.",
+            )
             .takes([item_id(), Parameter::if_none_match()])
             .json::<ItemDetail>(200, "The item")
             .answers(304, "Not modified", Content::None)
             .tagged(),
         "item_history" => route
             .about("List what happened to an item, newest first")
+            .description(
+                "The rows of the audit trail about this item. Those of one decision about \
+                 many items are the rows of each item.",
+            )
             .takes([item_id(), Parameter::limit(), Parameter::cursor()])
             .page_of::<HistoryEntry>("Audit rows"),
         "item_similar" => route
             .about("List decisions about similar items, newest first")
+            .description(
+                "Decisions of people about items of the same group, to see what was done \
+                 before.",
+            )
             .takes([item_id(), Parameter::limit(), Parameter::cursor()])
             .page_of::<SimilarDecision>("Decisions"),
         "item_comment" => route
             .about("Comment on an item")
+            .description(
+                "A comment decides nothing and changes no version: decisions that others are \
+                 about to send stay valid.",
+            )
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<NewComment>()
             .json::<CommentView>(201, "The comment"),
         "item_assign" => route
             .about("Assign an item to a user, or to nobody")
+            .description(
+                "Says who takes care of an item. Others can decide it all the same. It \
+                 changes no version.",
+            )
             .takes([item_id(), Parameter::idempotency_key()])
             .body::<Assignment>()
             .json::<Assigned>(200, "The assignment"),

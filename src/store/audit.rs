@@ -192,7 +192,7 @@ pub struct Checkpoint {
     pub head_hash: String,
     /// When the checkpoint was taken.
     pub time: String,
-    /// The SHA-256 of the checkpoint before, in if it is kept in the same file.
+    /// The SHA-256 of the checkpoint before, in hexadecimal, if that is kept in the same file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
     /// The signature (Ed25519), in hexadecimal.

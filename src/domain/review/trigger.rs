@@ -40,9 +40,9 @@ serde_names!(Trigger);
 /// A trigger that fired, with what fired it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Fired {
-    /// Which.
+    /// The rule that asks for six eyes.
     pub trigger: Trigger,
-    /// The value that fired it, in a few words.
+    /// What fired it, in a few words, such as `1200 items`.
     pub value: String,
 }
 

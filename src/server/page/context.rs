@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::coding::hex;
 use crate::domain::Instant;
-use crate::domain::review::{Permission, Role};
+use crate::domain::review::{Permission, Permissions, Role};
 use crate::review::people::{Principal, staffing};
 use crate::review::{Actor, Idempotency, PageAsk, ProposalDetail, Refusal, Review, Summary};
 use crate::server::App;
@@ -91,9 +91,7 @@ impl<'a> PageContext<'a> {
         let mut frame = bare(&self.prefs);
         frame.place = place;
         frame.person = self.call.principal.as_ref().map(person);
-        frame.reports = self.may(Permission::Reports);
-        frame.people = self.may(Permission::Administer) && !self.call.app.office.solo();
-        frame.work = self.may(Permission::Propose);
+        open(&mut frame, self.actor.permissions, self.call.app.office.solo());
         frame.light = self.light(place)?;
         frame.to_check = summary.to_check + summary.to_authorize;
         frame.said = self.said();
@@ -198,6 +196,13 @@ impl<'a> PageContext<'a> {
     }
 }
 
+/// The screens that are for some users only.
+fn open(frame: &mut Frame, permissions: Permissions, solo: bool) {
+    frame.reports = permissions.contains(Permission::Reports);
+    frame.people = permissions.contains(Permission::Administer) && !solo;
+    frame.work = permissions.contains(Permission::Propose);
+}
+
 /// A frame for anonymous users.
 pub fn bare(prefs: &Prefs) -> Frame {
     Frame { theme: prefs.theme, dense: prefs.dense, shortcuts: prefs.shortcuts, ..Frame::default() }
@@ -248,6 +253,9 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
     let mut frame = bare(&Prefs::of(request));
     let principal = authenticate(app, request).ok().flatten();
     frame.person = principal.as_ref().map(person);
+    if let Some(principal) = &principal {
+        open(&mut frame, principal.permissions, app.office.solo());
+    }
     frame.session_seconds = SESSION_SECONDS;
     let (title, next) = match denied.status {
         403 => ("You may not do this", ("/review", "Overview")),

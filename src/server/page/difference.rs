@@ -57,14 +57,29 @@ fn is_slip(a: &str, b: &str) -> bool {
     is_other && short == long
 }
 
-/// The names of the two systems; the letters of the sides where items have several.
-pub fn systems<'a>(mut items: impl Iterator<Item = &'a ReviewItem>) -> [String; 2] {
-    let letters = || ["A".to_owned(), "B".to_owned()];
-    let Some(first) = items.next() else { return letters() };
-    if items.any(|item| item.systems != first.systems) {
-        return letters();
+/// Most names of a side in the head of a list.
+const NAMES: usize = 3;
+
+/// The names of the two systems; where items are of several jobs, all names of each side.
+pub fn systems<'a>(items: impl Iterator<Item = &'a ReviewItem>) -> [String; 2] {
+    let mut names = [const { Vec::<&str>::new() }; 2];
+    for item in items {
+        for (side, name) in names.iter_mut().zip(&item.systems) {
+            if !side.contains(&name.as_str()) {
+                side.push(name);
+            }
+        }
     }
-    first.systems.clone().try_into().unwrap_or_else(|_| letters())
+    let [a, b] = names;
+    [head(&a, "A"), head(&b, "B")]
+}
+
+fn head(names: &[&str], letter: &str) -> String {
+    match names.len() {
+        0 => letter.to_owned(),
+        1..=NAMES => names.join(" / "),
+        _ => format!("{} / …", names.get(..NAMES).unwrap_or(names).join(" / ")),
+    }
 }
 
 /// The kind of difference, with the names of the systems.
@@ -327,6 +342,14 @@ mod tests {
         assert_eq!(delta("DATE_MISMATCH", "2026-01-15T10:00:00Z", "2026-01-15T08:00:00Z"), "−2 h");
         assert_eq!(delta("STRING_MISMATCH", "a", "b"), "");
         assert_eq!(delta("NUMERIC_MISMATCH", "x", "2"), "", "what can't be read is not measured");
+    }
+
+    #[test]
+    fn heads_name_the_systems_of_all_jobs() {
+        assert_eq!(head(&[], "A"), "A");
+        assert_eq!(head(&["FRONT"], "A"), "FRONT");
+        assert_eq!(head(&["FRONT", "BANK"], "A"), "FRONT / BANK");
+        assert_eq!(head(&["P", "Q", "R", "S"], "A"), "P / Q / R / …");
     }
 
     #[test]

@@ -173,6 +173,19 @@ fn counts_grouped(text: &str) -> String {
     text.split(' ').map(grouped).collect::<Vec<_>>().join(" ")
 }
 
+/// `0.99997 > 0.9` as `>99 %, more than 90 %`.
+fn confident(value: &str) -> String {
+    let (own, rest) = value.split_once(" > ").unwrap_or((value, ""));
+    let (limit, note) = rest.split_once(' ').unwrap_or((rest, ""));
+    match (own.parse(), limit.parse()) {
+        (Ok(own), Ok(limit)) => {
+            let text = format!("{}, more than {} {note}", percent(own), percent(limit));
+            text.trim_end().to_owned()
+        }
+        _ => value.to_owned(),
+    }
+}
+
 pub fn trigger(trigger: Trigger, value: &str) -> String {
     let words = match trigger {
         Trigger::ReasonCode => "New or changed reason code",
@@ -186,7 +199,10 @@ pub fn trigger(trigger: Trigger, value: &str) -> String {
         Trigger::Bulk => "Many items, or a large sum, in one decision",
         Trigger::Splitting => "One maker's proposals about it add up to a large sum",
     };
-    let value = counts_grouped(value);
+    let value = match trigger {
+        Trigger::ConfidentOverride => confident(value),
+        _ => counts_grouped(value),
+    };
     if value.is_empty() { words.to_owned() } else { format!("{words}: {value}") }
 }
 
@@ -235,6 +251,17 @@ pub fn did(action_type: &str, stage: &str) -> String {
     words.to_owned()
 }
 
+/// How many eyes a decision had.
+pub fn control(name: &str) -> String {
+    match name {
+        "SIX_EYE" => "Six eyes".to_owned(),
+        "FOUR_EYE" => "Four eyes".to_owned(),
+        "TWO_EYE" => "Two eyes".to_owned(),
+        "NONE" => "One user alone".to_owned(),
+        other => sentence(other),
+    }
+}
+
 /// How a break cleared.
 pub fn cleared(how: &str) -> &'static str {
     match how {
@@ -272,5 +299,7 @@ mod tests {
         assert_eq!(percent(1.0), "100\u{a0}%");
         assert_eq!(age(90_000), "1 d");
         assert_eq!(sentence("NUMERIC_MISMATCH"), "Numeric mismatch");
+        assert_eq!(confident("0.9999953 > 0.9"), ">99\u{a0}%, more than 90\u{a0}%");
+        assert_eq!(confident("something else"), "something else");
     }
 }

@@ -824,11 +824,8 @@ fn proposals(pages: &mut Pages<'_>) {
     let choose =
         bulk::Choose::new(frame(Screen::Queue), &asked, "/review/queue".into(), &catalogue());
     pages.add("choose", &choose);
-    let mine = list.items.iter().map(|one| one.proposal.clone()).collect();
-    let mine = Page { items: mine, next: None, total: None };
-    let none_open = Page { items: vec![], next: None, total: None };
-    pages.add("work", &work::Work::new(frame(Screen::Work), &full, &mine, now(), "k"));
-    pages.add("work-empty", &work::Work::new(frame(Screen::Work), &empty, &none_open, now(), "k"));
+    pages.add("work", &work::Work::new(frame(Screen::Work), &full, &list, now(), "k"));
+    pages.add("work-empty", &work::Work::new(frame(Screen::Work), &empty, &none, now(), "k"));
 }
 
 fn audit_row(seq: i64) -> AuditView {
@@ -868,6 +865,7 @@ fn audit_row(seq: i64) -> AuditView {
             hash_version: 1,
         },
         actor_name: "Ann Miller".into(),
+        assignees: Default::default(),
         step_rows: (seq % 3 == 1).then_some(1_423),
     }
 }
@@ -900,6 +898,7 @@ fn auditors() -> [(&'static str, reports::Report); 4] {
     let finding = SodFinding {
         kind: "self-approval".into(),
         person_id: HOSTILE.into(),
+        name: HOSTILE.into(),
         entity: "proposal".into(),
         what: "Ann Miller tried to approve her own proposal.".into(),
         at: "2026-11-23T11:00:00Z".into(),

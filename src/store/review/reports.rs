@@ -174,7 +174,10 @@ impl ReviewTables<'_> {
                 code: row.required(0)?,
                 person_id: row.required(1)?,
                 entity: row.required(2)?,
-                what: format!("{} items were decided by one person", row.count(3)?),
+                what: match row.count(3)? {
+                    1 => "1 item was decided by one person".to_owned(),
+                    many => format!("{many} items were decided by one person"),
+                },
                 at: row.text(4)?.unwrap_or_default(),
             })
         })

@@ -33,6 +33,13 @@ fn items_can_be_taken_reassigned_and_released() {
     assert_eq!(town.count("SELECT count(*) FROM recon.assignments"), 0);
     let said = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'ASSIGN'";
     assert_eq!(town.count(said), 3);
+    town.change(&browser, "dora");
+    browser.open(&town.at("/review/audit?action=ASSIGN&each=yes"));
+    browser.has("[data-row]");
+    let named = browser
+        .run("return [...document.querySelectorAll('.changes')].map(one => one.innerText).join()");
+    let named = named.as_str().unwrap();
+    assert!(named.contains("assignee ann <i>senior</i> amy <i>analyst</i>"), "{named}");
 }
 
 #[test]

@@ -121,6 +121,11 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
     town.change(&browser, "bob");
     browser.open(&town.at("/review/check"));
     browser.shows("100 alike by");
+    // A phone shows how far the sides are apart, too.
+    browser.resize(390, 844);
+    let apart = "return document.querySelector('.list.proposals .delta').innerText";
+    assert_eq!(browser.run(apart), "−0.25");
+    browser.resize(1280, 900);
     let keys = ["j", "a", "Ctrl+Enter"];
     browser.press(&keys[..2]);
     browser.shows("Approve all of them?");
@@ -142,11 +147,34 @@ fn undo_stays_where_it_was_pressed() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
+    // The page that was loaded ahead says its place in the list as it is now.
+    browser.wait(
+        "the present place",
+        "return document.querySelector('.crumbs .place').innerText === '1 of 3' \
+         && document.title.startsWith('1 of 3 ')",
+    );
     let next = browser.run("return document.getElementById('main').dataset.item");
     browser.click(".toast button");
     browser.shows("Withdrawn.");
     assert_eq!(browser.run("return document.getElementById('main').dataset.item"), next);
     assert!(browser.url().contains("sort=-confidence"), "{}", browser.url());
+}
+
+#[test]
+fn what_is_typed_as_a_comment_is_no_shortcut() {
+    let town = Town::new(1, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    open_first(&town, &browser, AMOUNTS);
+    let before = browser.url();
+    browser.press(&["c"]);
+    browser.has(".say-it textarea:focus");
+    browser.type_text("r1axjkosgqu?/");
+    let typed = browser.run("return document.activeElement.value");
+    assert_eq!(typed, "r1axjkosgqu?/");
+    assert_eq!(browser.url(), before);
+    let done = "return document.querySelectorAll('input:checked, dialog, .toast').length";
+    assert_eq!(browser.run(done), 0);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The People screen: invitations, roles, and whether there are enough people.
 
-use crate::api::House;
+use serde_json::json;
+
+use crate::api::{House, json as json_of};
 use crate::wire::Client;
 
 fn form(house: &House, who: &str, path: &str, body: &str) -> crate::wire::Answer {
@@ -81,4 +83,47 @@ fn an_administrator_sees_the_tokens_of_all_and_a_token_revokes_none() {
     let revoked = form(&house, "adm", "/review/people/tokens/revoke", &body);
     // Whoever has but a token can't revoke others: that takes a session.
     assert_eq!(revoked.status, 403, "{}", revoked.text());
+}
+
+/// The first item of the queue, proposed by ann and sent back by bob.
+fn sent_back(house: &House) {
+    let item = house.queue("ann", "")[0]["attribution_id"].clone();
+    let decision =
+        json!({ "attribution_id": item, "action": "REJECT", "comments": "not explained" });
+    let made = json_of(&house.person("ann").post("/workflow/resolve", &decision));
+    let id = made["proposal_id"].as_str().unwrap();
+    let why = json!({ "comments": "look again" });
+    let path = format!("/workflow/proposals/{id}/return");
+    let tag = made["proposal_tag"].as_str().unwrap();
+    assert_eq!(house.person("bob").post_if(tag, &path, &why).status, 200);
+}
+
+#[test]
+fn nothing_waits_for_those_who_only_look() {
+    let house = House::new();
+    sent_back(&house);
+    let waits =
+        |who: &str| house.person(who).get("/review").text().contains("difference sent back");
+    assert!(waits("ann"));
+    assert!(!waits("adm") && !waits("aud"));
+    // Nor is each proposal said to be for others.
+    let item = house.queue("ann", "")[0]["attribution_id"].clone();
+    let decision =
+        json!({ "attribution_id": item, "action": "REJECT", "comments": "not explained" });
+    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    let listed = house.person("aud").get("/review/check").text().to_string();
+    assert!(listed.contains("Confirm as break"), "{listed}");
+    assert!(!listed.contains("approves it next") && !listed.contains("permission"), "{listed}");
+}
+
+#[test]
+fn a_page_for_a_problem_has_every_tab_of_its_user() {
+    let house = House::new();
+    for (who, tab) in
+        [("adm", "/review/people"), ("aud", "/review/reports"), ("ann", "/review/work")]
+    {
+        let answer = house.person(who).get("/review/nowhere");
+        assert_eq!(answer.status, 404);
+        assert!(answer.text().contains(&format!("href=\"{tab}\"")), "{who}");
+    }
 }

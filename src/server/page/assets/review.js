@@ -308,9 +308,14 @@
       show(answer.page, answer.url, next ? "replace" : "push");
       return;
     }
-    // The page is already shown; only message and counters are new.
+    // The page is already shown; only message, counters and the place in the list are new.
     say().replaceWith(document.adoptNode(one("#say", answer.page)));
     toast();
+    if (same) {
+      const [placed, place] = [one(".crumbs .place", main()), one(".crumbs .place", fresh)];
+      if (placed && place) placed.textContent = place.textContent;
+      document.title = answer.page.title;
+    }
     const bar = one("header.top", answer.page);
     if (bar) one("header.top").replaceWith(document.adoptNode(bar));
   }
@@ -437,8 +442,9 @@
     }
     const box = element.closest("details");
     if (element.matches("summary") && box && box.open) {
-      const first = one("select, input, a", box);
-      if (box.matches(".facets") && first) first.focus();
+      // What is typed next must not be taken for shortcuts.
+      const first = one(box.matches(".facets") ? "select, input, a" : "textarea", box);
+      if (first) first.focus();
     }
     if (element.matches("textarea")) {
       const closed = element.closest("details:not([open])");

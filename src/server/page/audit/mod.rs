@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::domain::Status;
 use crate::domain::review::Permission::{self, AuditAll, AuditOwn};
+use crate::domain::review::ProposalState;
 use crate::review::{AuditFilter, AuditView, Checkpoint, Page, Verdict};
 use crate::server::audit;
 use crate::server::call::Call;
@@ -317,8 +318,13 @@ fn row(view: &AuditView) -> Row {
         let change = if old.is_empty() { new } else { format!("{old} → {new}") };
         details.push((name.replace('_', " "), change));
     }
-    let in_words = |name: &str, value: String| match Status::from_name(&value) {
-        Some(_) if name == "status" => labels::status(&value).0.to_owned(),
+    let in_words = |name: &str, value: String| match name {
+        "status" if Status::from_name(&value).is_some() => labels::status(&value).0.to_owned(),
+        "proposal_state" => ProposalState::from_name(&value)
+            .map_or(value, |state| labels::proposal(state).0.to_owned()),
+        "assignee" => view.assignees.get(&value).cloned().unwrap_or(value),
+        "confidence" => value.parse().map_or(value, labels::percent),
+        "assigned_at" => labels::short_moment(&value),
         _ => value,
     };
     let shown = shown.into_iter().map(|(name, old, new)| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use crate::coding::escape;
+use crate::diagnostic::Code as Problem;
 use crate::review::{MatchPreview, MatchRows, MatchSum, Refusal, RefusalKind, ReviewItem};
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -192,7 +193,7 @@ fn screen(
     status: u16,
 ) -> Result<Response, Denied> {
     if ids.is_empty() {
-        return Err(Denied::invalid("id", "select a row without a partner first"));
+        return Err(Denied::new(Problem::Invalid, "select a row without a partner first"));
     }
     let (frame, _) = context.frame(Screen::Queue)?;
     let preview = context.desk.match_preview(&context.actor, &ids)?;

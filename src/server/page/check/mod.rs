@@ -91,12 +91,18 @@ pub struct Row {
     pub why_not: Option<String>,
     /// The look-alikes that are folded into it, itself too.
     pub folded: Vec<Folded>,
+    /// What the items add up to, a sum for each currency.
+    pub sums: Vec<AmountSum>,
 }
 
 impl Row {
     /// The items besides the one that is shown.
     fn others(&self) -> String {
         labels::count(&self.count.saturating_sub(1))
+    }
+
+    fn amount(&self) -> String {
+        bulk::few_sums(&self.sums)
     }
 }
 
@@ -109,7 +115,6 @@ pub struct About {
     pub sides: (Value, Value),
     /// B − A and its currency.
     pub delta: (String, String),
-    pub amount: String,
 }
 
 /// A proposal in a file.
@@ -293,8 +298,12 @@ fn systems(entries: &[InboxEntry]) -> [String; 2] {
 fn rows(answers: &Data<'_>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    let actor = answers.actor;
+    let approves = actor.may(Permission::Check) || actor.may(Permission::Authorize);
     for entry in &answers.page.items {
-        let row = row(entry, answers.now);
+        let mut row = row(entry, answers.now);
+        // To those who approve nothing, no single row has to say so.
+        row.why_not = row.why_not.filter(|_| approves);
         let Some(like) = look(entry).filter(|_| !row.ids.is_empty()) else {
             rows.push(row);
             continue;
@@ -305,6 +314,9 @@ fn rows(answers: &Data<'_>) -> Vec<Row> {
                 first.ids.push_str(&row.ids);
                 first.count += row.count;
                 first.folded.extend(row.folded);
+                for sum in &row.sums {
+                    add(&mut first.sums, sum);
+                }
             }
             None => {
                 known.insert(like, rows.len());
@@ -379,7 +391,6 @@ fn row(entry: &InboxEntry, now: Instant) -> Row {
         counterparty: item.counterparty.clone(),
         sides: difference::brief(&item.difference),
         delta: difference::brief_delta(item),
-        amount: bulk::few_sums(&proposal.amount_sum),
     });
     Row {
         id: proposal.proposal_id.clone(),
@@ -411,6 +422,7 @@ fn row(entry: &InboxEntry, now: Instant) -> Row {
             .as_deref()
             .filter(|_| proposal.state.is_open())
             .map(sentence),
+        sums: proposal.amount_sum.clone(),
         href,
     }
 }

@@ -643,7 +643,12 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
         return Some(Notice {
             tone: Tone::Note,
             title: format!("This break cleared on {}.", cleared.at),
-            text: String::new(),
+            text: if cleared.detail.as_deref() == Some("GONE") {
+                "Its rows are not in the files of that date. It waits until somebody explains it."
+                    .to_owned()
+            } else {
+                String::new()
+            },
             link: None,
         });
     }
@@ -745,7 +750,12 @@ fn why(text: &str) -> Why {
     let against = text.strip_prefix('-').or_else(|| text.strip_prefix('−'));
     if let Some(said) = against.or_else(|| text.strip_prefix('+')) {
         let class = if against.is_some() { "con" } else { "pro" };
-        return Why { class, text: said.trim().to_owned() };
+        // The words first: the weight only orders them.
+        let said = said.trim();
+        let weight = said.split_once(' ').filter(|(weight, _)| weight.parse::<f64>().is_ok());
+        let text =
+            weight.map_or_else(|| said.to_owned(), |(weight, words)| format!("{words} · {weight}"));
+        return Why { class, text };
     }
     match text.split_once(':') {
         Some(("RULE", rule)) => Why { class: "pro", text: format!("rule {rule}") },
@@ -898,10 +908,11 @@ pub fn forecast(one: &Forecast) -> String {
         .iter()
         .map(|(days, one)| {
             let (share, low, high) = (percent(one.share), percent(one.low), percent(one.high));
-            format!("{share} within {days} ({low} to {high})")
+            let unit = if days == "1" { "business day" } else { "business days" };
+            format!("{share} clear within {days} {unit} ({low} to {high})")
         })
         .collect();
-    format!("{} business days; {} have cleared", shares.join(", "), labels::count(&one.cleared))
+    format!("{}; {} have cleared so far", shares.join(", "), labels::count(&one.cleared))
 }
 
 /// Audit rows and comments, newest first.

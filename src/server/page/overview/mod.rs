@@ -194,6 +194,8 @@ impl Overview {
             }
         };
         let waits = answers.inbox;
+        // Nothing waits for those who only look.
+        let undecided = |number: u64| if frame.work { number } else { 0 };
         add(
             waits.to_check,
             "proposal to check",
@@ -207,13 +209,13 @@ impl Overview {
             "/review/check?list=to_authorize",
         );
         add(
-            waits.sent_back,
+            undecided(waits.sent_back),
             "difference sent back",
             "differences sent back",
             "/review/queue?back=yes&view=items",
         );
         add(
-            waits.overdue,
+            undecided(waits.overdue),
             "difference overdue",
             "differences overdue",
             "/review/queue?sla=overdue",

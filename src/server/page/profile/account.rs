@@ -26,8 +26,9 @@ pub struct OwnToken {
 #[derive(Clone, Debug)]
 pub struct OwnSession {
     pub id: String,
-    /// The client, as it names itself.
+    /// The client in short, and as it names itself.
     pub client: String,
+    pub agent: String,
     pub address: String,
     pub used: String,
     /// This one.
@@ -43,6 +44,29 @@ pub struct Account {
     pub scopes: Vec<&'static str>,
     /// The token that was just made: it is shown once.
     pub made: Option<String>,
+}
+
+/// `Firefox on Linux`; clients that are no known browser as they name themselves.
+fn client(agent: &str) -> String {
+    // In this order: most browsers name others, too.
+    const BROWSERS: [(&str, &str); 4] =
+        [("Firefox/", "Firefox"), ("Edg/", "Edge"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let named = |known: &[(&str, &'static str)]| {
+        known.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name)
+    };
+    match (named(&BROWSERS), named(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        _ if agent.is_empty() => "Unnamed client".to_owned(),
+        _ => agent.to_owned(),
+    }
 }
 
 impl Account {
@@ -75,7 +99,8 @@ impl Account {
                 .into_iter()
                 .map(|one| OwnSession {
                     present: own == Some(one.id.as_str()),
-                    client: one.user_agent.unwrap_or_else(|| "Unnamed client".to_owned()),
+                    client: client(one.user_agent.as_deref().unwrap_or_default()),
+                    agent: one.user_agent.unwrap_or_default(),
                     address: one.address.unwrap_or_default(),
                     used: labels::ago(context.now, &time(one.used)),
                     id: one.id,
@@ -121,4 +146,18 @@ pub fn end_session(call: &Call<'_>) -> Result<Response, Denied> {
     let id = context.field("id").unwrap_or_default();
     session::end(&*call.app.store, &call.person()?.person_id, &id).map_err(Refusal::from)?;
     Ok(redirect("/review/profile", "changed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::client;
+
+    #[test]
+    fn browsers_are_named_in_short() {
+        let edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                    Chrome/130.0 Safari/537.36 Edg/130.0";
+        assert_eq!(client(edge), "Edge on Windows");
+        assert_eq!(client("curl/8.5.0"), "curl/8.5.0");
+        assert_eq!(client(""), "Unnamed client");
+    }
 }

@@ -235,7 +235,10 @@ pub fn few_sums(all: &[AmountSum]) -> String {
     match all {
         [first, second, _, ..] => {
             let shown = sums(&[first.clone(), second.clone()]).unwrap_or_default();
-            format!("{shown} and {} more", labels::counted(all.len() as u64 - 2, "total"))
+            match all.len() - 2 {
+                1 => format!("{shown} and one other currency"),
+                others => format!("{shown} and {others} other currencies"),
+            }
         }
         few => sums(few).unwrap_or_default(),
     }

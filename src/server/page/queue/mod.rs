@@ -73,6 +73,8 @@ pub struct Queue {
     pub next: Option<String>,
     /// The user may decide.
     pub may_decide: bool,
+    /// Its items are settled or confirmed breaks.
+    pub decided: bool,
     pub codes: Vec<Code>,
     pub context: String,
     /// Address and name of each file of this list.
@@ -91,6 +93,13 @@ pub struct Tab {
     pub urgent: bool,
     /// The number is a lower bound.
     pub more: bool,
+}
+
+impl Tab {
+    /// What must not wait is highlighted, where there is any.
+    fn urgent(self) -> Self {
+        Self { urgent: self.count.is_some_and(|count| count > 0), ..self }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -284,6 +293,11 @@ impl Queue {
         matches!(&self.list, List::Items(items) if items.iter().any(|one| !one.counterparty.is_empty()))
     }
 
+    /// What the column of causes has: guesses, or what was decided.
+    fn cause(&self) -> &'static str {
+        if self.decided { "Cause" } else { "Likely cause" }
+    }
+
     /// Any group has an amount; an empty column would be noise.
     fn has_amounts(&self) -> bool {
         matches!(&self.list, List::Groups(groups) if groups.iter().any(|one| one.amount.is_some()))
@@ -332,6 +346,7 @@ impl Queue {
             previous: listing.preceding().map(|page| page.with_position("/review/queue")),
             next: next.map(|cursor| listing.following(cursor).with_position("/review/queue")),
             may_decide: answers.may_decide,
+            decided: matches!(listing.filter.status.as_deref(), Some("ACCEPTED" | "REJECTED")),
             codes: codes(answers.reasons),
             context: listing.context(),
             exports: exports(listing),
@@ -490,16 +505,14 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
             to_decide,
             &|listing| listing.items = answers.listing.items && to_decide,
         ),
-        Tab {
-            urgent: summary.sent_back > 0,
-            ..tab(
-                "Sent back",
-                "sent_back",
-                (summary.sent_back, found(|one| one.sent_back)),
-                back,
-                &items(|filter| filter.sent_back = Some(true)),
-            )
-        },
+        tab(
+            "Sent back",
+            "sent_back",
+            (summary.sent_back, found(|one| one.sent_back)),
+            back,
+            &items(|filter| filter.sent_back = Some(true)),
+        )
+        .urgent(),
         tab(
             "Mine",
             "assigned_to_me",
@@ -507,16 +520,14 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
             mine,
             &items(|filter| filter.assignee = Some("me".into())),
         ),
-        Tab {
-            urgent: summary.overdue > 0,
-            ..tab(
-                "Overdue",
-                "overdue",
-                (summary.overdue, found(|one| one.overdue)),
-                overdue,
-                &|listing| listing.filter.sla = Some(review::Sla::Overdue),
-            )
-        },
+        tab(
+            "Overdue",
+            "overdue",
+            (summary.overdue, found(|one| one.overdue)),
+            overdue,
+            &|listing| listing.filter.sla = Some(review::Sla::Overdue),
+        )
+        .urgent(),
         tab(
             "Proposed",
             "",
@@ -772,7 +783,7 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
         amount: group.amount_sum.map(|sum| labels::amount(&format!("{sum:.2}"))),
         guesses: difference::predictions(&group.predictions, functional),
         accepts: first.is_some_and(difference::accepts_first),
-        oldest: labels::age(labels::seconds_since(answers.now, &group.oldest)),
+        oldest: labels::age(oldest(group, answers.now)),
         since: group
             .first_seen
             .as_deref()
@@ -792,6 +803,12 @@ fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) ->
             .collect(),
         id,
     }
+}
+
+/// The age of its oldest break in seconds: since its first date, not since its run.
+fn oldest(group: &review::Group, now: Instant) -> u64 {
+    let days = group.age_days.and_then(|days| u64::try_from(days).ok()).unwrap_or_default();
+    labels::seconds_since(now, &group.oldest).max(days * 86_400)
 }
 
 fn item(answers: &Data<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Item {

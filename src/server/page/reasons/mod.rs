@@ -133,6 +133,7 @@ impl Reasons {
             .collect();
         let like = answers.like.map(|item| {
             let label = item.signature_label.clone().unwrap_or_default();
+            let label = difference::named(&label, &difference::systems(std::iter::once(item)));
             let many = item.group_size.filter(|size| *size > 1).map(|size| labels::items(&size));
             Like {
                 id: item.attribution_id.clone(),

@@ -199,7 +199,7 @@ fn override_row(row: &OverrideRow) -> Vec<Cell> {
         } else {
             row.approvers.join(", ")
         }),
-        Cell::text(labels::sentence(&row.control)),
+        Cell::text(labels::control(&row.control)),
         row.applied_at.as_deref().map_or_else(|| Cell::none("not yet"), Cell::at),
     ]
 }
@@ -222,10 +222,18 @@ fn access_row(row: &AccessRow) -> Vec<Cell> {
 }
 
 fn duty_row(row: &SodFinding) -> Vec<Cell> {
+    let decided = ["one-administrator", "solo", "two-eye", "self-approval", "same-approver"];
+    let is_proposal =
+        decided.contains(&row.kind.as_str()) && row.entity.parse::<uuid::Uuid>().is_ok();
+    let entity = if is_proposal {
+        Cell::text("the proposal").to(format!("/review/proposals/{}", row.entity))
+    } else {
+        Cell::text(row.entity.clone())
+    };
     vec![
         Cell::text(labels::sentence(&row.kind.replace('-', "_"))).sub(row.what.clone()),
-        Cell::text(row.person_id.clone()),
-        Cell::text(row.entity.clone()),
+        Cell::text(row.name.clone()),
+        entity,
         Cell::at(&row.at),
     ]
 }

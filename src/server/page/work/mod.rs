@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::domain::Instant;
-use crate::review::{Page, ProposalFilter, ProposalView, Summary};
+use crate::review::{InboxEntry, Page, ProposalFilter, Summary};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
@@ -14,7 +14,7 @@ use crate::server::routes::{PROPOSE, VIEW, get, post};
 use super::address::with_query;
 use super::context::{PageContext, html, redirect};
 use super::frame::{Frame, Screen, Undo};
-use super::{check, file, labels};
+use super::{check, difference, file, labels};
 
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
@@ -39,6 +39,8 @@ pub struct Work {
 pub struct Row {
     pub href: String,
     pub title: String,
+    /// The record of a proposal about one.
+    pub reference: String,
     pub about: String,
     pub count: u64,
     /// Word and class.
@@ -54,7 +56,7 @@ impl Work {
     pub fn new(
         frame: Frame,
         summary: &Summary,
-        page: &Page<ProposalView>,
+        page: &Page<InboxEntry>,
         now: Instant,
         key: &str,
     ) -> Self {
@@ -80,7 +82,7 @@ impl Work {
                 ),
                 figure("Open", labels::count(&summary.mine), "my proposals that await others"),
             ],
-            rows: page.items.iter().map(|proposal| row(proposal, now, key)).collect(),
+            rows: page.items.iter().map(|entry| row(entry, now, key)).collect(),
             exports: file::links("/review/work"),
             next: page
                 .next
@@ -90,7 +92,10 @@ impl Work {
     }
 }
 
-fn row(proposal: &ProposalView, now: Instant, key: &str) -> Row {
+fn row(entry: &InboxEntry, now: Instant, key: &str) -> Row {
+    let proposal = &entry.proposal;
+    let about = difference::named(&proposal.label, &difference::systems(entry.item.iter()));
+    let reference = entry.item.as_ref().filter(|_| proposal.count == 1).map(difference::reference);
     let href = format!("/review/proposals/{}", proposal.proposal_id);
     let answer =
         proposal.approvals.iter().rev().find(|one| one.decision != "APPROVE").and_then(|one| {
@@ -98,7 +103,8 @@ fn row(proposal: &ProposalView, now: Instant, key: &str) -> Row {
         });
     Row {
         title: check::title(proposal),
-        about: proposal.label.clone(),
+        reference: reference.unwrap_or_default(),
+        about,
         count: proposal.count,
         state: labels::proposal(proposal.state),
         answer: answer.unwrap_or_default(),
@@ -123,7 +129,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(format) = file::asked(&context) {
         return check::proposals_file(&context, &filter, format);
     }
-    let page = context.desk.proposals(&context.actor, &filter, &context.page_asked())?;
+    let page = context.desk.inbox(&context.actor, &filter, &context.page_asked())?;
     html(200, &Work::new(frame, &summary, &page, context.now, &context.key()?))
 }
 
