@@ -178,6 +178,25 @@ fn what_is_typed_as_a_comment_is_no_shortcut() {
 }
 
 #[test]
+fn the_keyboard_comes_to_a_value_that_scrolls() {
+    let town = Town::new(0, 0);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    for (name, stops) in [("L", 2), ("U", 0)] {
+        browser.open(&town.at("/review/queue?field_name=name&view=items"));
+        let found = browser.run_with(
+            "return [...document.querySelectorAll('.list.items a.main')]
+                .find(link => link.innerText === arguments[0]).href",
+            &json!([name]),
+        );
+        browser.open(found.as_str().unwrap());
+        browser.has(".versus");
+        let boxes = browser.run("return document.querySelectorAll('.versus dd[tabindex]').length");
+        assert_eq!(boxes, stops, "{name}");
+    }
+}
+
+#[test]
 fn tokens_and_sessions_are_managed_on_the_profile() {
     let town = Town::new(0, 1);
     let (first, second) = Browser::pair();

@@ -89,6 +89,8 @@ pub struct Item {
     pub apart: Option<Apart>,
     /// The lengths of two texts.
     pub lengths: Option<(String, String)>,
+    /// A value is so long that its box scrolls: the keyboard must come to it.
+    pub scrolls: bool,
     /// The fields of the record that differ or are not compared, and those that agree.
     pub fields: Vec<Field>,
     pub equal: Vec<Field>,
@@ -305,6 +307,9 @@ pub struct Matching {
     pub others: Vec<String>,
 }
 
+/// The longest value that fits into its box on a phone, in bytes.
+const FITS: usize = 300;
+
 impl Matching {
     pub fn is_empty(&self) -> bool {
         self.how.is_empty() && self.choices.is_empty() && self.others.is_empty()
@@ -461,6 +466,7 @@ impl Item {
             modes: modes(answers, &base),
             apart: difference::apart(item),
             lengths: difference::lengths(difference),
+            scrolls: [a, b].into_iter().flatten().any(|text| text.len() > FITS),
             fields,
             equal,
             matching: matching(detail),
