@@ -10,6 +10,7 @@ use crate::store::layout::ItemKey;
 use crate::store::rows::parameters;
 
 use super::condition::Where;
+use super::few;
 use super::{ItemQuery, ReviewTables, read_key};
 
 /// Items of one run and signature.
@@ -87,8 +88,8 @@ impl ReviewTables<'_> {
                 .filter(|one| runs.contains(&one.run_no) && chosen(&one.signature_id))
                 .collect());
         }
-        if let Some(counts) = self.count_held(query)? {
-            return Ok(counts);
+        if let Some(items) = self.held_items(query)? {
+            return Ok(few::counts_of(&items));
         }
         let (from, run, columns, conditions) = if kept {
             (

@@ -283,20 +283,20 @@ impl ReviewTables<'_> {
         Ok(Some(Held { plain, holds, records }))
     }
 
-    /// Counts the undecided items whose record holds a text; `None` where the query has none.
-    pub(super) fn count_held(
+    /// The undecided items whose record holds the text of a query, in the order of their numbers; `None` where it has none.
+    pub(super) fn held_items(
         &mut self,
         query: &ItemQuery,
-    ) -> Result<Option<Vec<SignatureCount>>, Problem> {
+    ) -> Result<Option<Vec<HeldItem>>, Problem> {
         if query.status != Some(Status::Unknown) || query.with_later {
             return Ok(None);
         }
         let Some(Held { plain, holds, records }) = self.held(query)? else { return Ok(None) };
-        let mut found: Vec<(ItemKey, i64, f64)> = Vec::new();
+        let mut may: Vec<HeldItem> = Vec::new();
         if !records.is_empty() {
             for condition in self.row_conditions(&plain)? {
                 let sql = format!(
-                    "SELECT {}, coalesce(d.signature_id, 0), d.amount_abs \
+                    "SELECT {}, coalesce(d.signature_id, 0), d.amount_abs, d.severity, d.since \
                      FROM recon.difference_rows d WHERE {}",
                     self.dialect().key("d"),
                     condition.sql
@@ -304,32 +304,62 @@ impl ReviewTables<'_> {
                 self.tx.query_each(&sql, &condition.values, &mut |row| {
                     let key = read_key(&row)?;
                     if is_among(&records, key) {
-                        found.push((key, row.count(2)?, row.real(3)?.unwrap_or_default()));
+                        may.push(HeldItem {
+                            key,
+                            signature_id: row.count(2)?,
+                            amount: row.real(3)?.unwrap_or_default(),
+                            severity: row.integer(4)?.unwrap_or_default(),
+                            since: row.integer(5)?.and_then(|day| i32::try_from(day).ok()),
+                        });
                     }
                     Ok(())
                 })?;
             }
         }
-        found.sort_unstable_by_key(|(key, ..)| *key);
-        let mut counts: BTreeMap<(i64, i64), (u64, f64)> = BTreeMap::new();
-        for some in found.chunks(FEW) {
-            let keys: Vec<ItemKey> = some.iter().map(|(key, ..)| *key).collect();
+        may.sort_unstable_by_key(|item| item.key);
+        let mut items = Vec::new();
+        for some in may.chunks(FEW) {
+            let keys: Vec<ItemKey> = some.iter().map(|item| item.key).collect();
             let kept = self.that_hold(&keys, Some(&holds))?;
-            for ((key, signature_id, amount), _) in some.iter().zip(kept).filter(|(_, kept)| *kept)
-            {
-                let (items, sum) = counts.entry((key.run_no, *signature_id)).or_default();
-                *items += 1;
-                *sum += amount;
-            }
+            items.extend(some.iter().zip(kept).filter(|(_, kept)| *kept).map(|(item, _)| *item));
         }
-        let count = |((run_no, signature_id), (items, amount))| SignatureCount {
-            run_no,
-            signature_id,
-            items,
-            amount,
-        };
-        Ok(Some(counts.into_iter().map(count).collect()))
+        Ok(Some(items))
     }
+}
+
+/// An undecided item whose record holds a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldItem {
+    pub key: ItemKey,
+    /// 0 for none.
+    pub signature_id: i64,
+    pub amount: f64,
+    pub severity: i64,
+    pub since: Option<i32>,
+}
+
+impl HeldItem {
+    /// Its run and signature.
+    pub const fn kind(&self) -> (i64, i64) {
+        (self.key.run_no, self.signature_id)
+    }
+}
+
+/// The counts of items by run and signature.
+pub(super) fn counts_of(items: &[HeldItem]) -> Vec<SignatureCount> {
+    let mut counts: BTreeMap<(i64, i64), (u64, f64)> = BTreeMap::new();
+    for item in items {
+        let (items, sum) = counts.entry(item.kind()).or_default();
+        *items += 1;
+        *sum += item.amount;
+    }
+    let count = |((run_no, signature_id), (items, amount))| SignatureCount {
+        run_no,
+        signature_id,
+        items,
+        amount,
+    };
+    counts.into_iter().map(count).collect()
 }
 
 fn is_among(records: &[ItemKey], key: ItemKey) -> bool {

@@ -7,7 +7,7 @@
 //! proposed, samples) start from that table. What is left for row by row conditions is read until a page is full or
 //! there are no more rows, so that a page is never empty while items follow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::store::{MAX_FIELDS, SqlValue, breaks};
 
 use super::condition::{Where, joined};
 use super::counts::whole;
+use super::few::HeldItem;
 use super::{ReviewTables, read_key};
 
 /// Rows that are looked at in one statement where no index knows which ones match.
@@ -702,6 +703,9 @@ impl ReviewTables<'_> {
         severity: Severity,
         since: Days,
     ) -> Result<Vec<DayCount>, Problem> {
+        if let Some(items) = self.held_items(query)? {
+            return Ok(counts_by_day(&items, severity, since));
+        }
         let runs = self.runs_of_severity(query, severity)?;
         let mut counts = Vec::new();
         for section in self.sections(&runs)? {
@@ -734,6 +738,16 @@ impl ReviewTables<'_> {
         before: Option<i32>,
     ) -> Result<HashMap<(i64, i64), i32>, Problem> {
         let mut days = HashMap::new();
+        if let Some(items) = self.held_items(query)? {
+            for item in items {
+                let Some(since) = item.since else { continue };
+                if before.is_none_or(|day| since < day) {
+                    let first = days.entry(item.kind()).or_insert(since);
+                    *first = since.min(*first);
+                }
+            }
+            return Ok(days);
+        }
         for mut condition in self.row_conditions(query)? {
             // For the index of ages.
             condition.and("d.severity IN (1, 2, 3, 4)");
@@ -777,8 +791,8 @@ impl ReviewTables<'_> {
         {
             return self.count_aged(query, &Ages::new(ages));
         }
-        if let Some(counts) = self.count_held(query)? {
-            return Ok(counts.iter().map(|one| one.items).sum());
+        if let Some(items) = self.held_items(query)? {
+            return Ok(items.len() as u64);
         }
         let mut items = 0;
         for condition in self.row_conditions(query)? {
@@ -1459,6 +1473,21 @@ impl Where {
             }
         }
     }
+}
+
+/// Items of a severity whose breaks began within some days, by run, signature and first day.
+fn counts_by_day(items: &[HeldItem], severity: Severity, (first, last): Days) -> Vec<DayCount> {
+    let mut counts: BTreeMap<(i64, i64, i32), u64> = BTreeMap::new();
+    for item in items.iter().filter(|item| item.severity == i64::from(severity.code())) {
+        let Some(since) = item.since else { continue };
+        if first.is_none_or(|first| first <= since) && last.is_none_or(|last| since <= last) {
+            let (run_no, signature_id) = item.kind();
+            *counts.entry((run_no, signature_id, since)).or_default() += 1;
+        }
+    }
+    let count =
+        |((run_no, signature_id, since), items)| DayCount { run_no, signature_id, since, items };
+    counts.into_iter().map(count).collect()
 }
 
 /// Rows that are read in an order.

@@ -7,6 +7,7 @@ use recon::domain::review::policy::Amount;
 use recon::domain::review::{Action, Policy, Trigger};
 use recon::review::{
     AuditFilter, BulkCommit, BulkPreviewAsk, GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem,
+    Sla,
 };
 
 use super::fixture::{
@@ -265,6 +266,12 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
                     desk.groups(&ann, filter, GroupBy::Field, &PageAsk::default()).unwrap();
                 let count: u64 = groups.items.iter().map(|group| group.count).sum();
                 assert_eq!(count, expected.len() as u64, "{filter:?}");
+                let first = found.iter().map(|item| item.first_seen.clone()).min();
+                let shown = groups.items.iter().filter_map(|group| group.first_seen.clone()).min();
+                assert_eq!(shown, first, "{filter:?}");
+                let overdue = found.iter().filter(|item| item.sla == Sla::Overdue).count();
+                let late: u64 = groups.items.iter().map(|group| group.overdue).sum();
+                assert_eq!(late, overdue as u64, "{filter:?}");
             }
         }
     }
