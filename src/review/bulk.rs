@@ -137,7 +137,7 @@ impl Work<'_> {
             new_reason_code: code.map(str::to_owned),
             what_next: match weighed.len() {
                 1 => format!("One item. {people}"),
-                many => format!("{} items in one proposal. {people}", grouped(many)),
+                many => format!("{} items at once. {people}", grouped(many)),
             },
         })
     }

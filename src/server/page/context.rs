@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::coding::hex;
 use crate::domain::Instant;
-use crate::domain::review::{Permission, Permissions, Role};
+use crate::domain::review::{Action, Permission, Permissions, Role};
 use crate::review::people::{Principal, staffing};
 use crate::review::{Actor, Idempotency, PageAsk, ProposalDetail, Refusal, Review, Summary};
 use crate::server::App;
@@ -161,6 +161,9 @@ impl<'a> PageContext<'a> {
             None => super::check::title(proposal),
         };
         let text = match (word, proposal.state) {
+            (_, Applied) if proposal.action == Some(Action::Reject) => {
+                format!("Confirmed as break: {what}.")
+            }
             (_, Applied) => format!("Settled: {what}."),
             ("approved", Checked) => format!("Checked: {what}. An authorizer decides."),
             (_, Open) => format!("Proposed: {what}. A checker decides."),

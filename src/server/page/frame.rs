@@ -152,10 +152,13 @@ impl Frame {
     /// Entries, and whether each is the present one.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, bool)> {
         let (place, reports, people, work) = (self.place, self.reports, self.people, self.work);
+        let alone = self.alone();
         let mine = move |entry: &Entry| match entry.place {
             Screen::Reports => reports,
             Screen::People => people,
             Screen::Work => work,
+            // One user alone has nobody to check.
+            Screen::Check => !alone,
             _ => true,
         };
         ENTRIES.into_iter().filter(mine).map(move |entry| (entry, entry.place == place))
