@@ -30,6 +30,7 @@ pub mod run;
 pub mod scan;
 mod side;
 pub mod signature;
+pub mod teaching;
 mod time;
 pub mod time_format;
 pub mod value;

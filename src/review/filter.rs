@@ -26,6 +26,9 @@ pub enum QueueSort {
     /// Highest severity first.
     #[serde(rename = "severity")]
     Severity,
+    /// Those whose decision would teach a model most first: one page of undecided items, without a next one.
+    #[serde(rename = "teaches")]
+    Teaches,
 }
 
 /// How much of an item's time to decide is left.

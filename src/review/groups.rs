@@ -163,7 +163,7 @@ impl Together {
             QueueSort::Age => crate::store::read_time(&self.oldest).map_or(0, |at| at.seconds()),
             QueueSort::Severity => -i64::from(self.severity),
             QueueSort::ConfidenceDescending => cents(self.confidence * 100.0).saturating_neg(),
-            QueueSort::Confidence | QueueSort::AtRisk => {
+            QueueSort::Confidence | QueueSort::AtRisk | QueueSort::Teaches => {
                 i64::try_from(self.count).unwrap_or(i64::MAX).saturating_neg()
             }
         }

@@ -30,6 +30,7 @@ mod saved;
 mod search;
 mod security;
 mod summary;
+mod teaching;
 mod trace;
 mod trail;
 mod views;

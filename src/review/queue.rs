@@ -330,6 +330,8 @@ impl Wanted {
             QueueSort::Severity if blind => ItemOrder::SeverityAndNumber,
             QueueSort::Severity => ItemOrder::Severity,
             QueueSort::Age => ItemOrder::Age,
+            // What teaches is asked about what waits for a decision, and not searched.
+            QueueSort::Teaches => ItemOrder::Number,
         }
     }
 }
@@ -567,6 +569,9 @@ impl Work<'_> {
     ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
         if wanted.text.is_some() && !wanted.query.samples {
             return self.searched(wanted, at, limit);
+        }
+        if sort == QueueSort::Teaches && wanted.query.waits() && !wanted.query.samples {
+            return Ok((self.teaching(wanted, limit)?, None));
         }
         self.tables.page(&wanted.query, wanted.order(sort), at, limit)
     }

@@ -111,6 +111,7 @@ impl Call<'_> {
             Some("amount") => QueueSort::Amount,
             Some("at_risk") => QueueSort::AtRisk,
             Some("severity") => QueueSort::Severity,
+            Some("teaches") => QueueSort::Teaches,
             _ => QueueSort::Confidence,
         };
         PageAsk {

@@ -28,7 +28,11 @@ pub fn describe(route: Route) -> Route {
             )
             .takes(filters())
             .takes(paging())
-            .takes([sort()])
+            .takes([Parameter::query(
+                "sort",
+                "Sort order. `teaches` gives one page: the undecided items whose decision would teach a model most",
+                Kind::One(SORTS.into_iter().chain(["teaches"]).collect()),
+            )])
             .list::<ReviewItem>(200, "Items, as a bare list. `Link` names the next page")
             .paged(),
         "queue_export" => route
@@ -138,12 +142,11 @@ pub fn paging() -> [Parameter; 3] {
     [Parameter::limit(), Parameter::cursor(), count]
 }
 
+/// The orders of a list with several pages.
+const SORTS: [&str; 6] = ["confidence", "-confidence", "age", "amount", "at_risk", "severity"];
+
 fn sort() -> Parameter {
-    Parameter::query(
-        "sort",
-        "Sort order",
-        Kind::One(vec!["confidence", "-confidence", "age", "amount", "at_risk", "severity"]),
-    )
+    Parameter::query("sort", "Sort order", Kind::One(SORTS.to_vec()))
 }
 
 /// Filters of lists of items.

@@ -1,12 +1,8 @@
 //! `recon train --ask`: the undecided differences whose decision would teach most.
 //!
-//! What a decision teaches grows with how unsure the machine is about a difference, and with how many
-//! undecided ones look like it. Differences look alike if field, kind and every yes-or-no feature are the
-//! same. Each group gets places by the fourth root of its doubt, divided by the decisions it gets already
-//! (D'Hondt): a large group is asked about more often, but variety teaches more than repetition. In
-//! simulations (`benches/learn`) the doubt itself or its square root taught less.
+//! Differences look alike if field, kind and every yes-or-no feature are the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -15,6 +11,7 @@ use crate::attribute::model::Model;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::progress::Unit;
 use crate::domain::run::IdClass;
+use crate::domain::teaching::{Alike, places};
 use crate::domain::{PerSide, Stage, Status, key};
 use crate::pipeline::machine::{read_model, run_context};
 use crate::pipeline::walk::walk;
@@ -158,37 +155,21 @@ fn looks(field: &str, row: &[f32]) -> Vec<u8> {
     field.bytes().chain([0xff]).chain(flags).collect()
 }
 
-/// Gives each place to the group that is worth most after the decisions it gets already.
+/// Gives the places to the differences of the groups.
 fn choose(groups: Vec<Group>, count: usize) -> Vec<Asked> {
-    type Kept = std::vec::IntoIter<(f64, u64, Asked)>;
-    let mut waiting: BTreeMap<usize, (f64, Kept)> = BTreeMap::new();
-    let mut totals = Vec::new();
-    for (at, mut group) in groups.into_iter().enumerate() {
+    let mut sizes = Vec::new();
+    let mut waiting = Vec::new();
+    for mut group in groups {
         group.tidy();
-        totals.push((group.alike, group.doubt));
-        waiting.insert(at, (1.0, group.kept.into_iter()));
+        sizes.push((group.alike, Alike { doubt: group.doubt, most: group.kept.len() }));
+        waiting.push(group.kept.into_iter());
     }
-    let mut chosen = Vec::new();
-    while chosen.len() < count {
-        let best = waiting
-            .iter()
-            .max_by(|(a, left), (b, right)| {
-                let worth = |at: usize, places: f64| totals[at].1.powf(0.25) / places;
-                worth(**a, left.0).total_cmp(&worth(**b, right.0)).then(b.cmp(a))
-            })
-            .map(|(at, _)| *at);
-        let Some(at) = best else { break };
-        let Some((places, kept)) = waiting.get_mut(&at) else { break };
-        *places += 1.0;
-        match kept.next() {
-            Some((_, _, asked)) => {
-                let (alike, doubt) = totals[at];
-                chosen.push(Asked { alike, doubt, ..asked });
-            }
-            None => drop(waiting.remove(&at)),
-        }
-    }
-    chosen
+    let worth: Vec<Alike> = sizes.iter().map(|(_, worth)| *worth).collect();
+    let next = |at: usize| {
+        let (alike, Alike { doubt, .. }) = sizes[at];
+        waiting[at].next().map(|(_, _, asked)| Asked { alike, doubt, ..asked })
+    };
+    places(&worth, count).into_iter().filter_map(next).collect()
 }
 
 #[cfg(test)]

@@ -36,13 +36,14 @@ pub struct Listing {
     pub unknown: Option<String>,
 }
 
-const SORTS: [(&str, QueueSort); 6] = [
+const SORTS: [(&str, QueueSort); 7] = [
     ("confidence", QueueSort::Confidence),
     ("-confidence", QueueSort::ConfidenceDescending),
     ("age", QueueSort::Age),
     ("amount", QueueSort::Amount),
     ("at_risk", QueueSort::AtRisk),
     ("severity", QueueSort::Severity),
+    ("teaches", QueueSort::Teaches),
 ];
 
 /// Filters: their names are those of the API.

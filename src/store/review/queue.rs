@@ -393,7 +393,7 @@ fn holds(dialect: Dialect, record: &str, text: &str, at: usize) -> String {
 
 impl ItemQuery {
     /// Whether it is about what waits for a decision.
-    pub(super) fn waits(&self) -> bool {
+    pub fn waits(&self) -> bool {
         self.status == Some(Status::Unknown) && !self.with_later
     }
 

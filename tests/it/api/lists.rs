@@ -405,6 +405,10 @@ fn filters_tell_how_many_items_each_value_leaves() {
     );
     assert_eq!(put.status, 200, "{}", put.text());
     let page = house.person("ann").get("/review/queue").text().to_string();
+    // What would teach most is a list of its own, for those who decide.
+    assert!(page.contains("sort=teaches") && page.contains("Teaches most"), "{page}");
+    let teaches = house.person("ann").get("/review/queue?view=items&sort=teaches");
+    assert!(teaches.status == 200 && teaches.text().contains("would teach a model most"));
     for option in ["me (1)".to_owned(), format!("nobody ({})", all - 1), format!("in time ({all})")]
     {
         assert!(page.contains(&option), "no “{option}”: {page}");

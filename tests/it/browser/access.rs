@@ -35,6 +35,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
         "/review",
         "/review/queue",
         "/review/queue?view=items",
+        "/review/queue?view=items&sort=teaches",
         "/review/queue?q=nothing+is+like+it",
         "/review/queue?status=PENDING&view=items",
         "/review/check?list=to_check",

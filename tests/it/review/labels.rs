@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use recon::domain::review::Action;
 use recon::review::{
-    BulkCommit, BulkPreviewAsk, CommandResult, PageAsk, ProposalFilter, Refusal, RefusalKind,
-    Reopen, Resolve, Review,
+    BulkCommit, BulkPreviewAsk, CommandResult, PageAsk, ProposalFilter, QueueFilter, QueueSort,
+    Refusal, RefusalKind, Reopen, Resolve, Review,
 };
 use recon::store::{Store, training, transact};
 
@@ -16,6 +16,36 @@ use crate::store::{Place, told_to_both};
 told_to_both! {
     labels_are_what_the_tables_hold,
     one_person_alone_teaches_only_if_asked,
+    the_queue_names_what_would_teach_most,
+}
+
+fn the_queue_names_what_would_teach_most(place: &Place) {
+    let store = place.open();
+    let stage = office(false);
+    let desk = stage.desk(&*store);
+    let ann = stage.actor("ann");
+    let guess = |reason, confidence| Given { reason, confidence, ..GUESS };
+    // Many that recon is rather sure of, one of them less, and two that it knows nothing about.
+    let mut given = vec![guess("ROUNDING", 0.9); 30];
+    given[20].confidence = 0.6;
+    given.extend([CLUELESS, CLUELESS, SETTLED]);
+    let run = stock(&*store, "fx", &given);
+    let named = |limit| -> Vec<String> {
+        let ask = PageAsk { limit: Some(limit), sort: QueueSort::Teaches, ..PageAsk::default() };
+        let page = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap();
+        assert!(page.next.is_none(), "one page");
+        page.items.into_iter().map(|item| item.attribution_id).collect()
+    };
+    let id = |record| item_id(run, record);
+    // The largest doubt comes first, the least sure of each group first, and no group gets every place.
+    assert_eq!(named(3), [id(21), id(31), id(1)]);
+    assert_eq!(named(200).len(), 18, "sixteen of a group are enough");
+    desk.resolve(&ann, &super::fixture::override_(&id(31), "ROUNDING")).unwrap();
+    assert_eq!(named(2), [id(21), id(32)], "decided ones are not asked for");
+    // Another list keeps its own order.
+    let settled = QueueFilter { status: Some("ACCEPTED".to_owned()), ..QueueFilter::default() };
+    let ask = PageAsk { sort: QueueSort::Teaches, ..PageAsk::default() };
+    assert_eq!(desk.queue(&ann, &settled, &ask).unwrap().items.len(), 1);
 }
 
 /// Pseudorandom numbers, the same every time.

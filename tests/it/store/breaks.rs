@@ -625,7 +625,7 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
                     -item.amount_abs.as_ref().map_or(0.0, |text| text.parse().unwrap())
                 }
                 QueueSort::Severity => -f64::from(u8::from(item.severity == "HIGH")),
-                QueueSort::Age => 0.0,
+                QueueSort::Age | QueueSort::Teaches => 0.0,
             })
             .collect();
         assert!(keys.is_sorted(), "{sort:?} {keys:?}");

@@ -360,7 +360,8 @@ fn exports(listing: &Listing) -> Vec<(String, &'static str)> {
     let address = |format: &str| {
         let mut pairs: Vec<(&str, &str)> =
             texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        if listing.sort != review::QueueSort::default() {
+        let is_of_all = listing.sort != review::QueueSort::Teaches;
+        if is_of_all && listing.sort != review::QueueSort::default() {
             pairs.push(("sort", listing.sort_word()));
         }
         pairs.push(("format", format));
@@ -437,6 +438,9 @@ fn about(answers: &Data<'_>) -> String {
         Some("REJECTED") => {
             "To be corrected at the source. The files below are the action list, with owner and due date."
         }
+        _ if teaches(answers.listing) => {
+            "The decisions that would teach a model most: recon is unsure of them, and many others look alike."
+        }
         _ => "",
     };
     if !said.is_empty() {
@@ -457,6 +461,11 @@ fn about(answers: &Data<'_>) -> String {
         }
         None => format!("{all} {verb} a decision. Similar ones can be decided together."),
     }
+}
+
+/// The list of what to decide next so that a model learns.
+fn teaches(listing: &Listing) -> bool {
+    listing.items && listing.sort == review::QueueSort::Teaches
 }
 
 fn waiting(summary: &Summary) -> u64 {
@@ -496,7 +505,8 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
             change(&mut listing.filter);
         }
     };
-    let to_decide = status == "UNKNOWN" && !mine && !overdue && !back && !samples;
+    let teaches = teaches(answers.listing);
+    let to_decide = status == "UNKNOWN" && !mine && !overdue && !back && !samples && !teaches;
     let mut tabs = vec![
         tab(
             "To decide",
@@ -550,6 +560,13 @@ fn tabs(answers: &Data<'_>) -> Vec<Tab> {
             &items(|filter| filter.status = Some("REJECTED".into())),
         ),
     ];
+    if answers.search.is_none() && (answers.may_decide && waiting(summary) > 0 || teaches) {
+        let list = tab("Teaches most", "", (0, None), teaches, &|listing| {
+            listing.items = true;
+            listing.sort = review::QueueSort::Teaches;
+        });
+        tabs.insert(1, Tab { count: None, ..list });
+    }
     // Only makers take items.
     tabs.retain(|tab| tab.name != "Mine" || answers.may_decide || mine);
     if (samples || summary.samples > 0) && answers.search.is_none() {
@@ -647,6 +664,7 @@ fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
     ];
     let by_default = if listing.items {
         orders.insert(3, ("at_risk", "largest amount × chance of staying first"));
+        orders.push(("teaches", "what teaches a model most first"));
         "lowest confidence first"
     } else {
         "largest first"
@@ -727,6 +745,14 @@ fn nothing(answers: &Data<'_>) -> List {
         return List::Empty {
             title: "Nothing here".to_owned(),
             text: "No difference matches. Others await a decision.".to_owned(),
+            links: vec![("/review/queue".to_owned(), "The whole queue".to_owned())],
+        };
+    }
+    if teaches(answers.listing) && waiting(summary) > 0 {
+        return List::Empty {
+            title: "Nothing to name".to_owned(),
+            text: "Suggestions are hidden until the maker has chosen, and this order would tell how sure they are."
+                .to_owned(),
             links: vec![("/review/queue".to_owned(), "The whole queue".to_owned())],
         };
     }
