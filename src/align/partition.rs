@@ -38,6 +38,7 @@ impl BlockRows {
     }
 
     /// Adds a row.
+    #[inline]
     pub fn push(&mut self, row: &RowRef<'_>) {
         row.push(&mut self.bytes);
         // A block is far smaller than 4 GiB.

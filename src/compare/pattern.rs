@@ -246,48 +246,67 @@ fn numbers(pairs: &[Typed<Decimal>]) -> Option<Found> {
 /// One side has the numbers of the other in fewer digits. Values that have no more digits agree and say nothing, so
 /// half of all pairs suffice.
 fn rounded(pairs: &[Typed<Decimal>], side: Side) -> Option<Found> {
-    UNITS.iter().find_map(|(coefficient, scale)| {
+    let with_levels: Vec<Typed<Leveled>> = pairs.iter().map(Typed::leveled).collect();
+    UNITS.iter().enumerate().find_map(|(level, (coefficient, scale))| {
         let unit = Decimal::new(*coefficient, *scale)?;
-        let is_finer = |pair: &Typed<Decimal>| !is_multiple(*pair.side(side.other()), unit);
-        let near = |pair: &Typed<Decimal>| {
-            let away = pair.b.checked_sub(pair.a)?.abs();
-            is_multiple(*pair.side(side), unit).then_some(away)
+        let is_finer = |pair: &Typed<Leveled>| pair.side(side.other()).level <= level;
+        let near = |pair: &Typed<Leveled>| {
+            let is_multiple = pair.side(side).level > level;
+            is_multiple.then(|| Some(pair.b.number.checked_sub(pair.a.number)?.abs())).flatten()
         };
-        let is_rounded = |pair: &Typed<Decimal>| {
+        let is_rounded = |pair: &Typed<Leveled>| {
             let twice = near(pair).and_then(|away| away.checked_mul(Decimal::new(2, 0)?));
             twice.is_some_and(|twice| twice <= unit)
         };
-        let is_cut = |pair: &Typed<Decimal>| {
-            let is_less = pair.side(side).abs() <= pair.side(side.other()).abs();
+        let is_cut = |pair: &Typed<Leveled>| {
+            let is_less = pair.side(side).number.abs() <= pair.side(side.other()).number.abs();
             is_less && near(pair).is_some_and(|away| away < unit)
         };
-        let found = shared(pairs, Pattern::Rounded(side, unit), is_finer, is_rounded)
-            .or_else(|| shared(pairs, Pattern::CutTo(side, unit), is_finer, is_cut))?;
+        let found = shared(&with_levels, Pattern::Rounded(side, unit), is_finer, is_rounded)
+            .or_else(|| shared(&with_levels, Pattern::CutTo(side, unit), is_finer, is_cut))?;
         (found.alike * 2 >= pairs.len()).then_some(found)
     })
+}
+
+/// A number, and how many of [`UNITS`] from the first it is a multiple of: a multiple of one is a multiple of all before.
+struct Leveled {
+    number: Decimal,
+    level: usize,
+}
+
+impl Leveled {
+    fn new(number: Decimal) -> Self {
+        let is_multiple_of = |(coefficient, scale): &(i128, u8)| {
+            Decimal::new(*coefficient, *scale).is_some_and(|unit| is_multiple(number, unit))
+        };
+        Self { number, level: UNITS.iter().take_while(|unit| is_multiple_of(unit)).count() }
+    }
+}
+
+impl Typed<Decimal> {
+    fn leveled(&self) -> Typed<Leveled> {
+        Typed { a: Leveled::new(self.a), b: Leveled::new(self.b), differs: self.differs }
+    }
 }
 
 /// What is rounded to, from the finest: coefficient and scale.
 const UNITS: [(i128, u8); 10] =
     [(1, 4), (1, 3), (1, 2), (5, 2), (1, 1), (5, 1), (1, 0), (10, 0), (100, 0), (1_000, 0)];
 
-/// Whether a number is a multiple of a unit.
+/// Whether a number is a multiple of one of [`UNITS`].
 fn is_multiple(number: Decimal, unit: Decimal) -> bool {
-    let scale = number.scale().max(unit.scale());
-    let zeros = |number: Decimal| u32::from(scale - number.scale());
-    // Division of 128 bits takes ten times as long.
-    let narrow = |number: Decimal| {
-        let coefficient = i64::try_from(number.coefficient()).ok()?;
-        coefficient.checked_mul(10i64.checked_pow(zeros(number))?)
+    let (written, coefficient) = (number.coefficient(), unit.coefficient());
+    let Some(zeros) = number.scale().checked_sub(unit.scale()) else {
+        // Remainders are less than the unit, so that nothing overflows.
+        let shift = 10i128.pow(u32::from(unit.scale() - number.scale()));
+        return coefficient == 1 || written % coefficient * shift % coefficient == 0;
     };
-    if let (Some(number), Some(unit)) = (narrow(number), narrow(unit)) {
-        return number % unit == 0;
-    }
-    let whole =
-        |number: Decimal| number.coefficient().checked_mul(10i128.checked_pow(zeros(number))?);
-    match (whole(number), whole(unit)) {
-        (Some(number), Some(unit)) => number % unit == 0,
-        _ => false,
+    // At most 28 zeros and three digits.
+    let unit = coefficient * 10i128.pow(zeros.into());
+    // Division of 128 bits takes ten times as long.
+    match (i64::try_from(written), i64::try_from(unit)) {
+        (Ok(written), Ok(unit)) => written % unit == 0,
+        _ => written % unit == 0,
     }
 }
 
@@ -619,7 +638,11 @@ mod tests {
             ("0.00001", (1, 4), false),
             ("100000000000000000000000.5", (5, 1), true),
             ("100000000000000000000000.25", (5, 1), false),
-            ("99999999999999999999999999999999999999", (1, 4), false),
+            ("99999999999999999999999999999999999999", (1, 4), true),
+            ("99999999999999999999999999999999999999", (5, 2), true),
+            ("99999999999999999999999999999999999999", (10, 0), false),
+            ("99999999999999999999999999999999999990", (10, 0), true),
+            ("0.0000000000000000000000000001", (1_000, 0), false),
         ] {
             let unit = Decimal::new(unit.0, unit.1).unwrap();
             assert_eq!(is_multiple(number.parse().unwrap(), unit), expected, "{number} {unit}");

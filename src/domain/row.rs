@@ -37,7 +37,15 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Reads an unsigned LEB128 integer at the start of `bytes`: the value and its length.
+#[inline]
 pub fn read_varint(bytes: &[u8]) -> (u64, usize) {
+    match bytes.first() {
+        Some(byte) if *byte < 0x80 => (u64::from(*byte), 1),
+        _ => read_long_varint(bytes),
+    }
+}
+
+fn read_long_varint(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
     for (at, byte) in bytes.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * at);
@@ -101,12 +109,16 @@ const fn bytes_of(value: i64) -> usize {
 }
 
 /// Reads a number from its low bytes.
+#[inline]
 fn read_short_i64(bytes: &[u8]) -> i64 {
-    let negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
-    let mut all = if negative { [0xff; 8] } else { [0; 8] };
-    let length = bytes.len().min(8);
-    all[..length].copy_from_slice(&bytes[..length]);
-    i64::from_le_bytes(all)
+    let mut value = match bytes.last() {
+        Some(last) if last & 0x80 != 0 => -1,
+        _ => 0,
+    };
+    for byte in bytes.iter().rev() {
+        value = value << 8 | i64::from(*byte);
+    }
+    value
 }
 
 fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {
@@ -173,10 +185,11 @@ fn pack_uuid(text: &[u8]) -> Option<(u8, [u8; 16])> {
 }
 
 /// The 36 characters of a packed UUID.
+#[inline]
 fn unpack_uuid(bytes: &[u8], pairs: &[[u8; 2]; 256]) -> [u8; 36] {
     let mut text = [b'-'; 36];
     for (byte, at) in bytes.iter().zip(PAIRS) {
-        text[at..at + 2].copy_from_slice(&pairs[usize::from(*byte)]);
+        [text[at], text[at + 1]] = pairs[usize::from(*byte)];
     }
     text
 }
@@ -264,16 +277,19 @@ fn unpacked<'b>(body: &[u8], pairs: &[[u8; 2]; 256], buffer: &'b mut TextBuffer)
     Cell::Text(std::str::from_utf8(buffer).unwrap_or_default())
 }
 
+#[inline]
 fn decimal_of<'a>(scale: Option<&u8>, coefficient: i128) -> Cell<'a> {
     Decimal::new(coefficient, scale.copied().unwrap_or_default()).map_or(Cell::Null, Cell::Decimal)
 }
 
+#[inline]
 fn text_of(body: &[u8]) -> &str {
     let (_, start) = read_varint(body);
     // Only `push_cell` writes these bytes, and it is given a `&str`.
     std::str::from_utf8(body.get(start..).unwrap_or_default()).unwrap_or_default()
 }
 
+#[inline]
 fn read_i32(bytes: &[u8], at: usize) -> i32 {
     bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_le_bytes)
 }
@@ -330,6 +346,14 @@ impl<'a> Iterator for Cells<'a> {
         let (cell, rest) = self.0.split_at(length.min(self.0.len()));
         self.0 = rest;
         Some(RawCell(cell))
+    }
+
+    #[inline]
+    fn nth(&mut self, n: usize) -> Option<RawCell<'a>> {
+        for _ in 0..n {
+            self.next()?;
+        }
+        self.next()
     }
 }
 

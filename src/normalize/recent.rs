@@ -4,7 +4,7 @@
 //! A direct-mapped table: each input has one slot, and a later input replaces an earlier one. So
 //! memory is bounded, and a column of few values touches few slots.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
@@ -56,7 +56,9 @@ impl Recent {
     /// [`keep`](Self::keep) it.
     #[inline]
     pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<u8, Slot> {
-        let hash = self.hasher.hash_one(input);
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(input);
+        let hash = hasher.finish();
         self.looked += 1;
         let slot = &self.slots[hash as usize % SLOTS];
         let (middle, end) = (HEAD + usize::from(slot[1]), HEAD + usize::from(slot[2]));
@@ -73,6 +75,7 @@ impl Recent {
     }
 
     /// Keeps the `result` and at most seven `flags` for `input`, if they are short enough.
+    #[inline]
     pub(super) fn keep(&mut self, slot: Slot, input: &[u8], result: &[u8], flags: u8) {
         let (middle, end) = (HEAD + input.len(), HEAD + input.len() + result.len());
         if end > SLOT {

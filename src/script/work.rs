@@ -66,8 +66,10 @@ pub(super) fn begin() {
 
 /// Charges work to the present call.
 pub(super) fn charge(units: usize) -> CallResult<()> {
-    let done = DONE.get().saturating_add(units as u64);
-    DONE.set(done);
+    let done = DONE.with(|done| {
+        done.set(done.get().saturating_add(units as u64));
+        done.get()
+    });
     if done > MAX_WORK {
         return Err(EvalAltResult::ErrorTooManyOperations(Position::NONE).into());
     }
@@ -161,10 +163,13 @@ pub(super) fn register(engine: &mut Engine) {
         Ok(None)
     });
     engine.on_progress(|number| {
-        let (before, last) = OPERATIONS.get();
-        // Within a closure Rhai counts in a copy, which it throws away.
-        let done = before + if number == last + 1 { 1 } else { CLOSURE };
-        OPERATIONS.set((done, number));
+        let (before, done) = OPERATIONS.with(|operations| {
+            let (before, last) = operations.get();
+            // Within a closure Rhai counts in a copy, which it throws away.
+            let done = before + if number == last + 1 { 1 } else { CLOSURE };
+            operations.set((done, number));
+            (before, done)
+        });
         if done > MAX_OPERATIONS {
             return Some(Dynamic::TRUE);
         }

@@ -1,9 +1,10 @@
 //! The OpenAPI document, and Swagger UI for it from files inside the program.
 
-use std::io::Read;
-use std::sync::{Arc, OnceLock};
+use std::io::{Cursor, Read};
 
-use utoipa_swagger_ui::Config;
+use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+use zip::result::ZipResult;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::call::Call;
 use super::error::Denied;
@@ -68,39 +69,101 @@ pub fn file(call: &Call<'_>) -> Result<Response, Denied> {
     served(call, call.path("file"))
 }
 
-fn config() -> Arc<Config<'static>> {
-    static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
-    let made = || {
-        // Otherwise the page would load a badge from an external validator.
-        Arc::new(Config::from("/openapi.json").validator_url("none").display_operation_id(true))
-    };
-    Arc::clone(CONFIG.get_or_init(made))
-}
+/// Swagger UI with the document as its page. Without `validatorUrl` it would load a badge from an external validator.
+const INITIALIZER: &str = r##"window.onload = () => {
+  window.ui = SwaggerUIBundle({
+    url: "/openapi.json",
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    displayOperationId: true,
+    validatorUrl: "none",
+    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+  });
+};
+"##;
 
 fn served(call: &Call<'_>, name: &str) -> Result<Response, Denied> {
-    let found = utoipa_swagger_ui::serve(name, config())
+    let content_type = match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "png" => "image/png",
+        _ => return Err(Denied::not_found()),
+    };
+    if name == "swagger-initializer.js" {
+        return Ok(with_headers(Response::with_body(
+            200,
+            content_type,
+            INITIALIZER.as_bytes().to_vec(),
+        )));
+    }
+    let (bytes, is_gzip) = vendored(name)
         .map_err(|error| Denied::internal(error.to_string()))?
         .ok_or_else(Denied::not_found)?;
-    let mut content_type = found.content_type;
-    if content_type.starts_with("text/") && !content_type.contains("charset") {
-        content_type.push_str("; charset=utf-8");
-    }
-    let zipped = found.gzpipped;
     let accepted = call.request.headers.accepts_gzip();
-    let mut response = if zipped && !accepted {
+    let mut response = if is_gzip && !accepted {
         let mut plain = Vec::new();
-        flate2::read::GzDecoder::new(&*found.bytes)
+        flate2::read::GzDecoder::new(&*bytes)
             .read_to_end(&mut plain)
             .map_err(|error| Denied::internal(error.to_string()))?;
-        Response::with_body(200, &content_type, plain)
+        Response::with_body(200, content_type, plain)
     } else {
-        Response::with_body(200, &content_type, found.bytes.into_owned())
+        Response::with_body(200, content_type, bytes)
     };
-    if zipped && accepted {
+    if is_gzip && accepted {
         response.set("content-encoding", "gzip");
     }
-    Ok(response
+    Ok(with_headers(response))
+}
+
+fn with_headers(response: Response) -> Response {
+    response
         .header("content-security-policy", POLICY)
         .header("vary", "Accept-Encoding")
-        .header("cache-control", "no-cache"))
+        .header("cache-control", "no-cache")
+}
+
+/// A file of Swagger UI, and whether it is gzip (RFC 1952): the bytes as they are deflated in the archive, with gzip's
+/// header and trailer.
+fn vendored(name: &str) -> ZipResult<Option<(Vec<u8>, bool)>> {
+    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
+    let is_wanted = |path: &str| {
+        path.split_once('/').and_then(|(_, path)| path.strip_prefix("dist/")) == Some(name)
+    };
+    let names = (0..archive.len()).map(|index| (index, archive.name_for_index(index)));
+    let found = names
+        .filter_map(|(index, name)| Some((index, name?.ok()?)))
+        .find_map(|(index, path)| is_wanted(&path).then_some(index));
+    let Some(index) = found else { return Ok(None) };
+    let mut file = archive.by_index_raw(index)?;
+    let is_deflated = file.compression() == CompressionMethod::Deflated;
+    let mut bytes = Vec::new();
+    if is_deflated {
+        bytes.extend([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    }
+    file.read_to_end(&mut bytes)?;
+    if is_deflated {
+        bytes.extend(file.crc32().to_le_bytes());
+        // The size modulo 2^32 (RFC 1952, section 2.3.1).
+        bytes.extend(&file.size().to_le_bytes()[..4]);
+    }
+    Ok(Some((bytes, is_deflated)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deflated_files_of_the_archive_are_valid_gzip() {
+        for name in ["index.html", "swagger-ui-bundle.js", "swagger-ui.css"] {
+            let (bytes, is_gzip) = vendored(name).unwrap().unwrap();
+            let mut plain = Vec::new();
+            flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain).unwrap();
+            assert!(is_gzip && plain.len() > 500, "{name}");
+        }
+        let (picture, is_gzip) = vendored("favicon-16x16.png").unwrap().unwrap();
+        assert!(!is_gzip && picture.starts_with(b"\x89PNG"));
+        assert!(vendored("no-such.js").unwrap().is_none());
+    }
 }

@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ureq", &["server/notify"]),
     ("hmac", &["server/notify"]),
     ("percent_encoding", &["coding"]),
-    ("utoipa_swagger_ui", &["server/docs"]),
+    ("utoipa_swagger_ui_vendored", &["server/docs"]),
     ("rusqlite", &["database", "store", "source/sql"]),
     ("postgres", &["database", "store", "source/sql"]),
     ("calamine", &["source/excel"]),
@@ -68,7 +68,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("arrow_array", &["exchange", "source/stream"]),
     ("arrow_ipc", &["exchange"]),
     ("arrow_schema", &["exchange", "source/stream"]),
-    ("zip", &["source/excel", "source/input"]),
+    ("zip", &["source/excel", "source/input", "server/docs"]),
     ("glob", &["source/input"]),
 ];
 
@@ -356,7 +356,7 @@ fn sql_is_in_the_store_alone() {
 
 /// Everybody who builds recon compiles each of them: raise the limit only with a reason in the
 /// commit.
-const MOST_PACKAGES: usize = 408;
+const MOST_PACKAGES: usize = 404;
 
 #[test]
 fn a_new_package_is_a_decision() {
