@@ -23,19 +23,36 @@ use crate::diagnostic::{Code, Place, Problem};
 struct Node {
     number: usize,
     column: Option<usize>,
-    children: HashMap<String, Node>,
+    /// In the order in which the file first has them.
+    children: Vec<(String, Node)>,
+    positions: HashMap<String, usize>,
 }
 
 impl Node {
     fn add(&mut self, path: &str, column: usize, nodes: &mut usize) {
         let mut node = self;
         for name in parts(path) {
-            node = node.children.entry(name).or_insert_with(|| {
+            let at = *node.positions.entry(name.clone()).or_insert_with(|| {
                 *nodes += 1;
-                Node { number: *nodes, ..Node::default() }
+                node.children.push((name, Node { number: *nodes, ..Node::default() }));
+                node.children.len() - 1
             });
+            node = &mut node.children[at].1;
         }
         node.column = Some(column);
+    }
+
+    /// The child of this name, and its position. Objects mostly have their members in the same order, and comparing
+    /// with the `expected` child takes less time than hashing the name.
+    #[inline]
+    fn child(&self, name: &str, expected: usize) -> Option<(usize, &Self)> {
+        if let Some((own, node)) = self.children.get(expected)
+            && own == name
+        {
+            return Some((expected, node));
+        }
+        let at = *self.positions.get(name)?;
+        Some((at, &self.children.get(at)?.1))
     }
 }
 
@@ -47,8 +64,10 @@ pub(super) struct JsonParser {
     columns: usize,
     nodes: usize,
     root: Node,
-    /// The columns that are wanted, and whether a row had them.
-    wanted: Vec<(usize, String, AtomicBool)>,
+    /// The columns that are wanted.
+    wanted: Vec<(usize, String)>,
+    /// Whether a row had the column.
+    had: Vec<AtomicBool>,
     /// Whether rows were rejected, and whether any was not.
     has_bad: AtomicBool,
     has_good: AtomicBool,
@@ -72,7 +91,7 @@ impl JsonParser {
             .iter()
             .filter_map(|name| {
                 let at = columns.iter().position(|column| column == name)?;
-                Some((at, name.clone(), AtomicBool::new(false)))
+                Some((at, name.clone()))
             })
             .collect();
         Self {
@@ -83,6 +102,7 @@ impl JsonParser {
             nodes: nodes + 1,
             root,
             wanted,
+            had: columns.iter().map(|_| AtomicBool::new(false)).collect(),
             has_bad: AtomicBool::new(false),
             has_good: AtomicBool::new(false),
             wrong: Mutex::new(None),
@@ -112,7 +132,7 @@ impl JsonParser {
         fields.spans.resize(self.columns, Span::NULL);
         fields.scratch.clear();
         seen.next();
-        let mut walk = Walk { text, fields, seen, had: &self.wanted };
+        let mut walk = Walk { text, fields, seen, had: &self.had };
         let wrong = |error: &serde_json::Error| Fault {
             code: Code::BadJsonRow,
             message: in_words(error, text),
@@ -226,8 +246,10 @@ impl RowParser for JsonParser {
                 Ok(Vec::new())
             }
             None => {
-                let missing = self.wanted.iter().filter(|(.., had)| !had.load(Ordering::Relaxed));
-                Ok(missing.map(|(_, name, _)| name.clone()).collect())
+                let had =
+                    |at: usize| self.had.get(at).is_some_and(|had| had.load(Ordering::Relaxed));
+                let missing = self.wanted.iter().filter(|(at, _)| !had(*at));
+                Ok(missing.map(|(_, name)| name.clone()).collect())
             }
         }
     }
@@ -256,7 +278,7 @@ struct Walk<'w> {
     text: &'w str,
     fields: &'w mut Fields,
     seen: &'w mut Seen,
-    had: &'w [(usize, String, AtomicBool)],
+    had: &'w [AtomicBool],
 }
 
 impl Walk<'_> {
@@ -278,10 +300,10 @@ impl Walk<'_> {
     }
 
     fn cell(&mut self, raw: &str, column: usize) -> Result<(), serde_json::Error> {
-        for (_, _, had) in self.had.iter().filter(|(at, ..)| *at == column) {
-            if !had.load(Ordering::Relaxed) {
-                had.store(true, Ordering::Relaxed);
-            }
+        if let Some(had) = self.had.get(column)
+            && !had.load(Ordering::Relaxed)
+        {
+            had.store(true, Ordering::Relaxed);
         }
         let within = |part: &str| {
             let start = part.as_ptr().addr() - self.text.as_ptr().addr();
@@ -361,12 +383,13 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut others = Others::default();
+        let (mut others, mut expected) = (Others::default(), 0);
         while let Some(name) = members.next_key::<Name<'de>>()? {
             let name = name.0;
             let twice = || A::Error::custom(format!("the name `{name}` is there twice"));
-            match self.node.children.get(name.as_ref()) {
-                Some(node) => {
+            match self.node.child(name.as_ref(), expected) {
+                Some((at, node)) => {
+                    expected = at + 1;
                     let raw = members.next_value::<&RawValue>()?;
                     if !self.walk.seen.is_first(node) {
                         return Err(twice());
@@ -387,7 +410,7 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
         let mut at = 0usize;
         while let Some(raw) = values.next_element::<&RawValue>()? {
-            if let Some(node) = self.node.children.get(at.to_string().as_str()) {
+            if let Some((_, node)) = self.node.child(at.to_string().as_str(), at) {
                 self.walk.take(raw.get(), node).map_err(A::Error::custom)?;
             }
             at += 1;
