@@ -55,7 +55,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Told", try_from = "Told")]
 pub struct Problem {
@@ -63,7 +62,6 @@ pub struct Problem {
     /// Its row of the error catalogue.
     pub code: Code,
     pub message: String,
-    /// Where.
     pub place: Option<Box<Place>>,
     /// What to do, if known.
     pub help: Option<String>,

@@ -60,7 +60,6 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// The texts of files by their paths.
 pub type Texts = BTreeMap<PathBuf, String>;
 
 /// How the texts that a configuration names travel to another machine.

@@ -167,7 +167,6 @@ impl Partitions {
         }
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.partitions.len()
     }

@@ -22,13 +22,11 @@ pub struct BlockRows {
 }
 
 impl BlockRows {
-    /// Forgets all rows.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.index.clear();
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -37,7 +35,6 @@ impl BlockRows {
         self.index.is_empty()
     }
 
-    /// Adds a row.
     #[inline]
     pub fn push(&mut self, row: &RowRef<'_>) {
         row.push(&mut self.bytes);

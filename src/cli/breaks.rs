@@ -129,7 +129,6 @@ fn show(context: &Context, arguments: &BreaksShow) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// One break as text.
 fn text(one: &Json, life: &[Event]) -> String {
     let mut page = String::new();
     for column in BREAK_COLUMNS {

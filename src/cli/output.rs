@@ -43,7 +43,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The options for output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputOptions {
     pub quiet: bool,

@@ -97,7 +97,6 @@ fn filter(
 struct JobFile {
     /// The version of the exchange.
     exchange: u8,
-    /// The version of recon.
     version: String,
     shipment: Shipment,
     spread: Spread,

@@ -37,15 +37,12 @@ pub use number::{BaseSpec, CombineSpec};
 /// The result of comparing two values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldResult {
-    /// The same value.
     Equal,
     /// Not the same, but no further apart than the field tolerates.
     Within,
-    /// A difference of this type.
     Different(DiffType),
 }
 
-/// How one field is compared.
 #[derive(Clone, Debug)]
 pub struct FieldCompare {
     kind: Kind,

@@ -13,9 +13,7 @@ use crate::domain::{Date, Decimal, PerSide, Side, Value};
 /// A field's values on both sides of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValuePair {
-    /// A's value.
     pub a: Value,
-    /// B's value.
     pub b: Value,
     /// Whether they differ beyond tolerance.
     pub differs: bool,
@@ -24,7 +22,6 @@ pub struct ValuePair {
 /// A pattern shared by nearly all pairs of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// How they differ.
     pub pattern: Pattern,
     /// The pairs that differ in this way.
     pub alike: usize,

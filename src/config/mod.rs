@@ -48,7 +48,6 @@ const DEFAULT_STORE: &str = "sqlite:recon.db";
 /// The inputs of a configuration besides its text.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The business date.
     pub batch_date: Date,
     /// The variables that the file may name.
     pub environment: &'a dyn Fn(&str) -> Option<String>,

@@ -27,7 +27,6 @@ impl<T> Named<T> {
         self.get(name).is_some()
     }
 
-    /// The names in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }

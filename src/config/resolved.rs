@@ -23,7 +23,6 @@ use crate::source::SourcePlan;
 pub struct Resolved {
     /// The name of the job.
     pub job: String,
-    /// The business date.
     pub batch_date: Date,
     /// The folder of the file: relative paths start from it.
     pub base: PathBuf,
@@ -33,7 +32,6 @@ pub struct Resolved {
     pub fields: Vec<ResolvedField>,
     /// Which fields are amounts of money, and which holds their currency.
     pub money: MoneyFields,
-    /// The two sources.
     pub sources: PerSide<ResolvedSource>,
     /// How rows without a common key are matched.
     pub matching: Option<MatchPlan>,
@@ -43,15 +41,12 @@ pub struct Resolved {
     pub reason_codes: Vec<ReasonCode>,
     /// Automatic acceptance.
     pub attribution: ResolvedAttribution,
-    /// Options of a run.
     pub options: ResolvedOptions,
     /// The rules of the review.
     pub review: Policy,
     /// Whether what people decided holds on the next date.
     pub carry_across_dates: bool,
-    /// The review server.
     pub server: ResolvedServer,
-    /// Where runs are kept.
     pub store: StoreUrl,
     /// The script of steps, filters and `row`.
     pub normalize_script: Option<ScriptSource>,
@@ -66,14 +61,12 @@ pub struct Resolved {
 /// How a field is treated on both sides.
 #[derive(Clone, Debug)]
 pub struct ResolvedField {
-    /// How it is compared.
     pub compare: FieldCompare,
     /// Whether it is an amount of money.
     pub monetary: bool,
     pub description: Option<String>,
 }
 
-/// A source.
 #[derive(Clone, Debug)]
 pub struct ResolvedSource {
     /// Its own script, whose functions go before the job's.
@@ -119,7 +112,6 @@ impl ResolvedSource {
 pub struct Reading {
     /// The source's own steps, which run first.
     pub source_steps: Vec<Step>,
-    /// The field's steps.
     pub steps: Vec<Step>,
     /// Formats of dates and datetimes; empty for the usual ones.
     pub formats: Vec<TimeFormat>,
@@ -153,16 +145,13 @@ pub enum Accept {
     },
 }
 
-/// The review server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedServer {
-    /// Where it listens.
     pub bind: SocketAddr,
     /// Everything else.
     pub settings: ServerSettings,
 }
 
-/// Options of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedOptions {
     /// Whether records without differences are stored.

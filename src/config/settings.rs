@@ -5,13 +5,11 @@ use std::num::NonZeroUsize;
 use crate::domain::Decimal;
 use crate::domain::written::Setting;
 
-/// The number of threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threads {
     /// One for each core.
     #[default]
     Auto,
-    /// This many.
     Count(NonZeroUsize),
 }
 

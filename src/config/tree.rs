@@ -34,7 +34,6 @@ impl Spot {
 /// One part of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
     pub content: Content,
     /// Where it stands. An empty value stands where its key does.
     pub spot: Spot,
@@ -43,15 +42,12 @@ pub struct Node {
 /// What a part of the file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A single value.
     Scalar(Scalar),
     /// Keys with values, in the order of the file, no key twice.
     Map(Vec<Entry>),
-    /// Values.
     List(Vec<Node>),
 }
 
-/// A single value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
     /// The text before `${NAME}` is replaced: what is stored with a run.
@@ -72,11 +68,8 @@ impl Scalar {
 /// A key with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The key's text.
     pub key: String,
-    /// Where the key stands.
     pub key_spot: Spot,
-    /// The value.
     pub value: Node,
 }
 
@@ -104,7 +97,6 @@ impl Node {
 pub struct Document {
     /// The file, as the user named it.
     pub file: PathBuf,
-    /// What stands in it.
     pub root: Node,
 }
 

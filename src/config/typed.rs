@@ -76,7 +76,6 @@ impl Reader<'_> {
     }
 }
 
-/// Why reading ended.
 #[derive(Debug)]
 pub(super) enum Stopped {
     /// A complaint whose place is not known yet.

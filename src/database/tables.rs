@@ -18,7 +18,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// What reads all of it.
     pub fn query(&self) -> String {
         format!("SELECT * FROM {}", self.name)
     }

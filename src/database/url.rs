@@ -6,19 +6,16 @@ use std::path::{Path, PathBuf};
 use crate::coding::{escape, unescape};
 use crate::diagnostic::{Code, Problem, nearest};
 
-/// Where a store is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A file of the embedded database.
     Sqlite(PathBuf),
-    /// A PostgreSQL database.
     Postgres(PostgresUrl),
 }
 
 /// How the connection to PostgreSQL is protected, as in libpq.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SslMode {
-    /// No TLS.
     Disable,
     /// TLS if the server offers it; the server's certificate is not verified.
     #[default]
@@ -47,7 +44,6 @@ impl SslMode {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl {
     pub user: Option<String>,
-    /// The password, if the URL has one.
     pub(super) password: Option<String>,
     /// Host name, address, or the folder of a Unix socket.
     pub host: String,

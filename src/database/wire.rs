@@ -274,7 +274,6 @@ impl MakeTlsConnect<Socket> for Wiring {
     }
 }
 
-/// Makes one connection.
 pub struct Connect {
     tls: TlsMaker,
     wiring: Wiring,

@@ -9,7 +9,6 @@ use std::fmt;
 
 use super::Class;
 
-/// How a code shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
     /// As a problem of the command line; its class decides on the exit code.
@@ -69,17 +68,14 @@ impl Code {
         self.entry().shows
     }
 
-    /// What it means.
     pub const fn meaning(self) -> &'static str {
         self.entry().meaning
     }
 
-    /// What to do.
     pub const fn remedy(self) -> &'static str {
         self.entry().remedy
     }
 
-    /// The code of this name.
     pub fn of_name(name: &str) -> Option<Self> {
         let mut all = Self::SECTIONS.iter().flat_map(|(_, codes)| codes.iter());
         all.find(|code| code.name() == name).copied()

@@ -11,7 +11,6 @@ pub const UNKNOWN: &str = "UNKNOWN";
 /// it, but it is not a reason code; a prediction of it becomes UNKNOWN.
 pub const NO_REASON: &str = "NONE";
 
-/// A named cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReasonCode {
     /// `UPPER_SNAKE_CASE` name.
@@ -39,7 +38,6 @@ impl Confidence {
         (0.0..=1.0).contains(&value).then_some(Self(value))
     }
 
-    /// The number.
     pub const fn get(self) -> f64 {
         self.0
     }
@@ -52,7 +50,6 @@ impl fmt::Display for Confidence {
 }
 
 names! {
-    /// Where a difference stands.
     Status {
         /// No reason is certain enough.
         Unknown = "UNKNOWN" = 1,

@@ -30,7 +30,6 @@ pub struct Books {
     /// Matches of several rows.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub groups: u64,
-    /// The rows of those.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub grouped: PerSide<u64>,
     /// How rows were matched; only of a job with `match`.
@@ -47,9 +46,7 @@ pub struct Books {
     pub matched: u64,
     /// Pairs without differences that needed a tolerance.
     pub within_tolerance: u64,
-    /// Records with any difference.
     pub breaks: u64,
-    /// Differences by type.
     #[serde(deserialize_with = "by_type")]
     pub by_type: BTreeMap<&'static str, u64>,
     /// Differences by field name, `ENTIRE_RECORD` included.
@@ -75,7 +72,6 @@ pub struct OpenItemCounts {
 pub struct Matches {
     /// Matches by the pass that made them.
     pub by_pass: BTreeMap<String, u64>,
-    /// Matches by their shape.
     pub by_shape: BTreeMap<String, u64>,
     /// Matches by how sure they are.
     pub by_certificate: BTreeMap<String, u64>,
@@ -84,7 +80,6 @@ pub struct Matches {
 }
 
 impl Matches {
-    /// Counts some matches.
     pub fn count(&mut self, pass: &str, shape: &str, certificate: &str, count: u64) {
         for (counts, name) in [
             (&mut self.by_pass, pass),
@@ -113,7 +108,6 @@ impl Matches {
         self.left_ambiguous += other.left_ambiguous;
     }
 
-    /// All matches.
     pub fn total(&self) -> u64 {
         self.by_pass.values().sum()
     }

@@ -6,16 +6,13 @@ use super::{Cell, Cells, DiffType, FieldRef, Layout, Severity};
 /// A difference and the two rows it stands in.
 #[derive(Clone, Copy, Debug)]
 pub struct DifferenceContext<'a> {
-    /// The job's fields.
     pub layout: &'a Layout,
     /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
-    /// How much it matters.
     pub severity: Severity,
     /// Side A's cells; `None` when that side is missing (a duplicate has its own side only).
     pub a: Option<Cells<'a>>,
-    /// Side B's cells.
     pub b: Option<Cells<'a>>,
     /// A row of the missing side with this key was rejected.
     pub partner_rejected: bool,

@@ -42,7 +42,6 @@ macro_rules! names {
 pub(crate) use names;
 
 names! {
-    /// The type of a difference.
     DiffType {
         /// Side A has no row of this key.
         MissingInSourceA = "MISSING_IN_SOURCE_A" = 1,
@@ -102,7 +101,6 @@ impl DiffType {
 }
 
 names! {
-    /// The severity of a difference.
     Severity {
         /// Cosmetic.
         Low = "LOW" = 1,
@@ -137,7 +135,6 @@ pub struct Difference {
     /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
-    /// How much it matters.
     pub severity: Severity,
     /// The canonical text of side A; null when that side is null or missing.
     pub value_a: Option<String>,

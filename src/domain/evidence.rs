@@ -53,7 +53,6 @@ pub fn write(cells: Cells<'_>, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-/// Appends a whole number.
 pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
     let mut at = text.len();

@@ -11,26 +11,20 @@ const QUANTILE: f64 = 1.959_963_984_540_054;
 /// Episodes that were watched for as many business days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watched {
-    /// The business days.
     pub days: i64,
     /// Whether they cleared then, or are still open.
     pub cleared: bool,
-    /// How many.
     pub count: u64,
 }
 
 /// The share that clears, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// The estimate.
     pub share: f64,
-    /// The lower end.
     pub low: f64,
-    /// The upper end.
     pub high: f64,
 }
 
-/// How many cleared.
 pub fn cleared(watched: &[Watched]) -> u64 {
     watched.iter().filter(|one| one.cleared).map(|one| one.count).sum()
 }

@@ -21,7 +21,6 @@ impl StableHash {
         Self(fold(seed ^ FIRST, SECOND))
     }
 
-    /// Takes in a number.
     #[must_use]
     pub const fn number(self, value: u64) -> Self {
         Self(fold(self.0 ^ value ^ FIRST, SECOND).wrapping_add(value.rotate_left(32)))
@@ -42,7 +41,6 @@ impl StableHash {
         hash.number(u64::from_le_bytes(last)).number(bytes.len() as u64)
     }
 
-    /// The hash.
     pub const fn finish(self) -> u64 {
         fold(self.0 ^ SECOND, FIRST)
     }

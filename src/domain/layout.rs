@@ -2,10 +2,8 @@
 
 use super::Kind;
 
-/// One canonical field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// The canonical name.
     pub name: String,
     /// The type of its values.
     pub kind: Kind,
@@ -43,7 +41,6 @@ impl Layout {
         &self.fields
     }
 
-    /// The number of fields.
     pub fn len(&self) -> usize {
         self.fields.len()
     }
@@ -75,7 +72,6 @@ impl Layout {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// The names in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| field.name.as_str())
     }

@@ -37,7 +37,6 @@ pub struct Matched {
     /// Where A's row was first read, if it was taken over from an earlier date; of a group its oldest row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried_a: Option<Carried>,
-    /// The same of B.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried_b: Option<Carried>,
     /// A group's rows of A.
@@ -54,9 +53,7 @@ pub struct Matched {
 /// A row of a group, or of a tied candidate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// Its line.
     pub line: u64,
-    /// Its byte offset.
     pub offset: u64,
     #[serde(rename = "ref")]
     pub reference: String,
@@ -70,11 +67,9 @@ pub struct Member {
 /// Where a row was first read that was taken over from an earlier date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
-    /// The business date.
     pub from: String,
     /// The number of its record in the previous date's run.
     pub record: u64,
-    /// The file.
     pub file: String,
     /// It had a partner on the previous date, and agreed with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -89,7 +89,6 @@ pub struct Seconds {
     pub align: f64,
     /// Comparing, and attributing where one pass does both.
     pub compare: f64,
-    /// Writing into the store.
     pub store: f64,
 }
 

@@ -31,23 +31,19 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Adds a decimal.
     pub fn add(&mut self, value: Decimal) {
         self.add_scaled(value.coefficient(), value.scale());
     }
 
-    /// Subtracts a decimal.
     pub fn subtract(&mut self, value: Decimal) {
         self.add(value.negated());
     }
 
-    /// Adds another sum.
     pub fn plus(&mut self, other: &Self) {
         self.add_scaled(other.small, other.scale);
         self.wide += other.wide;
     }
 
-    /// Subtracts another sum.
     pub fn minus(&mut self, other: &Self) {
         self.plus(&other.negated());
     }

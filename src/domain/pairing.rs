@@ -13,6 +13,5 @@ pub struct Cost {
 
 /// The cost that decides which of several rows with one key belong together.
 pub trait PairCost {
-    /// The cost of pairing these rows.
     fn cost(&self, a: RowRef<'_>, b: RowRef<'_>) -> Cost;
 }

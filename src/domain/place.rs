@@ -46,7 +46,6 @@ pub const fn within(offset: u64) -> u64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
-    /// Lines of a text.
     #[default]
     Line,
     /// Rows of a sheet or a table.
@@ -72,7 +71,6 @@ pub struct SourceFile {
     pub bytes: u64,
     /// The SHA-256 of its bytes, or of its rows where it is no file.
     pub sha256: String,
-    /// The rows read.
     pub rows: u64,
     /// The names of its parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]

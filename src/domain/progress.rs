@@ -1,11 +1,8 @@
 //! Progress reporting and cancellation.
 
-/// The unit of progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Bytes read.
     Bytes,
-    /// Rows, records or differences.
     Items,
 }
 

@@ -4,7 +4,6 @@ use crate::diagnostic::Code;
 
 /// One row as read from a source: its cells as bytes, verified to be UTF-8.
 pub trait RawCells {
-    /// The number of cells.
     fn len(&self) -> usize;
 
     /// The cell of column `index`; empty if the row is shorter.

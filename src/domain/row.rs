@@ -56,7 +56,6 @@ fn read_long_varint(bytes: &[u8]) -> (u64, usize) {
     (value, bytes.len().min(10))
 }
 
-/// Appends one cell.
 pub fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
     match cell {
         Cell::Null => out.push(tag::NULL),
@@ -202,12 +201,10 @@ pub struct RawCell<'a>(&'a [u8]);
 pub type TextBuffer = [u8; 36];
 
 impl<'a> RawCell<'a> {
-    /// The encoded bytes.
     pub const fn bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// Whether the cell is null.
     pub fn is_null(self) -> bool {
         self.0.first() == Some(&tag::NULL)
     }
@@ -217,7 +214,6 @@ impl<'a> RawCell<'a> {
         self.0.first() == Some(&tag::UNPARSED)
     }
 
-    /// Whether the cell is a decimal.
     pub fn is_decimal(self) -> bool {
         matches!(self.0.first(), Some(&tag::DECIMAL | &tag::DECIMAL_WIDE))
     }
@@ -439,12 +435,10 @@ pub struct Row {
     pub line: u64,
     /// The byte offset of the row in the source.
     pub offset: u64,
-    /// The encoded cells.
     pub cells: Vec<u8>,
 }
 
 impl Row {
-    /// A row of these cells.
     pub fn of<'a>(cells: impl IntoIterator<Item = Cell<'a>>) -> Self {
         let mut row = Self::default();
         for cell in cells {

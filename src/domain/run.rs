@@ -27,9 +27,7 @@ impl std::str::FromStr for RunId {
 /// counter of RFC 9562, section 6.2. So compact storage keeps only the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdClass {
-    /// A record of the run.
     Record,
-    /// A difference of the run.
     Difference,
     /// The attribution of the difference with the same counter.
     Attribution,

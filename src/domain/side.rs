@@ -8,17 +8,13 @@ use std::ops::{Index, IndexMut};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub enum Side {
-    /// Source A.
     A,
-    /// Source B.
     B,
 }
 
 impl Side {
-    /// A, then B.
     pub const BOTH: [Self; 2] = [Self::A, Self::B];
 
-    /// The opposite side.
     pub const fn other(self) -> Self {
         match self {
             Self::A => Self::B,
@@ -52,9 +48,7 @@ impl fmt::Display for Side {
 /// One thing for each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PerSide<T> {
-    /// Source A's.
     pub a: T,
-    /// Source B's.
     pub b: T,
 }
 
@@ -74,7 +68,6 @@ impl<T> PerSide<T> {
         PerSide { a: make(Side::A, self.a), b: make(Side::B, self.b) }
     }
 
-    /// Both by reference.
     pub const fn as_ref(&self) -> PerSide<&T> {
         PerSide { a: &self.a, b: &self.b }
     }

@@ -24,7 +24,6 @@ pub enum Pattern {
     Cent,
     /// B is larger (or smaller) by at most this percentage of the larger.
     Percent {
-        /// Whether B is larger.
         more: bool,
         /// 1, 10, or 100 for any number.
         at_most: u8,
@@ -35,7 +34,6 @@ pub enum Pattern {
     Days(i8),
     /// Further apart in time.
     FarDays {
-        /// Whether B is later.
         later: bool,
     },
     /// Equal except for case.
@@ -234,11 +232,9 @@ pub struct Signature<'a> {
     pub job: &'a str,
     /// The field, or `ENTIRE_RECORD`.
     pub field: &'a str,
-    /// The type.
     pub diff_type: DiffType,
     /// The suggested reason.
     pub reason: &'a str,
-    /// How the values relate.
     pub pattern: Pattern,
     /// The severity, which the configuration ties to field and type.
     pub severity: Severity,

@@ -65,17 +65,11 @@ impl fmt::Display for Kind {
 pub enum Cell<'a> {
     /// No value: a type of its own, never a marker text.
     Null,
-    /// Text.
     Text(&'a str),
-    /// An exact decimal.
     Decimal(Decimal),
-    /// A whole number.
     Integer(i128),
-    /// A calendar day.
     Date(Date),
-    /// A point in time.
     Instant(Instant),
-    /// True or false.
     Boolean(bool),
     /// A text that the field's type can't parse, as written.
     Unparsed(&'a str),
@@ -91,7 +85,6 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Whether this is null.
     pub const fn is_null(self) -> bool {
         matches!(self, Cell::Null)
     }
@@ -143,19 +136,12 @@ impl fmt::Display for Cell<'_> {
 /// A value that owns its text; see [`Cell`] for the meaning of each.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// No value.
     Null,
-    /// Text.
     Text(String),
-    /// An exact decimal.
     Decimal(Decimal),
-    /// A whole number.
     Integer(i128),
-    /// A calendar day.
     Date(Date),
-    /// A point in time.
     Instant(Instant),
-    /// True or false.
     Boolean(bool),
     /// A text that the field's type can't parse.
     Unparsed(String),

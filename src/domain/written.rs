@@ -33,7 +33,6 @@ pub trait Setting: Sized {
     /// The types it has in a JSON Schema.
     const JSON_TYPES: &'static [&'static str];
 
-    /// Reads the setting.
     fn read(text: &str) -> Option<Self>;
 }
 

@@ -56,7 +56,6 @@ impl ArrowStream {
         Ok(Self { reader })
     }
 
-    /// The columns.
     pub fn schema(&self) -> SchemaRef {
         self.reader.schema()
     }

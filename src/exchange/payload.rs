@@ -21,7 +21,6 @@ pub enum Kind {
     Open,
     /// Records that passes have made. The number is the side.
     Settled,
-    /// Rejected rows.
     Rejected,
     /// Counts, for the driver.
     Counts,

@@ -146,7 +146,6 @@ impl Rows {
     }
 }
 
-/// Writes a result.
 pub struct ResultWriter<W: Write>(Out<W>);
 
 enum Out<W: Write> {
@@ -166,7 +165,6 @@ impl<W: Write> ResultWriter<W> {
         Ok(Self(Out::Arrow { writer: Box::new(writer), schema, rows }))
     }
 
-    /// As JSON lines.
     pub const fn lines(out: W) -> Self {
         Self(Out::Lines(out))
     }

@@ -12,7 +12,6 @@ use crate::diagnostic::{Code, Problem};
 /// The configuration that reconciles a pair.
 const RECONCILIATION: &str = include_str!("pair/recon.yaml");
 
-/// Its normalizing rules.
 const NORMALIZING_RULES: &str = include_str!("pair/normalize.rhai");
 
 const SOURCE_A: &str = "source_a.csv";

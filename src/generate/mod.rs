@@ -30,7 +30,6 @@ pub use self::noise::{Noise, NoiseSpec};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::{Progress, Unit};
 
-/// What is generated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scenario {
     /// Trades that both systems know by one id, with causes for their differences.

@@ -103,7 +103,6 @@ pub struct NoiseSpec {
     pub hard: Option<Written<bool>>,
 }
 
-/// The resolved noise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noise {
     rates: [Rate; Cause::ALL.len()],

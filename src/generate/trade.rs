@@ -81,7 +81,6 @@ const ACCRUAL_YEAR: i64 = 360;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trade {
     pub id: Uuid,
-    /// A business day.
     pub trade_date: Date,
     /// Two business days later.
     pub settlement_date: Date,

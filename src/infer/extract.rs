@@ -24,7 +24,6 @@ pub struct Column {
     pub is_ambiguous: bool,
 }
 
-/// One side's file.
 pub struct Extract {
     pub form: FileForm,
     pub rows: FileRows,

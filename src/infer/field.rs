@@ -60,7 +60,6 @@ pub struct FieldGuess {
     pub type_confidence: f64,
     #[serde(serialize_with = "steps_as_texts")]
     pub normalize: Vec<StepSpec>,
-    /// The steps of one source.
     #[serde(serialize_with = "steps_of_sides")]
     pub source_normalize: PerSide<Vec<StepSpec>>,
     /// Steps that make values agree, with the rows that need them.
@@ -75,7 +74,6 @@ pub struct FieldGuess {
     /// The value that null stands for.
     pub null_equals: Option<String>,
     pub notes: Vec<String>,
-    /// How each side is read.
     #[serde(skip)]
     readings: PerSide<Reading>,
 }

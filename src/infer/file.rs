@@ -110,10 +110,8 @@ impl FileForm {
     }
 }
 
-/// The delimiters tried.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
-/// The comment characters tried.
 const COMMENTS: [char; 4] = ['#', '*', '%', '!'];
 
 impl FileForm {

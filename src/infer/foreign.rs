@@ -7,11 +7,8 @@ use crate::diagnostic::{Code, Problem};
 
 /// What [`kind_of`] says of kinds that are read.
 pub const JSON: &str = "JSON";
-/// The same of camt.
 pub const CAMT: &str = "a bank statement in XML (camt)";
-/// The same of MT940.
 pub const MT940: &str = "an MT940 statement";
-/// The same of BAI2.
 pub const BAI2: &str = "a BAI2 statement";
 
 /// How much of a file is inspected.

@@ -33,7 +33,6 @@ pub struct KindGuess {
     /// The database, with its password.
     #[serde(skip)]
     url: Option<String>,
-    /// Why.
     pub why: &'static str,
 }
 

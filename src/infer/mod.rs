@@ -51,7 +51,6 @@ use words::Shipped;
 pub use words::WordFunction;
 pub use write::starter;
 
-/// The shipped attribution rules.
 pub const ATTRIBUTION_RULES: &str = include_str!("../../rules/attribution.rhai");
 
 /// Maximum number of fields in a configuration.
@@ -65,13 +64,11 @@ pub struct SourceGuess {
     pub system: String,
     #[serde(flatten)]
     pub form: FileForm,
-    /// Rows that were read.
     pub rows: u64,
     /// Rows that would be rejected.
     pub unusable_rows: u64,
     /// Whether the whole file was read.
     pub whole: bool,
-    /// Unmapped columns.
     pub unmapped: Vec<String>,
     /// A function that computes a field from two columns.
     #[serde(skip)]
@@ -81,7 +78,6 @@ pub struct SourceGuess {
 /// A function that computes a field from two columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowFunction {
-    /// The field.
     pub field: String,
     joint: Joint,
 }
@@ -105,7 +101,6 @@ impl SourceGuess {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inference {
-    /// The job's name.
     pub job: String,
     pub sources: PerSide<SourceGuess>,
     /// Sampled rows that have the same key on both sides.

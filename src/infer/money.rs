@@ -89,7 +89,6 @@ const CURRENCIES: usize = 12;
 /// Signs, codes and marks around the digits of a column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The number format.
     pub around: Around,
     /// The debit and credit marks.
     pub debit_credit: Option<(String, String)>,
@@ -152,7 +151,6 @@ fn steps((before, remains, behind): (&str, &str, &str)) -> Vec<StepSpec> {
     steps
 }
 
-/// The parts of one value.
 #[derive(Default)]
 struct Parts<'t> {
     /// Texts beside the digits that are not signs.

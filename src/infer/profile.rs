@@ -18,7 +18,6 @@ pub struct Profile {
     pub fit: f64,
     /// The share of values that are numbers.
     pub numeric: f64,
-    /// How these are read.
     number_reading: Option<Reading>,
     /// Texts that seem to mean null.
     pub null_markers: Vec<String>,

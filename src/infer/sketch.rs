@@ -11,7 +11,6 @@ const KEPT: usize = 4_096;
 #[derive(Clone, Debug, Default)]
 pub struct Sketch {
     values: BTreeMap<u64, u64>,
-    /// Non-null values.
     pub filled: u64,
     overflowed: bool,
 }

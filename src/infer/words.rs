@@ -9,13 +9,11 @@ use crate::diagnostic::Problem;
 use crate::domain::Side;
 use crate::script::{NormalizeScript, ScriptSource};
 
-/// The shipped functions.
 pub const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
 
 /// Those that translate code words.
 const FOR_WORDS: [&str; 3] = ["side", "yes_no", "currency_code"];
 
-/// The shipped functions, compiled.
 pub struct Shipped(NormalizeScript);
 
 /// A function that translates one system's words.
@@ -115,7 +113,6 @@ impl WordFunction {
         Self { name, about, words }
     }
 
-    /// The function in Rhai.
     pub fn code(&self) -> String {
         let mut code = format!(
             "\n/// {}\nfn {}(v) {{\n    v.trim();\n    switch v {{\n",
@@ -129,7 +126,6 @@ impl WordFunction {
     }
 }
 
-/// A Rhai string literal.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {

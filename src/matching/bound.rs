@@ -14,16 +14,13 @@ pub enum Base {
     Larger,
     /// The smaller of both sizes.
     Smaller,
-    /// A's size.
     A,
-    /// B's size.
     B,
 }
 
 /// How far apart the two sides of a match may be in one field. Bounds are inclusive.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bound {
-    /// Numbers.
     Number {
         /// |B − A| at most this.
         absolute: Option<Decimal>,
@@ -87,7 +84,6 @@ pub(super) enum Limit<N> {
     Similar(f64),
 }
 
-/// Where B's value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Position {
     Below,

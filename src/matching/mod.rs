@@ -46,7 +46,6 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Every shape.
     pub const ALL: [Self; 4] = [Self::OneToOne, Self::OneToMany, Self::ManyToOne, Self::ManyToMany];
 
     /// The name in `recon.yaml` and in tables.
@@ -82,10 +81,8 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    /// Every certificate.
     pub const ALL: [Self; 3] = [Self::Unique, Self::Tied, Self::Undetermined];
 
-    /// The name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unique => "UNIQUE",
@@ -106,10 +103,8 @@ pub struct Near {
     pub summed: bool,
 }
 
-/// One pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
-    /// Its name.
     pub name: String,
     /// The fields that must be equal: positions in the layout.
     pub equal: Vec<usize>,
@@ -144,7 +139,6 @@ pub struct Match {
     pub a: Vec<u32>,
     /// Rows of B, in the order of their lines.
     pub b: Vec<u32>,
-    /// How sure it is.
     pub certificate: Certificate,
     /// Best solutions without it, counted to 100; 0 if it is unique, or was not made.
     pub alternatives: u32,
@@ -164,7 +158,6 @@ pub struct BlockMatches {
 /// A possible match of units: their positions, and whether another best solution has it instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
-    /// Units of each side.
     units: [Vec<usize>; 2],
     certificate: Certificate,
     alternatives: u32,
@@ -172,7 +165,6 @@ struct Found {
     chosen: bool,
 }
 
-/// Matches the rows of one block.
 pub fn match_block(pass: &Pass, settings: Settings, rows: PerSide<&[RowRef<'_>]>) -> BlockMatches {
     let raw = RawItems::new(pass, [rows.a, rows.b]);
     match raw.measured::<i128>(pass) {

@@ -11,7 +11,6 @@ use crate::domain::Decimal;
 pub(super) enum NumberStep {
     /// The other sign.
     Negate,
-    /// Times a factor.
     Scale(Decimal),
 }
 

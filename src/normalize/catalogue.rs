@@ -7,7 +7,6 @@ use super::amount::{self, NumberStep};
 use super::step::{Arguments, Plain, Transform};
 use super::{affix, case, characters, identifier, lookup, replace, spaces, unicode};
 
-/// A built-in step.
 #[derive(Debug)]
 pub struct StepDoc {
     /// The name in `recon.yaml`.
@@ -16,7 +15,6 @@ pub struct StepDoc {
     pub description: &'static str,
     /// The argument as YAML (empty for none), a text, and the result.
     pub example: [&'static str; 3],
-    /// How it is made.
     pub(super) build: Build,
 }
 
@@ -37,7 +35,6 @@ pub enum Argument {
     Number,
     /// A whole number from 1.
     Count,
-    /// A list of texts.
     Texts,
     Map(&'static [ArgumentKey]),
 }
@@ -45,7 +42,6 @@ pub enum Argument {
 /// One key of a step's argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgumentKey {
-    /// The key.
     pub name: &'static str,
     /// Whether it must be given.
     pub required: bool,
@@ -57,7 +53,6 @@ pub struct ArgumentKey {
 /// How a step is made from its argument.
 #[derive(Clone, Copy)]
 pub(super) enum Build {
-    /// Without an argument.
     Plain(Plain),
     /// From its argument; `None` when that had problems.
     With(fn(&mut Arguments<'_>) -> Option<Arc<dyn Transform>>),

@@ -20,7 +20,6 @@ use crate::domain::value::Kind;
 use crate::domain::{Cell, Cells, RawCells};
 use crate::script::{NormalizeScript, ScriptError};
 
-/// The result of normalizing a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowResult {
     /// Its cells have been appended.
@@ -45,10 +44,8 @@ pub struct Reject {
 /// How many values of a field were read with a doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoubtfulValues {
-    /// The canonical field.
     pub field: String,
     pub doubt: Doubt,
-    /// How many.
     pub values: u64,
     /// An example: the first in the order of texts.
     pub example: String,

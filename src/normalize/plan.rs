@@ -14,15 +14,12 @@ use crate::script::ScriptSource;
 /// How one canonical field is made from a row of a source.
 #[derive(Clone, Debug)]
 pub struct FieldPlan {
-    /// The canonical name.
     pub name: String,
-    /// The type.
     pub kind: Kind,
     /// The source's column, from 0; `None` for a field that only the whole-row function sets.
     pub column: Option<usize>,
     /// The source's own steps, which run first.
     pub source_steps: Vec<Step>,
-    /// The field's own steps.
     pub steps: Vec<Step>,
     /// Formats of dates and datetimes; the first that fits is taken. Empty means
     /// [`TimeFormat::defaults`].

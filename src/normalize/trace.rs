@@ -8,7 +8,6 @@ use crate::domain::{Cell, RawCells};
 /// How one field of a row came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldTrace {
-    /// The canonical field.
     pub field: String,
     /// The source's column, if the field is mapped.
     pub column: Option<String>,
@@ -28,7 +27,6 @@ pub struct FieldTrace {
     pub error: Option<String>,
 }
 
-/// One step's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepTrace {
     /// The step as written.

@@ -44,7 +44,6 @@ pub(super) struct Conventions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Convention {
     field: String,
-    /// Describes the difference.
     message: String,
     /// The change to make in `recon.yaml`.
     help: String,

@@ -103,7 +103,6 @@ pub struct SideExplanation {
 
 #[derive(Clone, Debug)]
 pub struct FieldExplanation {
-    /// The canonical name.
     pub name: String,
     /// The stored canonical text of each side; null is `None`.
     pub values: PerSide<Option<String>>,

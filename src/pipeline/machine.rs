@@ -412,7 +412,6 @@ pub(super) fn run_context(
 pub(super) struct Sampler {
     share: f64,
     seed: u64,
-    /// Their numbers.
     pub chosen: Vec<u64>,
 }
 

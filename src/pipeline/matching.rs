@@ -53,7 +53,6 @@ pub(super) struct Rows {
 /// The pairs that the key makes in a partition that is not split, so that it need not be aligned again.
 #[derive(Debug, Default)]
 struct Paired {
-    /// How many rows each side has.
     rows: PerSide<usize>,
     /// Where the rows of each pair are, in the order of the records.
     pairs: Vec<(u32, u32)>,

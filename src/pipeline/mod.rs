@@ -69,7 +69,6 @@ pub struct Session<'a> {
 pub struct RunOutcome {
     /// Completed, with or without errors.
     pub status: RunStatus,
-    /// The counts.
     pub books: Books,
     /// Reasons, statuses and their sources; empty before attribution.
     pub attributions: Vec<AttributionCount>,
@@ -79,7 +78,6 @@ pub struct RunOutcome {
     pub rule_errors: u64,
     /// The model used and the acceptance, if this command attributed.
     pub machine: Option<MachineRecord>,
-    /// Warnings of this command.
     pub warnings: Vec<Problem>,
     /// Warnings from reading and comparing, by this command or an earlier one on the run.
     data_warnings: Vec<Warning>,
@@ -92,12 +90,9 @@ pub struct RunOutcome {
     pub seconds: Seconds,
 }
 
-/// A completed command.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// The run as stored.
     pub run: RunRow,
-    /// Its result.
     pub outcome: RunOutcome,
     /// Counts of the stored differences, if this command wrote them all.
     pub counts: Option<Counts>,

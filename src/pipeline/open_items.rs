@@ -478,11 +478,9 @@ type Told = (By, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum By {
-    /// The key.
     Key,
     /// The `ref` fields.
     Ref,
-    /// All values.
     All,
 }
 

@@ -17,17 +17,13 @@ use super::open_items::CarriedRows;
 /// A job for one business date, ready to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The job's name.
     pub job: String,
-    /// The business date.
     pub batch_date: Date,
-    /// The source systems.
     pub systems: PerSide<String>,
     /// How the sources are read.
     pub sources: PerSide<SourcePlan>,
     /// Columns to fill down.
     pub fill: PerSide<Fill>,
-    /// The canonical fields.
     pub layout: Arc<Layout>,
     /// How rows without a common key are matched.
     pub matching: Option<MatchPlan>,
@@ -35,21 +31,16 @@ pub struct Plan {
     pub open_items: Option<OpenItems>,
     /// The rows taken over from the previous date, once they are known.
     pub carried: Arc<CarriedRows>,
-    /// How rows become cells.
     pub normalize: PerSide<Arc<SidePlan>>,
-    /// How records are compared.
     pub comparison: Arc<Comparison>,
     /// Which fields are amounts of money, and which holds their currency.
     pub money: MoneyFields,
-    /// How differences get reasons.
     pub attribution: Arc<AttributionPlan>,
-    /// The configured reason codes.
     pub reason_codes: Vec<ReasonCode>,
     /// Columns that the map does not use.
     pub unused_columns: PerSide<Vec<String>>,
     /// Warnings about headers and filters.
     pub findings: Vec<Problem>,
-    /// Execution settings.
     pub options: Options,
     /// Whether what people decided holds on the next date.
     pub carry_across_dates: bool,
@@ -110,7 +101,6 @@ impl OpenItems {
 pub struct Options {
     /// Also store matched records.
     pub keep_all: bool,
-    /// Worker threads.
     pub threads: usize,
     /// Bytes that rows may use in memory.
     pub memory_limit: u64,
@@ -125,7 +115,6 @@ pub struct Options {
 /// The limit for rejected rows of a source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxRejected {
-    /// A number of rows.
     Count(u64),
     /// A percentage of the rows read.
     Percent(Decimal),
@@ -148,7 +137,6 @@ impl MaxRejected {
 /// The configuration as stored with a run: before replacement of variables, without passwords.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigurationRecord {
-    /// The whole file.
     pub configuration: serde_json::Value,
     /// The parts that determine records and differences: `key`, `map`, `fields`, `normalize`. Later
     /// commands on the run require them unchanged.

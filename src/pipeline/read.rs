@@ -26,7 +26,6 @@ use super::halt::{Halt, lock};
 use super::tally::Tally;
 
 pub(super) struct Read {
-    /// The rows by partition.
     pub partitions: Partitions,
     /// Counts of rows read, filtered and rejected.
     pub tally: Tally,
@@ -165,7 +164,6 @@ pub(super) fn join<T>(
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// A worker's result.
 struct WorkerResult<'r> {
     gathered: Gathered<'r>,
     tally: Tally,

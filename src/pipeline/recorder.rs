@@ -72,7 +72,6 @@ impl<'p> Recorder<'p> {
         (self.tally, failed, failures)
     }
 
-    /// Records one record.
     pub fn place(&mut self, entry: Entry<'_>) {
         match entry {
             Entry::Keyed(placed) => {

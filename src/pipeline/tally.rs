@@ -9,17 +9,14 @@ use crate::store::AttributionCount;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
-    /// Rows and records.
     pub books: Books,
     /// Differences by field (whole records first, then the layout's fields) and type code.
     differences: Vec<[u64; 16]>,
-    /// Amounts of money.
     pub money: MoneyTally,
     /// Reasons, statuses and their sources.
     pub attributions: Vec<AttributionCount>,
     /// Records that passed the gate.
     pub passed: u64,
-    /// Records that are blocked.
     pub blocked: u64,
 }
 

@@ -16,7 +16,6 @@ pub struct TrialMatch {
     pub a: Vec<usize>,
     /// Its rows of B, ascending.
     pub b: Vec<usize>,
-    /// How sure it is.
     pub certificate: Certificate,
 }
 

@@ -37,7 +37,6 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// A difference with its record.
     pub fn context(&self, difference: &RecordDifference) -> DifferenceContext<'a> {
         DifferenceContext {
             layout: self.layout,

@@ -77,7 +77,6 @@ pub(super) fn delta(layout: &Layout, difference: &StoredDifference<'_>) -> Optio
     number(difference.value_b)?.checked_sub(number(difference.value_a)?)
 }
 
-/// An example difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     pub reference: String,
@@ -114,7 +113,6 @@ pub struct FieldDetails {
     pub count: u64,
     /// By currency; the empty name if no currency is known.
     pub sums: BTreeMap<String, Sums>,
-    /// The largest numeric differences.
     pub largest: Vec<Row>,
     /// The first differences, in record order.
     pub sample: Vec<Row>,

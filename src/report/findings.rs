@@ -183,7 +183,6 @@ pub(super) fn place(row: &RejectedSample) -> String {
     }
 }
 
-/// Duration and throughput.
 pub(super) fn time(summary: &Summary) -> String {
     let seconds = &summary.seconds;
     let stages = [

@@ -26,7 +26,6 @@ const AWAITING_SHOWN: usize = 100;
 /// How many characters of a value are shown.
 const VALUE: usize = 120;
 
-/// The template's input.
 #[derive(Template)]
 #[template(path = "run_report.html")]
 struct Page {

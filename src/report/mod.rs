@@ -50,15 +50,11 @@ const NO_STATEMENT: &str =
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Text for a terminal.
     Text,
-    /// GitHub-flavored Markdown.
     Md,
     /// The summary as one JSON object.
     Json,
-    /// One row per difference.
     Csv,
-    /// One self-contained page.
     Html,
     /// A workbook: figures, breaks, differences, rejected rows.
     Xlsx,

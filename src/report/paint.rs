@@ -6,7 +6,6 @@ use anstyle::{AnsiColor, Style};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paint {
-    /// Plain text.
     #[default]
     Plain,
     /// With ANSI escape sequences.

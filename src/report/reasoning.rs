@@ -17,9 +17,7 @@ pub struct Reasoning {
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ModelExplanation {
-    /// The model's version.
     pub version: String,
-    /// The most likely reasons.
     pub reasons: Vec<Guess>,
     /// The probability of the most likely reason before any feature.
     pub base: f64,

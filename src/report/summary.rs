@@ -44,7 +44,6 @@ pub struct Summary {
     pub gate: Option<GateCounts>,
     pub seconds: Seconds,
     pub sources: PerSide<Source>,
-    /// The first rejected rows.
     pub rejected: Vec<RejectedSample>,
     pub warnings: Vec<Warning>,
     /// The number of rule failures.
@@ -78,21 +77,15 @@ pub struct Records {
     pub within_tolerance: u64,
     /// Records with any difference, missing and duplicates included.
     pub breaks: u64,
-    /// Records that A lacks.
     pub missing_in_a: u64,
-    /// Records that B lacks.
     pub missing_in_b: u64,
     /// Surplus rows of A.
     pub duplicates_a: u64,
     /// Surplus rows of B.
     pub duplicates_b: u64,
-    /// Rejected rows of A.
     pub rejected_a: u64,
-    /// Rejected rows of B.
     pub rejected_b: u64,
-    /// Filtered rows of A.
     pub filtered_a: u64,
-    /// Filtered rows of B.
     pub filtered_b: u64,
     /// Matches of several rows; only of a job with `match`, like the next two.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,7 +183,6 @@ pub struct BySource {
     /// Unclaimed.
     #[serde(skip_serializing_if = "is_zero")]
     pub none: u64,
-    /// A user.
     #[serde(skip_serializing_if = "is_zero")]
     pub person: u64,
 }
@@ -231,9 +223,7 @@ pub struct RejectedSample {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCount {
-    /// The rule's function.
     pub rule: String,
-    /// Differences it decided.
     pub count: u64,
 }
 

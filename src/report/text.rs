@@ -19,9 +19,7 @@ struct Widths {
     page: usize,
     /// Labels, indentation included.
     label: usize,
-    /// Counts.
     number: usize,
-    /// Shares.
     share: usize,
     bar: usize,
     /// Counts of one type of difference.

@@ -25,7 +25,6 @@ pub struct Actor {
     pub grants: BTreeSet<String>,
     /// `session`, `token:<id>`, `proxy` or `cli`.
     pub auth_method: String,
-    /// The id of the request.
     pub request_id: Option<String>,
     /// The address that the request came from.
     pub ip: Option<String>,
@@ -95,7 +94,6 @@ impl Actor {
 pub struct CredentialsGiven {
     pub person_id: String,
     pub by: String,
-    /// When.
     pub at: Instant,
 }
 

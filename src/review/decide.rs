@@ -602,7 +602,6 @@ impl Work<'_> {
     }
 }
 
-/// A proposal that is closed.
 pub(super) fn closed(proposal: &Proposal) -> Refusal {
     Refusal::new(Code::Closed, format!("the proposal is {}", proposal.state))
 }

@@ -101,14 +101,12 @@ pub struct Review<'a> {
     settings: &'a ReviewSettings,
 }
 
-/// The result of a command.
 pub type CommandResult<T> = Result<Done<T>, Refusal>;
 
 /// The result of a query.
 pub type Found<T> = Result<T, Refusal>;
 
 impl<'a> Review<'a> {
-    /// The review of this store.
     pub const fn new(store: &'a dyn Store, settings: &'a ReviewSettings) -> Self {
         Self { store, settings }
     }

@@ -51,7 +51,6 @@ impl RefusalKind {
         }
     }
 
-    /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
@@ -69,7 +68,6 @@ impl RefusalKind {
     }
 }
 
-/// One detail of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// The field of the request, or the id of the item, that it is about.

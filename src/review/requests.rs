@@ -10,7 +10,6 @@ use super::filter::{QueueFilter, QueueSort};
 /// `POST /workflow/resolve`: the maker's decision about one item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolve {
-    /// The item.
     pub attribution_id: String,
     /// The decision; `None` is refused.
     pub action: Option<Action>,
@@ -25,7 +24,6 @@ pub struct Resolve {
 /// `POST /workflow/items/{id}/reopen`: a new decision about a decided item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reopen {
-    /// The item.
     pub attribution_id: String,
     /// The version that the maker saw (`If-Match`); must be given.
     pub version: Option<i64>,
@@ -40,7 +38,6 @@ pub struct Reopen {
 /// The version of a proposal that somebody saw: the `ETag` of proposals, `p<version>-<hash8>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposalTag {
-    /// The version.
     pub version: i64,
     /// The first eight digits of the content hash.
     pub hash8: String,
@@ -71,7 +68,6 @@ impl std::str::FromStr for ProposalTag {
 /// `PUT /workflow/proposals/{id}`: another decision in the same proposal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amend {
-    /// The proposal.
     pub proposal_id: String,
     /// The version that the maker saw (`If-Match`); must be given.
     pub if_match: Option<ProposalTag>,
@@ -86,20 +82,17 @@ pub struct Amend {
 /// `POST /workflow/proposals/{id}/approve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approve {
-    /// The proposal.
     pub proposal_id: String,
     /// The version that the approver saw (`If-Match`); must be given.
     pub if_match: Option<ProposalTag>,
     /// The hash of what the approver saw.
     pub content_hash: Option<ContentHash>,
-    /// What the approver says.
     pub comments: Option<String>,
 }
 
 /// `POST /workflow/proposals/{id}/return` and `…/withdraw`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Close {
-    /// The proposal.
     pub proposal_id: String,
     /// The version that the person saw (`If-Match`); must be given.
     pub if_match: Option<ProposalTag>,
@@ -146,7 +139,6 @@ pub enum OnConflict {
 /// `POST /workflow/bulk`: what the preview showed becomes a proposal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BulkCommit {
-    /// The preview's token.
     pub token: String,
     /// Why; needed for OVERRIDE and REJECT.
     pub comments: Option<String>,
@@ -161,24 +153,20 @@ pub struct ProposeReason {
     pub code: String,
     /// A sentence for people.
     pub description: String,
-    /// Whether business explains it.
     pub is_functional: bool,
     /// Whether people close an open item with it.
     pub closes: bool,
     /// Ids of items that show what is meant.
     pub examples: Vec<String>,
-    /// Why.
     pub comments: Option<String>,
 }
 
-/// Which page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PageAsk {
     /// 1 to 200; default 50.
     pub limit: Option<u32>,
     /// Where the page before ended.
     pub cursor: Option<String>,
-    /// How it is ordered.
     pub sort: QueueSort,
     /// Whether all that match are counted, too.
     pub count: bool,
@@ -191,7 +179,6 @@ pub enum GroupBy {
     /// Similar items.
     #[default]
     Signature,
-    /// The field.
     Field,
     /// The likeliest reason.
     Reason,
@@ -209,27 +196,21 @@ pub enum ProposalsFor {
     ToAuthorize,
 }
 
-/// Which proposals.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProposalFilter {
-    /// Their state.
     pub state: Option<ProposalState>,
     /// Open ones, or closed ones.
     pub open: Option<bool>,
     /// For whom.
     pub stage: Option<ProposalsFor>,
-    /// What they are about.
     pub kind: Option<ProposalKind>,
-    /// Their maker.
     pub maker: Option<String>,
 }
 
-/// Which audit rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditFilter {
-    /// Who.
     pub actor: Option<String>,
     /// What was done, as `action_type`.
     pub action: Option<String>,

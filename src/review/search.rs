@@ -29,7 +29,6 @@ const AT_ONCE: usize = 8;
 /// Parts of the index that one search adds, where they are missing.
 const PARTS: usize = 4;
 
-/// What a search found.
 pub(super) struct Hits {
     pub items: Vec<Item>,
     /// More records may match.

@@ -49,7 +49,6 @@ pub struct TracedField {
     pub field: String,
     /// The source's column, if the field is mapped.
     pub column: Option<String>,
-    /// The cell as read.
     pub raw: Option<String>,
     /// The cell is one of the source's null values.
     pub null_value: bool,

@@ -334,7 +334,6 @@ fn feature(name: &str, value: Option<f64>) -> String {
     }
 }
 
-/// The notes of an explanation.
 pub(super) fn notes(explanation: &Json) -> Vec<String> {
     texts(explanation.get("notes"))
 }

@@ -33,7 +33,6 @@ impl Visibility {
         }
     }
 
-    /// Whether nothing is hidden.
     pub fn is_whole(&self) -> bool {
         self.hidden.is_empty()
     }

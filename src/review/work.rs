@@ -36,7 +36,6 @@ pub(super) struct Work<'t> {
 }
 
 impl Review<'_> {
-    /// The time.
     pub(super) fn now(&self) -> Instant {
         (self.settings.clock)()
     }
@@ -214,7 +213,6 @@ pub(super) struct Moment<'a> {
 }
 
 impl Work<'_> {
-    /// The person's view.
     pub fn visibility(&self, actor: &Actor) -> Visibility {
         Visibility::of(&self.policy, actor)
     }
@@ -233,7 +231,6 @@ impl Work<'_> {
         .to_string()
     }
 
-    /// The item of this attribution id.
     pub fn item(&mut self, attribution_id: &str, lock: bool) -> Result<Item, Refusal> {
         self.tables.item(attribution_id, lock)?.ok_or_else(no_such_item)
     }
@@ -253,7 +250,6 @@ impl Work<'_> {
             .ok_or_else(|| Refusal::new(Code::NoSuchProposal, "there is no such proposal"))
     }
 
-    /// The state of an item as it is.
     pub fn state(&mut self, item: &Item) -> Result<State, Problem> {
         Ok(State {
             status: item.status.name(),

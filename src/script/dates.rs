@@ -163,7 +163,6 @@ pub(super) fn register_calendars(engine: &mut Engine, calendars: &Arc<BTreeMap<S
     );
 }
 
-/// The calendar of a field.
 fn named<'c>(calendars: &'c BTreeMap<String, Calendar>, field: &str) -> CallResult<&'c Calendar> {
     let Some(calendar) = calendars.get(field) else {
         let known: Vec<&str> = calendars.keys().map(String::as_str).collect();

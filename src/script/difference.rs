@@ -24,11 +24,8 @@ use crate::domain::{
 /// Something that a script may read from a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Property {
-    /// The field's name.
     Field,
-    /// The diff type's name.
     DiffType,
-    /// The severity's name.
     Severity,
     /// Side A's value, typed.
     A,
@@ -54,7 +51,6 @@ pub enum Property {
     Matched,
     /// The record of a side, if it has one.
     Record(Side),
-    /// A field of the record of a side.
     RecordField(Side, Box<str>),
     /// The fields of the record whose values on the two sides differ, or agree and are not null.
     Fields(Comparison),
@@ -316,7 +312,6 @@ impl Subject {
         }
     }
 
-    /// Sets the difference.
     pub(super) fn load(&mut self, d: &DifferenceContext<'_>) {
         if self.layout != *d.layout {
             self.layout = d.layout.clone();
@@ -546,7 +541,6 @@ const PROPERTIES: [(&str, Property); 15] = [
     ("agreeing", Property::Fields(Comparison::Agreeing)),
 ];
 
-/// The property of this name.
 pub(super) fn property(name: &str) -> Option<Property> {
     PROPERTIES.into_iter().find(|(known, _)| *known == name).map(|(_, property)| property)
 }

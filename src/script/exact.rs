@@ -137,7 +137,6 @@ pub(super) fn from_domain(value: domain::Decimal) -> Option<Decimal> {
     fit(value.coefficient(), u32::from(value.scale()))
 }
 
-/// Registers the operators.
 pub(super) fn register(engine: &mut Engine) {
     macro_rules! operator {
         ($($sign:literal, $assign:literal, $function:ident;)+) => {$(

@@ -16,12 +16,10 @@ pub struct NormalizeScript {
 }
 
 impl NormalizeScript {
-    /// Compiles the script.
     pub fn compile(source: &ScriptSource) -> Result<Self, Problem> {
         Self::compile_all(std::slice::from_ref(source))
     }
 
-    /// Compiles the scripts.
     pub fn compile_all(sources: &[ScriptSource]) -> Result<Self, Problem> {
         let programs = sources.iter().map(|source| Program::compile(engine::build(), source));
         programs.collect::<Result<_, _>>().map(|programs| Self { programs })

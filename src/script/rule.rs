@@ -50,7 +50,6 @@ pub struct Reason {
 pub struct Verdict {
     /// The reason, or `None` if the next function shall look at it.
     pub reason: Option<Reason>,
-    /// The sentences it noted.
     pub notes: Vec<String>,
 }
 

@@ -48,7 +48,6 @@ pub struct FunctionInfo {
 pub struct ColumnRead {
     pub function: String,
     pub column: String,
-    /// Where.
     pub place: Place,
 }
 

@@ -86,7 +86,6 @@ pub(super) fn charge_product(a: &str, b: &str) -> CallResult<()> {
     charge(a.len().saturating_mul(b.len()) / PAIRS)
 }
 
-/// The size of a value.
 #[derive(Default)]
 struct Size {
     text: usize,

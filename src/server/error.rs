@@ -10,7 +10,6 @@ use super::http::{Response, phrase};
 /// A user must change a password that someone else chose before doing anything else.
 pub const PASSWORD_CHANGE: Code = Code::PasswordChangeRequired;
 
-/// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     pub status: u16,
@@ -50,7 +49,6 @@ impl Denied {
         Self::new(Code::Unauthorized, detail).header("www-authenticate", "Bearer realm=\"recon\"")
     }
 
-    /// An invalid value.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let pointer = pointer.into();

@@ -19,7 +19,6 @@ pub struct Line<'a> {
     pub status: u16,
     /// Duration in milliseconds.
     pub ms: f64,
-    /// The User-Agent.
     pub agent: Option<&'a str>,
     pub code: Option<&'a str>,
     /// Details hidden from the client.

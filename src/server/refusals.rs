@@ -30,7 +30,6 @@ const APPROVAL: &[Code] =
 const PASSWORD: &[Code] = &[PasswordShort, PasswordLong, PasswordCommon, TooManyLogins];
 const MATCH: &[Code] = &[AlreadyPending, InvalidTransition, TooManyItems, UnmatchableRows];
 
-/// The codes of an operation.
 pub fn of(operation: &str) -> Vec<Code> {
     let parts: &[&[Code]] = match operation {
         "queue" | "groups" => &[ITEMS],

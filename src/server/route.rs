@@ -237,7 +237,6 @@ impl Route {
         self.surface == Surface::Api && VERSIONED.contains(&first)
     }
 
-    /// The path as documented.
     pub fn documented_path(&self) -> String {
         let version =
             if self.has_version() && !PREDECESSOR.contains(&self.path) { VERSION } else { "" };

@@ -61,7 +61,6 @@ impl TextBlock {
         self.offset
     }
 
-    /// The text.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.end]
     }

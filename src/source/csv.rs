@@ -101,7 +101,6 @@ pub(super) fn no_prefix() -> SpecProblem {
 pub enum Header {
     /// The first row.
     FirstRow,
-    /// The configuration.
     Named(Vec<String>),
     /// The columns are counted: `#1`, `#2` and so on.
     Numbered,

@@ -51,7 +51,6 @@ pub enum PieceKind {
 /// A blank line, a comment or a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Which of them.
     pub kind: PieceKind,
     /// Its length without the line break.
     pub end: usize,
@@ -75,7 +74,6 @@ impl Span {
     /// A cell that is null, whatever the configuration says of empty cells.
     pub const NULL: Self = Self { start: u32::MAX, end: 0 };
 
-    /// Whether it is that.
     #[inline]
     pub fn is_null(self) -> bool {
         self == Self::NULL

@@ -23,9 +23,7 @@ const MAX_DIRECTORY: u64 = 16 << 20;
 /// Where a source's rows come from, with everything decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Inputs {
-    /// These files.
     Files(Vec<PathBuf>),
-    /// Standard input.
     Stdin,
     /// Something without files, by this name.
     Named(String),

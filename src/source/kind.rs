@@ -73,7 +73,6 @@ pub(super) struct OpenContext<'a> {
     pub columns: Option<&'a Arc<[String]>>,
 }
 
-/// An open input.
 pub(super) struct Opening {
     /// The names of its columns.
     pub columns: Vec<String>,
@@ -138,7 +137,6 @@ pub(super) struct InputRead {
     pub sha256: String,
     /// The names of its parts (sheets, statements), which the places of its rows count.
     pub parts: Vec<String>,
-    /// Warnings about it.
     pub warnings: Vec<Problem>,
     /// Bank statements that go on in another input.
     pub open_pages: OpenPages,

@@ -35,9 +35,7 @@ pub struct SourceDigest {
     /// The SHA-256 of these bytes, in lower-case hexadecimal digits. Of several inputs, that of their
     /// list as `sha256sum` writes it: digest, two spaces, name, line break.
     pub sha256: String,
-    /// Each input.
     pub files: Vec<SourceFile>,
-    /// Warnings about them.
     pub warnings: Vec<Problem>,
 }
 
@@ -63,7 +61,6 @@ impl SourceDigest {
     }
 }
 
-/// An open source.
 pub struct Opened {
     plan: SourcePlan,
     wanted: Vec<String>,
@@ -270,7 +267,6 @@ impl Block {
         self.sequence
     }
 
-    /// Whether it is the first block of its input.
     pub fn is_first_of_input(&self) -> bool {
         self.is_first
     }

@@ -21,7 +21,6 @@ const STRAY: Code = Code::StrayQuote;
 /// A record as the dialect sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
-    /// What it is.
     pub kind: PieceKind,
     /// The first field whose quotes are wrong.
     broken: Option<usize>,

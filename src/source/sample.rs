@@ -15,7 +15,6 @@ use crate::diagnostic::Problem;
 /// The beginning of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The text.
     pub text: String,
     /// The label of the encoding it was read as: the one of the byte order mark, UTF-8 if the bytes
     /// are that, else the likeliest one for them.
@@ -41,11 +40,9 @@ pub struct Rival {
 /// The format of a file by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// Parquet.
     Parquet,
     /// A workbook of Excel or OpenDocument.
     Workbook,
-    /// An SQLite database.
     Sqlite,
     /// Text, or an archive of files, or nothing that is known.
     Other,

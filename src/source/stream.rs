@@ -33,10 +33,8 @@ const FILE: &str = "_recon_file";
 /// The column with a row's offset within its file.
 const OFFSET: &str = "_recon_offset";
 
-/// The format of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamFormat {
-    /// An Arrow IPC stream.
     Arrow,
     /// Text with commas and a header row, in UTF-8.
     Csv,
@@ -45,7 +43,6 @@ pub enum StreamFormat {
 /// How many rows came of each file, by its number.
 pub type RowCounts = Arc<Mutex<BTreeMap<u64, u64>>>;
 
-/// Rows on a stream.
 pub struct RowStream {
     pub input: Box<dyn Read + Send>,
     pub format: StreamFormat,

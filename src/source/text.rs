@@ -57,7 +57,6 @@ impl Text {
         self.skipped
     }
 
-    /// The file behind it.
     pub fn file(&mut self) -> &mut SourceFile {
         &mut self.file
     }

@@ -40,7 +40,6 @@ impl fmt::Debug for Trailer {
 }
 
 impl Trailer {
-    /// Whether a row is the trailer.
     pub fn is(&self, row: &RawRow<'_>) -> bool {
         row.written.starts_with(self.starts_with.as_bytes())
             || row.cell(0).starts_with(self.starts_with.as_bytes())
@@ -86,7 +85,6 @@ impl Seen {
         }
     }
 
-    /// Whether a row is the trailer.
     pub fn is_trailer(&self, row: &RawRow<'_>) -> bool {
         self.trailer.is(row)
     }

@@ -58,9 +58,7 @@ pub struct By {
     pub actor_roles: Option<String>,
     /// `session`, `token:<id>`, `proxy` or `cli`.
     pub auth_method: Option<String>,
-    /// The id of the request.
     pub request_id: Option<String>,
-    /// The address.
     pub ip: Option<String>,
     /// The client, at most 200 characters.
     pub user_agent: Option<String>,
@@ -80,7 +78,6 @@ pub struct Entry {
     pub attribution_id: Option<String>,
     /// `attribution`, `proposal`, `reason_code`, `person`, `token`, `policy`, `run`, …
     pub entity_type: String,
-    /// The id of that.
     pub entity_id: String,
     /// `SYSTEM`, `MAKER`, `CHECKER`, `AUTHORIZER` or `ADMIN`.
     pub stage: String,
@@ -89,15 +86,11 @@ pub struct Entry {
     pub previous_value: Option<String>,
     /// After: a JSON text, kept byte for byte.
     pub new_value: Option<String>,
-    /// Why.
     pub comments: Option<String>,
-    /// The proposal.
     pub proposal_id: Option<String>,
-    /// Its version.
     pub proposal_version: Option<i64>,
     /// The hash of its content.
     pub proposal_hash: Option<[u8; 32]>,
-    /// The policy in force.
     pub policy_version: Option<i64>,
     /// The model that had predicted.
     pub model_version: Option<String>,
@@ -112,12 +105,10 @@ pub struct Entry {
 pub struct AuditRow {
     /// Its number, from 1 without gaps.
     pub seq: i64,
-    /// Its id.
     pub audit_id: String,
     /// The attribution that it is about.
     pub attribution_id: Option<String>,
     pub entity_type: String,
-    /// The id of that.
     pub entity_id: String,
     pub actor_id: String,
     /// With which roles.
@@ -131,29 +122,18 @@ pub struct AuditRow {
     pub previous_value: Option<Box<RawValue>>,
     /// After, as stored.
     pub new_value: Option<Box<RawValue>>,
-    /// Why.
     pub comments: Option<String>,
-    /// When.
     pub performed_at: String,
-    /// The request.
     pub request_id: Option<String>,
-    /// The address.
     pub ip: Option<String>,
-    /// The client.
     pub user_agent: Option<String>,
-    /// The proposal.
     pub proposal_id: Option<String>,
-    /// Its version.
     pub proposal_version: Option<i64>,
     /// The hash of its content, in hexadecimal.
     pub proposal_hash: Option<String>,
-    /// The policy in force.
     pub policy_version: Option<i64>,
-    /// The model.
     pub model_version: Option<String>,
-    /// The rules.
     pub rule_version: Option<String>,
-    /// The control.
     pub control: Option<String>,
     /// The hash of the row before, in hexadecimal.
     pub prev_hash: String,
@@ -177,7 +157,6 @@ impl PartialEq for AuditRow {
 pub struct Head {
     /// The number of the last row; 0 for none.
     pub seq: i64,
-    /// Its hash.
     pub hash: [u8; 32],
     /// When it was written.
     pub performed_at: Option<Instant>,

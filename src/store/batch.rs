@@ -52,11 +52,8 @@ impl RecordKind {
 /// A record to store. Records have no number here: they are numbered as they come, from 1 on.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordRow<'a> {
-    /// Which sides it has.
     pub kind: RecordKind,
-    /// Side A.
     pub a: Option<Cells<'a>>,
-    /// Side B.
     pub b: Option<Cells<'a>>,
     /// A row of the missing side with this key was rejected; that side's place is the rejected row's.
     pub partner_rejected: bool,
@@ -78,7 +75,6 @@ pub struct DifferenceRow {
     /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
-    /// How much it matters.
     pub severity: Severity,
     /// The canonical text of side A.
     pub value_a: Option<Text>,
@@ -95,7 +91,6 @@ pub struct DifferenceRow {
 pub struct AttributionRow {
     /// The code of the reason.
     pub reason: Text,
-    /// How sure.
     pub confidence: Confidence,
     /// Accepted or unknown.
     pub status: Status,
@@ -175,11 +170,9 @@ pub struct Batch {
     text: String,
     /// New records in the form in which they are kept.
     pub(super) records: Entries,
-    /// New differences.
     pub differences: Vec<DifferenceRow>,
     /// Decisions on stored differences, ascending.
     pub decisions: Vec<DecisionRow>,
-    /// Rejected rows.
     pub rejected: Vec<RejectedRow>,
     /// What the rows that were matched are called from date to date, in any order.
     pub partners: Vec<u64>,

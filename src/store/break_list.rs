@@ -38,10 +38,8 @@ pub const COLUMNS: [&str; 22] = [
     "reopens",
 ];
 
-/// Which breaks to list.
 #[derive(Clone, Debug, Default)]
 pub struct BreakFilter {
-    /// Only this job's.
     pub job: Option<String>,
     /// Only open ones, or only cleared ones.
     pub open: Option<bool>,

@@ -17,7 +17,6 @@ use crate::diagnostic::{Code, Problem};
 const ED25519_SPKI: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// A key that signs checkpoints.
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
@@ -67,7 +66,6 @@ pub fn signed_text(checkpoint: &Checkpoint) -> String {
     )
 }
 
-/// Signs a checkpoint.
 pub fn sign(checkpoint: &mut Checkpoint, key: &SigningKey) {
     let signature = key.0.sign(signed_text(checkpoint).as_bytes());
     checkpoint.signature = Some(hex(signature.as_ref()));

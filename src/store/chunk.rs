@@ -50,12 +50,10 @@ impl Entries {
         self.ends.clear();
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Adds a record's entry.
     pub fn push(&mut self, row: &RecordRow<'_>) {
         let out = &mut self.text;
         let rejected = if row.partner_rejected { PARTNER_REJECTED } else { 0 };

@@ -23,7 +23,6 @@ pub(super) struct RowDigest {
 const PIECE: usize = 8 << 10;
 
 impl RowDigest {
-    /// Adds a field.
     pub fn text(&mut self, field: Option<&str>) -> &mut Self {
         match field {
             None => self.waiting.extend_from_slice(&u64::MAX.to_be_bytes()),
@@ -42,7 +41,6 @@ impl RowDigest {
         self
     }
 
-    /// Adds a number.
     pub fn number(&mut self, number: u64) -> &mut Self {
         self.text(Some(digits(number, &mut [0; 20])))
     }

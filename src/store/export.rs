@@ -13,7 +13,6 @@ use super::chain::{Link, Links, cut_off, forked};
 use crate::coding::unhex;
 use crate::diagnostic::{Code, Problem};
 
-/// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A JSON object a line.

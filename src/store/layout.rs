@@ -43,7 +43,6 @@ impl ItemKey {
         record_of(self.number.cast_unsigned()).cast_signed()
     }
 
-    /// The field.
     pub const fn field(self) -> FieldRef {
         field_of(self.number.cast_unsigned())
     }

@@ -13,7 +13,6 @@ pub struct Migration {
     pub version: i32,
     /// Its name, the same for every backend.
     pub name: &'static str,
-    /// Its statements.
     pub sql: &'static str,
 }
 
@@ -31,9 +30,7 @@ impl Migration {
 
 macro_rules! migrations {
     ($($version:literal $file:literal $name:literal,)+) => {
-        /// The migrations of SQLite.
         pub const SQLITE: &[Migration] = migrations!("sqlite": $($version $file $name,)+);
-        /// The migrations of PostgreSQL.
         pub const POSTGRES: &[Migration] = migrations!("postgres": $($version $file $name,)+);
     };
     ($folder:literal: $($version:literal $file:literal $name:literal,)+) => {
@@ -77,9 +74,7 @@ migrations! {
 /// A migration that a store says it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// Its number.
     pub version: i32,
-    /// Its name.
     pub name: String,
     /// The checksum of what was applied.
     pub checksum: String,

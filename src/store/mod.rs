@@ -105,11 +105,8 @@ pub trait Writer: Send {
 /// One cell of a query's answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
-    /// SQL null.
     Null,
-    /// A whole number.
     Integer(i64),
-    /// A float.
     Real(f64),
     /// True or false (PostgreSQL).
     Boolean(bool),
@@ -117,7 +114,6 @@ pub enum SqlValue {
     Text(String),
     /// The text of a JSON document, every digit kept (PostgreSQL `json`, `jsonb` and `numeric`).
     Json(String),
-    /// Bytes.
     Blob(Vec<u8>),
 }
 
@@ -126,11 +122,9 @@ pub trait RowSink {
     /// The names of the columns, before the first row.
     fn columns(&mut self, names: &[String]) -> Result<(), Problem>;
 
-    /// One row.
     fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem>;
 }
 
-/// Where runs are kept.
 pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
@@ -190,12 +184,10 @@ pub trait Store: Registry + transact::Transact {
     /// Opens a writer for the present command on a run.
     fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem>;
 
-    /// One run.
     fn run(&self, run: RunId) -> Result<Option<RunRow>, Problem> {
         transact::read(self, |tx| runs::find(tx, run))
     }
 
-    /// Runs, newest first.
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
         transact::read(self, |tx| runs::list(tx, filter))
     }
@@ -344,6 +336,5 @@ pub struct OwnedRecord {
     pub matched: Option<String>,
     /// The verdict, once attributed.
     pub gate: Option<crate::domain::gate::Gate>,
-    /// Its differences.
     pub differences: Vec<run::OwnedDifference>,
 }

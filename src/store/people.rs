@@ -21,15 +21,12 @@ pub struct Person {
     pub person_id: String,
     /// The name they log in with.
     pub login: String,
-    /// Their display name.
     pub name: String,
-    /// Their roles.
     pub roles: Roles,
     /// The masked fields that they may see.
     pub grants: BTreeSet<String>,
     /// Whether this is a service account: token login only.
     pub is_service: bool,
-    /// Whether the person is disabled.
     pub is_disabled: bool,
     /// Whether this login has a password.
     pub has_password: bool,
@@ -114,7 +111,6 @@ pub(crate) fn other_logins(tx: &mut dyn Transaction) -> Result<Vec<(String, Stri
     tx.list(&sql, &[], |row| Ok((row.required(0)?, row.required(1)?)))
 }
 
-/// All names of logins.
 pub(crate) fn login_names(tx: &mut dyn Transaction) -> Result<Vec<String>, Problem> {
     tx.list("SELECT login FROM recon.logins ORDER BY login_key", &[], |row| row.required(0))
 }
@@ -365,7 +361,6 @@ pub(crate) fn find(
     tx.find(sql, &parameters![person_id, key], |row| row.required(0))
 }
 
-/// A session that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenSession {
     pub id: String,
@@ -499,9 +494,7 @@ pub(crate) fn end_sessions_before(
 /// A token without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its id.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// The login whose permissions it may use.
     pub login: String,
@@ -509,13 +502,10 @@ pub struct Token {
     pub person_id: String,
     /// The permissions it may use.
     pub scopes: Permissions,
-    /// When it was made.
     pub created: Instant,
-    /// When it expires.
     pub expires: Instant,
     /// When it was last used, to the minute.
     pub used: Option<Instant>,
-    /// When it was revoked.
     pub revoked: Option<Instant>,
 }
 

@@ -21,24 +21,18 @@ pub struct PruneOrder {
     /// Disk space is given back to the operating system, which may take a while.
     pub vacuum: bool,
     pub by: By,
-    /// The time.
     pub now: Instant,
 }
 
 /// A run that was deleted, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pruned {
-    /// The run.
     pub run: RunId,
-    /// Its job.
     pub job: String,
-    /// Its business date.
     pub batch_date: Date,
     /// Whether it was current.
     pub is_current: bool,
-    /// Its records.
     pub records: u64,
-    /// Its differences.
     pub differences: u64,
     /// Its differences that stay; a run without any is gone altogether.
     pub kept: u64,

@@ -24,7 +24,6 @@ pub(super) struct ItemCounts(BTreeMap<(i64, i64), Items>);
 /// counted.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// The items.
     pub items: ItemCounts,
     /// By reason, status and assigner.
     kinds: BTreeMap<(i64, u8, i64), u64>,

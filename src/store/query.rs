@@ -49,7 +49,6 @@ impl QueryLimits {
 pub struct TableColumn {
     /// The table or view, in the schema `recon`.
     pub table: String,
-    /// The column.
     pub column: String,
     /// Its type as the store names it; empty where SQLite has none, as in views.
     pub kind: String,

@@ -17,9 +17,7 @@ use super::{SqlValue, runs};
 pub struct NewModel {
     /// The job it was trained for.
     pub job: String,
-    /// When.
     pub created: Instant,
-    /// By whom.
     pub created_by: String,
     /// SHA-256 of the training set, in hexadecimal.
     pub training_hash: String,
@@ -27,13 +25,11 @@ pub struct NewModel {
     pub trained_on: Vec<RunId>,
     /// The names of its features, in order.
     pub features: serde_json::Value,
-    /// How it was grown.
     pub parameters: serde_json::Value,
     /// How good it is.
     pub metrics: serde_json::Value,
     /// SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
-    /// The model itself.
     pub bytes: Vec<u8>,
 }
 
@@ -44,9 +40,7 @@ pub struct ModelRow {
     pub version: u64,
     /// The job it was trained for.
     pub job: String,
-    /// When.
     pub created: Instant,
-    /// By whom.
     pub created_by: String,
     /// SHA-256 of the training set.
     pub training_hash: String,
@@ -54,7 +48,6 @@ pub struct ModelRow {
     pub trained_on: Vec<RunId>,
     /// The names of its features, in order.
     pub features: serde_json::Value,
-    /// How it was grown.
     pub parameters: serde_json::Value,
     /// How good it was when it was trained.
     pub metrics: serde_json::Value,
@@ -68,27 +61,21 @@ pub struct ModelRow {
     pub promoted: Option<(Instant, String)>,
 }
 
-/// A change of champion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promotion {
-    /// The new champion.
     pub version: u64,
     /// The one before.
     pub replaced: Option<u64>,
     /// Back to an earlier champion.
     pub rollback: bool,
-    /// When.
     pub at: Instant,
-    /// By whom.
     pub by: String,
-    /// Why, in a sentence.
     pub why: String,
 }
 
 /// Measurements of the machine's guesses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// When.
     pub measured: Instant,
     /// The rules and the model that it speaks about.
     pub basis: String,
@@ -131,14 +118,12 @@ pub trait Registry: Transact {
         })
     }
 
-    /// One model.
     fn model(&self, version: u64) -> Result<Option<ModelRow>, Problem> {
         let found =
             transact::read(self, |tx| list_models(tx, "version = $1", &parameters![version]));
         Ok(found?.pop())
     }
 
-    /// A model's bytes.
     fn model_bytes(&self, version: u64) -> Result<Option<Vec<u8>>, Problem> {
         let sql = "SELECT bytes FROM recon.models WHERE version = $1";
         let found =
@@ -146,7 +131,6 @@ pub trait Registry: Transact {
         Ok(found?.flatten())
     }
 
-    /// The champion of a job.
     fn champion(&self, job: &str) -> Result<Option<ModelRow>, Problem> {
         let found = transact::read(self, |tx| {
             list_models(tx, "job = $1 AND is_champion = $2", &parameters![job, true])

@@ -26,7 +26,6 @@ use crate::domain::{AssignedBy, Status};
 /// The most differences that are named.
 const NAMED: usize = 50;
 
-/// The result of replaying.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     pub differs: Vec<String>,
@@ -350,7 +349,6 @@ fn runs(tx: &mut dyn Transaction) -> Result<HashMap<String, Run>, Problem> {
     rows.into_iter().map(run).collect()
 }
 
-/// Reads the trail.
 fn trail(tx: &mut dyn Transaction, runs: &mut HashMap<String, Run>) -> Result<Trail, Problem> {
     let mut trail = Trail::default();
     let prefixes: HashMap<String, String> =

@@ -10,17 +10,13 @@ use super::{OwnedRecord, RecordKind};
 /// A run that begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRun {
-    /// Its id.
     pub id: RunId,
-    /// The job's name.
     pub job: String,
     /// The system behind source A.
     pub system_a: String,
     /// The system behind source B.
     pub system_b: String,
-    /// The business date.
     pub batch_date: Date,
-    /// When it began.
     pub started: Instant,
     /// The layout of its records.
     pub layout: Layout,
@@ -33,7 +29,6 @@ pub struct NewRun {
 /// How a command on a run ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishRun {
-    /// When it ended.
     pub ended: Instant,
     /// COMPLETED or COMPLETED_WITH_ERRORS.
     pub status: RunStatus,
@@ -47,18 +42,14 @@ pub struct FinishRun {
     pub metadata: serde_json::Value,
 }
 
-/// A stored run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
-    /// Its id.
     pub id: RunId,
-    /// The job's name.
     pub job: String,
     /// The system behind source A.
     pub system_a: String,
     /// The system behind source B.
     pub system_b: String,
-    /// The business date.
     pub batch_date: Date,
     /// When its first command began.
     pub started: Instant,
@@ -70,9 +61,7 @@ pub struct RunRow {
     pub stage: Option<Stage>,
     /// The newer run that took its place.
     pub superseded_by: Option<RunId>,
-    /// All records.
     pub total_records: u64,
-    /// All differences.
     pub total_differences: u64,
     /// The layout of its records.
     pub layout: Layout,
@@ -82,27 +71,21 @@ pub struct RunRow {
     pub metadata: serde_json::Value,
 }
 
-/// Which runs to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only runs whose id, written without hyphens, begins so.
     pub id_prefix: Option<String>,
-    /// Only this job's.
     pub job: Option<String>,
-    /// Only this business date's.
     pub batch_date: Option<Date>,
-    /// Not the failed ones.
     pub not_failed: bool,
     /// Maximum number of runs.
     pub limit: Option<usize>,
 }
 
-/// A stored record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredRecord<'a> {
     /// Its number within the run.
     pub number: u64,
-    /// Which sides it has.
     pub kind: RecordKind,
     /// The evidence array of side A.
     pub a: Option<&'a str>,
@@ -147,7 +130,6 @@ pub struct StoredDifference<'a> {
     /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
-    /// How much it matters.
     pub severity: Severity,
     /// The canonical text of side A.
     pub value_a: Option<&'a str>,
@@ -178,14 +160,12 @@ impl StoredDifference<'_> {
     }
 }
 
-/// A stored attribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredAttribution<'a> {
     /// The code of the reason.
     pub reason: &'a str,
     /// How sure, 0 to 1.
     pub confidence: f64,
-    /// Where it stands.
     pub status: Status,
     pub assigned_by: &'a str,
     /// A person has decided it or holds it in a proposal: the machine keeps its hands off.
@@ -202,7 +182,6 @@ pub struct OwnedDifference {
     /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
-    /// How much it matters.
     pub severity: Severity,
     /// The canonical text of side A.
     pub value_a: Option<String>,
@@ -219,7 +198,6 @@ pub struct OwnedAttribution {
     pub reason: String,
     /// How sure, 0 to 1.
     pub confidence: f64,
-    /// Where it stands.
     pub status: Status,
     pub assigned_by: String,
     /// The explanation as a JSON document.
@@ -259,12 +237,9 @@ pub struct Published {
 pub struct AttributionCount {
     /// The code of the reason.
     pub reason: String,
-    /// Whether business explains it.
     pub functional: bool,
-    /// Where they stand.
     pub status: Status,
     /// The origin: `RULE:…`, `MODEL:…`, `NONE` or a person.
     pub assigned_by: String,
-    /// How many.
     pub count: u64,
 }

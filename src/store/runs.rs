@@ -64,7 +64,6 @@ pub(super) fn find(tx: &mut dyn Transaction, run: RunId) -> Result<Option<RunRow
     tx.find(&format!("{SELECT} WHERE run_id = $1"), &parameters![run.to_string()], read)
 }
 
-/// Runs, newest first.
 pub(super) fn list(tx: &mut dyn Transaction, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
     let mut values: Vec<SqlValue> = Vec::new();
     let mut conditions = vec!["1 = 1".to_owned()];

@@ -15,7 +15,6 @@ use super::rows::parameters;
 use super::transact::Transaction;
 use crate::diagnostic::Problem;
 
-/// The version of the seals.
 pub(super) const VERSION: u64 = 1;
 
 /// The action of a proposal that goes to another run.

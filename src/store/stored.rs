@@ -11,7 +11,6 @@ use crate::domain::{Date, Field, Instant, Kind, Layout, Matched, RunId, Stage, S
 
 use super::{MAX_FIELDS, StoredRecord};
 
-/// The stage of this name.
 pub(super) fn read_stage(name: Option<&str>) -> Result<Option<Stage>, Problem> {
     name.map(|name| Stage::from_name(name).ok_or_else(|| damaged("stage", name))).transpose()
 }

@@ -15,9 +15,7 @@ use super::SqlValue;
 /// Which SQL a transaction speaks, for the few places where one text does not serve both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// SQLite.
     Sqlite,
-    /// PostgreSQL.
     Postgres,
 }
 

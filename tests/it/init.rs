@@ -1432,7 +1432,6 @@ fn the_last_of_many_decimals_is_compared() {
     assert_eq!(differences(&project), ["K07 rate"]);
 }
 
-/// Infers anew.
 fn init_again(project: &Project, a: &str, b: &str) -> String {
     project.write("a.csv", a).write("b.csv", b);
     let said = project.recon(&["init", "a.csv", "b.csv", "--force"]);

@@ -937,7 +937,6 @@ fn read_rows(folder: &Path, read: Json) -> Vec<Vec<String>> {
     rows
 }
 
-/// Writes the rows as Parquet.
 fn write_parquet(path: &Path, rows: &[(i64, String, i64)]) {
     let schema = parquet::schema::parser::parse_message_type(
         "message rows { required int64 id; optional binary note (UTF8); required int64 amount (DECIMAL(18,2)); }",

@@ -33,11 +33,9 @@ use crate::diagnostic::{Code, PathStep, Problem, SpecProblem, nearest};
 use crate::domain::calendar::Calendar;
 use crate::domain::{Date, FieldRef};
 
-/// The result of checking.
 pub struct Checked {
     /// The resolved configuration, unless too much is wrong.
     pub resolved: Option<Resolved>,
-    /// Every complaint.
     pub problems: Vec<Problem>,
     /// Mistakes in scripts that matter only if a row reaches them. They do not prevent a run:
     /// reaching one is a script error.

@@ -14,7 +14,6 @@ use crate::script::{FunctionInfo, ScriptOutline, ScriptSource};
 /// The scripts of a job, as far as they could be read.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
-    /// The job's normalize script.
     job: Normalizing,
     /// Each source's own script, which takes precedence over the job's.
     sources: PerSide<Normalizing>,
@@ -73,12 +72,10 @@ impl Scripts {
         self.has(side, "row", 2)
     }
 
-    /// The job's normalize script.
     pub(super) fn job(&self) -> Option<&ScriptSource> {
         self.job.source.as_ref()
     }
 
-    /// The source's own script.
     pub(super) fn source(&self, side: Side) -> Option<&ScriptSource> {
         self.sources[side].source.as_ref()
     }
@@ -269,7 +266,6 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a function is a rule.
 fn is_rule(function: &FunctionInfo) -> bool {
     function.name.starts_with("attribute") && function.arity == 1 && !function.private
 }

@@ -21,7 +21,6 @@ pub struct Content<'a> {
     pub action: Option<Action>,
     /// The proposed reason of its items.
     pub reason: Option<&'a str>,
-    /// Why.
     pub comments: Option<&'a str>,
     /// The proposed reason code or policy, as JSON.
     pub payload: Option<&'a str>,

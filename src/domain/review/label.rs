@@ -15,9 +15,7 @@ use crate::domain::attribution::NO_REASON;
 /// A row of the audit trail about an attribution.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
-    /// The row's number.
     pub seq: i64,
-    /// The item.
     pub attribution_id: &'a str,
     pub proposal_id: Option<&'a str>,
     /// The stage of the review.
@@ -33,7 +31,6 @@ pub struct Told<'a> {
 /// A label: the users' decision about an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
-    /// The item.
     pub attribution_id: String,
     /// The code of the reason; [`NO_REASON`] for a confirmed break.
     pub reason: String,
@@ -55,7 +52,6 @@ pub enum Event {
     Label(Label),
     /// A label is taken back.
     Retraction {
-        /// The item.
         attribution_id: String,
         /// The row of the audit trail that takes it back.
         decision: i64,
@@ -81,7 +77,6 @@ fn text<'j>(json: &'j Json, at: &str) -> Option<&'j str> {
 }
 
 impl Labels {
-    /// Processes the next row.
     pub fn tell(&mut self, row: &Told<'_>) {
         if let Some(from) = text(row.new, "/carried_from/attribution_id") {
             self.carry(row, from);

@@ -74,7 +74,6 @@ impl Policy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Regulatory {
-    /// Names of fields.
     pub fields: BTreeSet<String>,
     /// Names of types of differences.
     pub diff_types: BTreeSet<String>,
@@ -91,13 +90,9 @@ impl Regulatory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlaHours {
-    /// For severity LOW.
     pub low: u32,
-    /// For severity MEDIUM.
     pub medium: u32,
-    /// For severity HIGH.
     pub high: u32,
-    /// For severity CRITICAL.
     pub critical: u32,
 }
 
@@ -108,7 +103,6 @@ impl Default for SlaHours {
 }
 
 impl SlaHours {
-    /// The hours for a severity.
     pub const fn of(self, severity: Severity) -> u32 {
         match severity {
             Severity::Low => self.low,

@@ -31,7 +31,6 @@ names! {
         View = "view" = 1,
         /// Propose, amend and withdraw decisions: the maker.
         Propose = "propose" = 2,
-        /// Propose reason codes.
         ProposeReason = "propose_reason" = 3,
         /// Approve or send back as the second person.
         Check = "check" = 4,
@@ -47,7 +46,6 @@ names! {
         AuditAll = "audit_all" = 9,
         /// See the auditors' reports.
         Reports = "reports" = 10,
-        /// Write comments.
         Comment = "comment" = 11,
     }
 }
@@ -94,15 +92,12 @@ impl Role {
     }
 }
 
-/// A set of roles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Roles(u8);
 
 impl Roles {
-    /// No role.
     pub const NONE: Self = Self(0);
 
-    /// The set of these.
     pub fn of(roles: impl IntoIterator<Item = Role>) -> Self {
         roles.into_iter().fold(Self::NONE, Self::with)
     }
@@ -178,15 +173,12 @@ impl<'de> Deserialize<'de> for Roles {
     }
 }
 
-/// A set of permissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Permissions(u16);
 
 impl Permissions {
-    /// Nothing.
     pub const NONE: Self = Self(0);
 
-    /// The set of these.
     pub const fn of(permissions: &[Permission]) -> Self {
         let mut all = 0;
         let mut rest = permissions;
@@ -202,7 +194,6 @@ impl Permissions {
         self.0 & 1 << permission.code() != 0
     }
 
-    /// Both together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)

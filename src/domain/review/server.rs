@@ -9,7 +9,6 @@ use crate::domain::difference::names;
 pub const DEFAULT_BIND: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8765));
 
 names! {
-    /// What a webhook tells.
     Event {
         /// A run has finished, or failed.
         RunFinished = "run_finished" = 1,
@@ -20,7 +19,6 @@ names! {
     }
 }
 
-/// Where webhooks go.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Notify {
     /// `http` or `https`.

@@ -66,13 +66,11 @@ impl Action {
 names! {
     /// The subject of a proposal.
     ProposalKind {
-        /// One item.
         Attribution = "ATTRIBUTION" = 1,
         /// Many items at once.
         Bulk = "BULK" = 2,
         /// An item that had been decided.
         Reopen = "REOPEN" = 3,
-        /// A new reason code.
         ReasonCode = "REASON_CODE" = 4,
         Rule = "RULE" = 5,
         /// The policy of the review.
@@ -88,7 +86,6 @@ impl ProposalKind {
 }
 
 names! {
-    /// Where a proposal stands.
     ProposalState {
         /// Waits for a checker.
         Open = "OPEN" = 1,
@@ -102,7 +99,6 @@ names! {
         Withdrawn = "WITHDRAWN" = 5,
         /// Its item has changed.
         Stale = "STALE" = 6,
-        /// Its deadline has passed.
         Expired = "EXPIRED" = 7,
     }
 }
@@ -131,7 +127,6 @@ names! {
         Maker = "MAKER" = 2,
         Checker = "CHECKER" = 3,
         Authorizer = "AUTHORIZER" = 4,
-        /// The administrator.
         Admin = "ADMIN" = 5,
     }
 }
@@ -188,20 +183,17 @@ impl<'de> Deserialize<'de> for Eyes {
     }
 }
 
-/// Events of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
     /// The next stage approves.
     Approve,
     /// The next stage sends it back.
     Return,
-    /// The maker withdraws it.
     Withdraw,
     /// The maker amends it; earlier approvals are void.
     Amend,
     /// Its item has changed.
     Invalidate,
-    /// It expires.
     Expire,
 }
 

@@ -50,7 +50,6 @@ pub struct Fired {
 #[derive(Clone, Debug)]
 pub struct ItemFacts<'a> {
     pub field: &'a str,
-    /// Its type.
     pub diff_type: DiffType,
     /// Whether the field is an amount of money.
     pub monetary: bool,
@@ -76,7 +75,6 @@ pub struct Recent {
     pub sums: Vec<(String, f64)>,
 }
 
-/// The decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
     /// The proposal's subject.

@@ -29,7 +29,6 @@ pub use ambiguity::{AmbiguousFormats, ambiguous_formats};
 pub use names::codes as language_codes;
 pub use reading::{Doubt, Reading};
 
-/// A compiled format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeFormat {
     text: String,

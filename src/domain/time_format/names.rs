@@ -9,7 +9,6 @@ use unicode_normalization::char::is_combining_mark;
 /// A language whose names formats can ask for, as in `[de] %d. %B %Y`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Language {
-    /// Its ISO 639 code.
     pub code: &'static str,
     months: [&'static str; 12],
     short_months: [&'static str; 12],
@@ -17,7 +16,6 @@ pub struct Language {
     short_weekdays: [&'static str; 7],
 }
 
-/// Which list of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
     Months { full: bool },
@@ -25,7 +23,6 @@ pub(super) enum List {
 }
 
 impl Language {
-    /// The language of this code.
     pub fn of(code: &str) -> Option<&'static Self> {
         LANGUAGES.iter().find(|language| language.code == code)
     }

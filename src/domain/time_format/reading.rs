@@ -52,7 +52,6 @@ impl Doubt {
         self.0 & other.0 == other.0
     }
 
-    /// Both.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -144,7 +144,6 @@ impl Closed {
         Err(wrong(format!("it is of version {}, and this is version {version}", closed.exchange)))
     }
 
-    /// The description as text.
     pub fn write(&self) -> String {
         // Numbers and texts always serialize.
         serde_json::to_string(self).unwrap_or_default()

@@ -36,7 +36,6 @@ pub(super) struct Counts {
     pub doubtful: PerSide<Vec<Doubtful>>,
     /// The inputs by their numbers, with warnings about them.
     pub files: PerSide<BTreeMap<u64, (SourceFile, Vec<Problem>)>>,
-    /// The first rejected rows.
     pub rejected: PerSide<Vec<RejectedRow>>,
     /// The totals of the rows that passes were given.
     pub passes: Tally,
@@ -47,7 +46,6 @@ pub(super) struct Counts {
     pub counted: Option<Tally>,
     /// The sample of records that is searched for conventions.
     pub sample: Option<Sample>,
-    /// Records and decisions.
     pub joined: Tally,
     pub greedy_keys: u64,
     pub rule_errors: u64,
@@ -208,7 +206,6 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// As one object.
     pub fn to_json(&self) -> Json {
         json!({
             "survey": { "needed": self.survey.is_some(), "max_slot": self.survey },

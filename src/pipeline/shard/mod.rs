@@ -50,9 +50,7 @@ pub type In<'i> =
 /// A source of a job whose steps are spread.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SpreadSource {
-    /// Its columns.
     pub columns: Vec<String>,
-    /// What it is called.
     pub name: String,
     /// Its files, by their numbers.
     pub files: Vec<String>,
@@ -117,7 +115,6 @@ impl Spread {
     }
 }
 
-/// A step at work.
 #[derive(Clone, Copy)]
 pub struct Task<'t> {
     pub plan: &'t Plan,

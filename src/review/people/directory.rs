@@ -47,7 +47,6 @@ pub struct NewPerson<'a> {
     pub login: &'a str,
     /// The display name; the login by default.
     pub name: Option<&'a str>,
-    /// The roles.
     pub roles: Roles,
     /// The password; `None` for logins by proxy, service accounts and invitations. One chosen by somebody else
     /// must be changed first.

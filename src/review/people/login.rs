@@ -31,7 +31,6 @@ pub struct Attempt<'a> {
     pub cookie: Option<&'a str>,
 }
 
-/// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginResult {
     /// They are in.
@@ -90,7 +89,6 @@ pub fn login(
 pub(super) enum Proved<T> {
     /// It was; what was done then.
     Right(T),
-    /// It was not.
     Wrong,
     /// Too many attempts lately; how many seconds to wait.
     Throttled(u64),

@@ -46,7 +46,6 @@ pub struct Principal {
     pub login: String,
     /// The person's name, for people.
     pub name: String,
-    /// The person's roles.
     pub roles: Roles,
     /// The roles' permissions without those that a token leaves out.
     pub permissions: Permissions,

@@ -15,7 +15,6 @@ pub(super) struct Change<'a> {
     pub action: &'static str,
     /// `person`, `token` …
     pub entity: &'static str,
-    /// Which.
     pub id: &'a str,
     pub before: Json,
     pub after: Json,

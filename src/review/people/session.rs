@@ -20,7 +20,6 @@ pub const LONGEST: i64 = 12 * 3_600;
 /// Seconds between two notes of its last use: not every request writes.
 const GRAIN: i64 = 60;
 
-/// A session and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub principal: Principal,
@@ -33,7 +32,6 @@ pub struct Session {
 /// Where a session was opened from.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct From<'a> {
-    /// The address.
     pub address: Option<&'a str>,
     /// The client, as it names itself.
     pub user_agent: Option<&'a str>,

@@ -34,7 +34,6 @@ pub struct Caps {
     pub connections: usize,
     /// Connections per address, unless it is a proxy's.
     pub per_address: usize,
-    /// Handler threads.
     pub threads: usize,
 }
 

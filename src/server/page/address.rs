@@ -196,7 +196,6 @@ impl Listing {
         pairs
     }
 
-    /// Removes a filter.
     pub fn remove(&mut self, name: &str) {
         self.filter.set(name, "");
     }
@@ -211,7 +210,6 @@ impl Listing {
         with_query(path, pairs.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
-    /// The address with the position.
     pub fn with_position(&self, path: &str) -> String {
         let mut pairs = self.pairs();
         pairs.extend(self.cursor.iter().map(|cursor| ("cursor", cursor.clone())));

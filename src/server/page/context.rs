@@ -190,7 +190,6 @@ impl<'a> PageContext<'a> {
         with_query(self.call.request.path(), pairs)
     }
 
-    /// A new idempotency key.
     pub fn key(&self) -> Result<String, Denied> {
         let mut bytes = [0; 16];
         crate::review::people::system_random(&mut bytes)

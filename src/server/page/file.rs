@@ -12,7 +12,6 @@ use crate::server::runs::attachment;
 
 use super::context::PageContext;
 
-/// Formats and their names.
 const FORMATS: [(&str, &str); 3] = [("csv", "CSV"), ("xlsx", "XLSX"), ("jsonl", "JSON lines")];
 
 pub fn parameter() -> Parameter {

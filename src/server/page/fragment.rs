@@ -133,7 +133,6 @@ impl Stack {
     }
 }
 
-/// A histogram of differences.
 #[derive(Clone, Debug, Template)]
 #[template(path = "part/histogram.html")]
 pub struct Histogram {

@@ -38,7 +38,6 @@ pub const ENTRIES: [Entry; 8] = [
     Entry { place: Screen::People, name: "People", href: "/review/people", keys: "g u" },
 ];
 
-/// The user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
     pub name: String,
@@ -101,7 +100,6 @@ pub struct Message {
     pub undo: Option<Undo>,
 }
 
-/// The form behind "Undo".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// Form address.

@@ -56,7 +56,6 @@ pub struct ExcelSpec {
 /// Which sheet of a workbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sheet {
-    /// By its name.
     Name(String),
     /// By its place, from 1.
     Number(u64),

@@ -83,7 +83,6 @@ pub(super) fn next_byte(window: &mut Window) -> Result<Option<u8>, Problem> {
     Ok(window.text().first().copied())
 }
 
-/// Consumes a value.
 pub(super) fn take_value(window: &mut Window) -> Result<Vec<u8>, Problem> {
     let end = window.whole(|text| value_end(text).unwrap_or(text.len()))?.unwrap_or_default();
     let value = window.text().get(..end).unwrap_or_default().to_vec();

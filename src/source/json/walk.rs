@@ -56,7 +56,6 @@ impl Node {
     }
 }
 
-/// Turns objects into rows.
 pub(super) struct JsonParser {
     encoding: &'static Encoding,
     is_lines: bool,

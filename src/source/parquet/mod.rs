@@ -47,7 +47,6 @@ pub struct ParquetSpec {
     pub encoding: Option<String>,
 }
 
-/// How Parquet is read.
 #[derive(Clone, Debug)]
 struct ParquetPlan;
 

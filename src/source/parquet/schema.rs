@@ -9,7 +9,6 @@ use parquet::schema::types::Type;
 use super::values::{Cursor, Leaf};
 use crate::source::json::parts;
 
-/// A field of the schema.
 #[derive(Clone, Debug)]
 pub struct Field {
     name: String,

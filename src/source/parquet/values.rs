@@ -248,7 +248,6 @@ impl Leaf {
         }
     }
 
-    /// Reads the next rows.
     pub fn fill(&mut self, rows: usize) -> Result<(), ParquetError> {
         self.defined.clear();
         self.repeated.clear();
@@ -329,7 +328,6 @@ impl Leaf {
         cursor.level += 1;
     }
 
-    /// Passes the record.
     pub fn pass_record(&self, cursor: &mut Cursor) {
         self.pass(cursor);
         while self.repeated_at(cursor.level) > 0 {

@@ -31,7 +31,6 @@ impl KindSpec for Bai2Spec {
 /// The most bytes of a record with its continuations.
 const LONGEST_RECORD: usize = 256 * 1024;
 
-/// Reads BAI2 files.
 pub(super) struct Bai2<'r> {
     lines: Lines<'r>,
     /// The rest of the current line, where several records share it.

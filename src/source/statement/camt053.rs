@@ -92,7 +92,6 @@ const DEEPEST: usize = 64;
 const MOST_ELEMENTS: usize = 20_000;
 const MOST_TRANSACTIONS: usize = 2_000_000;
 
-/// An element with all that is in it.
 #[derive(Debug, Default)]
 struct Element {
     name: String,
@@ -313,7 +312,6 @@ impl Entry {
     }
 }
 
-/// A statement at hand.
 #[derive(Debug, Default)]
 struct Statement {
     part: usize,
@@ -446,7 +444,6 @@ struct Message {
     page: Option<Page>,
 }
 
-/// A piece of XML.
 enum Tag {
     Open { name: String, currency: String },
     Text(String),
@@ -454,7 +451,6 @@ enum Tag {
     End,
 }
 
-/// Reads camt messages.
 pub(super) struct Camt<'r> {
     xml: Reader<Counted<'r>>,
     buffer: Vec<u8>,

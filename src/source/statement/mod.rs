@@ -65,9 +65,7 @@ pub enum Prove {
 pub enum Format {
     /// ISO 20022: camt.052, camt.053 and camt.054.
     Camt053(Level),
-    /// SWIFT MT940.
     Mt940,
-    /// BAI2.
     Bai2,
 }
 
@@ -121,21 +119,16 @@ pub struct Row {
     pub booking_date: Option<String>,
     /// The day from which it bears interest, `YYYY-MM-DD`.
     pub value_date: Option<String>,
-    /// The signed amount.
     pub amount: Option<Decimal>,
-    /// The currency's code.
     pub currency: Option<String>,
     /// `BOOK` for a booked entry, else the bank's word for it.
     pub status: Option<String>,
-    /// The bank's reference.
     pub bank_reference: Option<String>,
     /// The reference that goes from end to end.
     pub end_to_end_id: Option<String>,
     /// The account owner's reference.
     pub customer_reference: Option<String>,
-    /// The other party's name.
     pub counterparty: Option<String>,
-    /// The other party's account.
     pub counterparty_account: Option<String>,
     /// The purpose of the payment.
     pub remittance: Option<String>,
@@ -206,7 +199,6 @@ struct Balances {
     account: Option<String>,
     statement: Option<String>,
     currencies: BTreeMap<String, Sums>,
-    /// How many rows it has.
     rows: u64,
 }
 
@@ -315,7 +307,6 @@ impl Proof {
         Self { prove, warnings: Vec::new(), more: 0, without_balances: 0, first_without: None }
     }
 
-    /// Whether anything is checked.
     fn is_on(&self) -> bool {
         self.prove != Prove::Off
     }
@@ -385,5 +376,4 @@ impl Proof {
     }
 }
 
-/// Rows that are ready.
 type Waiting = VecDeque<Row>;

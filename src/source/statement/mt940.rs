@@ -34,7 +34,6 @@ impl KindSpec for Mt940Spec {
 /// The most bytes of a field.
 const LONGEST_FIELD: usize = 64 * 1024;
 
-/// Reads MT940 files.
 pub(super) struct Mt940<'r> {
     lines: Lines<'r>,
     /// The field at hand: its tag, its text with line breaks, and its first line.

@@ -91,7 +91,6 @@ impl Copy {
         self.bytes.is_empty()
     }
 
-    /// Sends what there is.
     pub(super) fn send(&mut self, client: &mut Client) -> Result<(), CopyFailure> {
         if self.is_empty() {
             return Ok(());
@@ -110,7 +109,6 @@ impl Copy {
 /// Why rows could not be sent.
 #[derive(Debug)]
 pub(super) enum CopyFailure {
-    /// The server said so.
     Postgres(Error),
     /// The connection broke.
     Connection(std::io::Error),

@@ -20,7 +20,6 @@ pub(super) struct RunKey {
     pub keep_all: bool,
 }
 
-/// Finds a run.
 pub(super) fn find_key(
     client: &mut impl GenericClient,
     run: RunId,

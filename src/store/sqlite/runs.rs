@@ -15,7 +15,6 @@ use crate::store::layout::id_range;
 use crate::store::runs::RunKey;
 use crate::store::{chunk, publication, stored};
 
-/// Finds a run.
 pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Problem> {
     let found = connection
         .query_row(

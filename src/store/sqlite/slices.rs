@@ -39,7 +39,6 @@ impl Slices {
         Ok(())
     }
 
-    /// Commits.
     pub(super) fn end(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
         connection.prepare_cached("COMMIT")?.raw_execute()?;
         if let Some(began) = self.began.take() {

@@ -35,7 +35,6 @@ const PEOPLE: &[(&str, Role)] = &[
 
 /// A server with a run to review, and users.
 pub struct House {
-    /// The server.
     pub server: Server,
     tokens: BTreeMap<&'static str, String>,
 }
@@ -86,7 +85,6 @@ impl House {
         Person { house: self, token: token.to_owned() }
     }
 
-    /// The served project.
     pub fn project(&self) -> &Project {
         &self.server.project
     }
@@ -134,12 +132,10 @@ pub fn json(answer: &Answer) -> Json {
 /// A client with a token.
 pub struct Person<'a> {
     house: &'a House,
-    /// The token.
     pub token: String,
 }
 
 impl Person<'_> {
-    /// Sends a request.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let bearer = format!("Bearer {}", self.token);
         let mut all = vec![("Authorization", bearer.as_str())];
@@ -155,7 +151,6 @@ impl Person<'_> {
         self.ask("GET", path, &[], "")
     }
 
-    /// A POST request.
     pub fn post(&self, path: &str, body: &Json) -> Answer {
         self.ask("POST", path, &[], &body.to_string())
     }

@@ -114,7 +114,6 @@ fn answered(mut stream: impl Read + Write, refused: bool) -> Option<Received> {
     Some(received)
 }
 
-/// The next message of an event.
 fn next(messages: &Receiver<Received>, event: &str) -> Received {
     let began = Instant::now();
     while began.elapsed() < DEADLINE {

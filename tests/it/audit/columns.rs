@@ -51,7 +51,6 @@ impl Place {
         }
     }
 
-    /// The database's catalogue.
     fn tables(&self) -> BTreeMap<String, Table> {
         let sql = if self.is_sqlite() {
             "SELECT m.name, p.name, p.pk > 0 FROM sqlite_schema m JOIN pragma_table_info(m.name) p \

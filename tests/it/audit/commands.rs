@@ -20,7 +20,6 @@ fn store_of(project: &Project) -> Box<dyn Store> {
     open(&url, Opening::Create).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// A store with decisions.
 fn decided() -> Project {
     let project = Project::new();
     decide(&*store_of(&project), &office(false));

@@ -213,7 +213,6 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// An item in the model.
 #[derive(Clone, Debug, PartialEq)]
 struct Item {
     status: Status,
@@ -230,7 +229,6 @@ impl Item {
     }
 }
 
-/// A proposal in the model.
 #[derive(Clone, Debug)]
 struct Proposal {
     id: String,

@@ -49,7 +49,6 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one.
     pub fn start() -> Self {
         let [slot] = Slot::take();
         Self::launch(slot)
@@ -211,7 +210,6 @@ impl Browser {
         self.run("return location.href").as_str().unwrap().to_owned()
     }
 
-    /// Goes back.
     pub fn back(&self) {
         self.post("/back", &json!({}));
     }
@@ -226,7 +224,6 @@ impl Browser {
         self.run_with(script, &json!([]))
     }
 
-    /// Runs a script with arguments.
     pub fn run_with(&self, script: &str, arguments: &Json) -> Json {
         self.post("/execute/sync", &json!({"script": script, "args": arguments}))
     }
@@ -284,7 +281,6 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
-    /// Types into an element.
     pub fn write(&self, selector: &str, text: &str) {
         let id = self.element(selector);
         self.post(&format!("/element/{id}/value"), &json!({"text": text}));
@@ -363,7 +359,6 @@ fn code(key: &str) -> String {
     code.to_string()
 }
 
-/// Decodes base64.
 fn decode(text: &str) -> Option<Vec<u8>> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

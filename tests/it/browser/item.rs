@@ -8,7 +8,6 @@ use super::town::Town;
 
 const AMOUNTS: &str = "/review/queue?field_name=amount&view=items";
 
-/// Opens the first item of a list.
 fn open_first(town: &Town, browser: &Browser, list: &str) {
     browser.open(&town.at(list));
     browser.click(".list.items a.main");

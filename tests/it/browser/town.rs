@@ -8,7 +8,6 @@ use crate::wire::Server;
 
 use super::driver::Browser;
 
-/// Every test user's password.
 pub const PASSWORD: &str = "four words of hers";
 
 /// Values that pages must treat as text.
@@ -177,7 +176,6 @@ impl Town {
         serde_json::from_str::<Json>(&said.out).unwrap().as_array().unwrap().clone()
     }
 
-    /// A number.
     pub fn count(&self, query: &str) -> u64 {
         let rows = self.sql(query);
         let number = rows[0].as_object().unwrap().values().next().unwrap().clone();

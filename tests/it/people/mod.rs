@@ -29,7 +29,6 @@ fn at(seconds: i64) -> Instant {
 
 const PASSWORD: &str = "four words of hers";
 
-/// A store with users.
 struct House {
     store: Box<dyn Store>,
     hashing: Hashing,

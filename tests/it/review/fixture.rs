@@ -285,7 +285,6 @@ pub fn back(resolved: &Resolved, why: &str) -> Close {
     }
 }
 
-/// The code of a refusal.
 pub fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
     match result {
         Ok(done) => panic!("was not refused: {done:?}"),

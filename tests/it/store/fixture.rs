@@ -315,7 +315,6 @@ pub fn attribute(store: &dyn Store, run: &NewRun) {
     write(store, run.id, content, Stage::Attributed).unwrap();
 }
 
-/// A query's answer.
 #[derive(Debug, Default, PartialEq)]
 pub struct Table {
     pub columns: Vec<String>,

@@ -12,38 +12,30 @@ use super::Server;
 /// How long a client waits for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Its status.
     pub status: u16,
     /// Its headers, their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Its body.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
 
-/// A connection.
 pub struct Client {
-    /// The connection itself.
     pub stream: TcpStream,
     address: SocketAddr,
 }
 
 impl Client {
-    /// Connects.
     pub fn to(server: &Server) -> Self {
         Self::at(server.address)
     }
@@ -57,7 +49,6 @@ impl Client {
         Self { stream, address }
     }
 
-    /// Sends these bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
@@ -89,7 +80,6 @@ impl Client {
         self.answer(method == "HEAD")
     }
 
-    /// Reads one answer.
     pub fn answer(&mut self, head_only: bool) -> std::io::Result<Answer> {
         let mut head = Vec::new();
         let mut byte = [0];

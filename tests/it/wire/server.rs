@@ -13,9 +13,7 @@ use crate::program::{Deadline, Project};
 
 /// A server with an empty store.
 pub struct Server {
-    /// Where it listens.
     pub address: SocketAddr,
-    /// Where it runs.
     pub project: Project,
     child: Child,
 }
@@ -117,7 +115,6 @@ impl Server {
         found
     }
 
-    /// Files that it has open.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }

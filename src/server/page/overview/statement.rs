@@ -39,7 +39,6 @@ pub struct StatementPage {
     pub not_added: Vec<String>,
 }
 
-/// One field and currency.
 #[derive(Clone, Debug)]
 pub struct Part {
     pub title: String,

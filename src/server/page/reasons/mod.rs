@@ -67,7 +67,6 @@ pub struct Reason {
     pub used: u64,
 }
 
-/// A proposed code.
 #[derive(Clone, Debug)]
 pub struct Proposed {
     pub title: String,

@@ -62,7 +62,6 @@ pub struct Cell {
     pub text: String,
     pub sub: String,
     pub href: Option<String>,
-    /// Whether it is a number.
     pub number: bool,
 }
 
