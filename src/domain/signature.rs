@@ -33,9 +33,7 @@ pub enum Pattern {
     /// B is this many days later; at most thirty either way.
     Days(i8),
     /// Further apart in time.
-    FarDays {
-        later: bool,
-    },
+    FarDays { later: bool },
     /// Equal except for case.
     Case,
     /// Equal except for white space.
