@@ -1,17 +1,16 @@
 //! One difference, with everything needed to decide it.
 
+mod decision;
+mod past;
+mod record;
 pub mod why;
 
 use askama::Template;
 
-use crate::diagnostic;
+use crate::domain::Instant;
 use crate::domain::review::state::is_cause;
-use crate::domain::review::{Action, Fired, Permission, ProposalState};
-use crate::domain::{DiffType, Instant};
-use crate::review::{
-    Actor, Forecast, HistoryEntry, ItemDetail, ItemKind, LifeEvent, PageAsk, QueueFilter,
-    ReasonEntry, RecordSide, Refusal, RefusalKind, Reopen, Resolve, ReviewItem, SimilarDecision,
-};
+use crate::domain::review::{Fired, Permission, ProposalState};
+use crate::review::{Actor, ItemDetail, ItemKind, PageAsk, QueueFilter, ReasonEntry, ReviewItem};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
@@ -19,10 +18,15 @@ use crate::server::parameter::{Kind, Parameter};
 use crate::server::route::Route;
 use crate::server::routes::{CHECK_OR_PROPOSE, COMMENT, PROPOSE, VIEW, get, post};
 
+pub use self::decision::choice;
+use self::decision::{assign_form, comment, decide_form, sample_form};
+use self::past::{Before, Lived, before, history, life};
+pub use self::past::{Event, forecast};
+use self::record::{Field, Matching, fields, line, matching};
 use super::address::{self, Listing, with_query};
 use super::by_hand::Sum;
-use super::context::{PageContext, html, redirect, sentence};
-use super::diff::{self, Shown, Signs};
+use super::context::{PageContext, html};
+use super::diff::{self, Signs};
 use super::difference::{self, Apart};
 use super::fragment::{Bar, Value};
 use super::frame::{Frame, Screen, Tone};
@@ -159,23 +163,6 @@ pub struct Mode {
     pub key: &'static str,
 }
 
-#[derive(Clone, Debug)]
-pub struct Field {
-    pub name: String,
-    pub sides: (Value, Value),
-    pub differs: bool,
-    pub compared: bool,
-    /// The page of its difference, if it has one.
-    pub href: Option<String>,
-}
-
-impl Field {
-    /// Whether both sides show the same, which is then shown once.
-    fn is_same(&self) -> bool {
-        !self.differs && self.sides.0 == self.sides.1
-    }
-}
-
 /// The rows that people matched with this one.
 #[derive(Clone, Debug)]
 pub struct MatchedByHand {
@@ -225,39 +212,6 @@ pub struct Decide {
     pub accepts: bool,
 }
 
-/// A decision about a similar item.
-#[derive(Clone, Debug)]
-pub struct Before {
-    pub what: String,
-    pub reference: String,
-    pub values: String,
-    pub comment: String,
-    pub functional: bool,
-    pub who: String,
-    pub when: String,
-    pub href: String,
-}
-
-/// Something that happened to the break.
-#[derive(Clone, Debug)]
-pub struct Lived {
-    pub at: String,
-    /// The day.
-    pub day: String,
-    pub what: String,
-    /// Values, or what someone said.
-    pub detail: String,
-}
-
-#[derive(Clone, Debug)]
-pub struct Event {
-    pub who: String,
-    pub what: String,
-    pub comment: String,
-    pub when: String,
-    pub at: String,
-}
-
 pub struct Data<'a> {
     pub detail: &'a ItemDetail,
     /// The list from which it was opened.
@@ -292,128 +246,8 @@ pub struct Refused {
     pub stale: bool,
 }
 
-/// How the record was matched, or what it could have been matched with.
-#[derive(Clone, Debug, Default)]
-pub struct Matching {
-    /// The pass and how sure it is; empty for an open row.
-    pub how: String,
-    /// The rows of a group, A's and B's.
-    pub sides: Vec<Members>,
-    /// The fields of the tied candidates and the values of this row and of theirs.
-    pub fields: Vec<(String, Vec<Value>)>,
-    /// The tied candidates: what they are called, and a comment that chooses them.
-    pub choices: Vec<(String, String)>,
-    /// The other candidates, a sentence each.
-    pub others: Vec<String>,
-}
-
 /// The longest value that fits into its box on a phone, in bytes.
 const FITS: usize = 300;
-
-impl Matching {
-    pub fn is_empty(&self) -> bool {
-        self.how.is_empty() && self.choices.is_empty() && self.others.is_empty()
-    }
-}
-
-/// The rows of one side of a group.
-#[derive(Clone, Debug)]
-pub struct Members {
-    pub system: String,
-    /// The fields in which one of the rows has a value.
-    pub fields: Vec<String>,
-    /// What each row is called, and its values.
-    pub rows: Vec<(String, Vec<Value>)>,
-    /// What the rows add up to; empty for a single row.
-    pub sums: Vec<Value>,
-}
-
-fn plain(value: &serde_json::Value) -> Value {
-    diff::plain(text_of(value).as_deref(), Signs::Deceiving).into()
-}
-
-fn members(
-    matched: &serde_json::Value,
-    keys: (&str, &str),
-    record: &Option<RecordSide>,
-) -> Option<Members> {
-    let rows = matched[keys.0].as_array().filter(|rows| !rows.is_empty())?;
-    let record = record.as_ref()?;
-    let names = record.fields.iter().map(|field| field.name.clone());
-    let fields: Vec<String> =
-        names.filter(|name| rows.iter().any(|row| !row["fields"][name].is_null())).collect();
-    let values = |of: &serde_json::Value| fields.iter().map(|name| plain(&of[name])).collect();
-    let sums = &matched[keys.1];
-    let blank = || diff::plain(Some(""), Signs::Deceiving).into();
-    let is_summed = sums.as_object().is_some_and(|sums| !sums.is_empty());
-    Some(Members {
-        system: record.system.clone(),
-        rows: rows
-            .iter()
-            .map(|row| (row["ref"].as_str().unwrap_or_default().to_owned(), values(&row["fields"])))
-            .collect(),
-        sums: fields
-            .iter()
-            .filter(|_| is_summed)
-            .map(|name| if sums[name].is_null() { blank() } else { plain(&sums[name]) })
-            .collect(),
-        fields,
-    })
-}
-
-/// The fields of this row and of its tied candidates.
-fn compared(detail: &ItemDetail, tied: &[&serde_json::Value]) -> Vec<(String, Vec<Value>)> {
-    let own = detail.record_a.as_ref().or(detail.record_b.as_ref());
-    let own = own.map_or(&[][..], |side| side.fields.as_slice());
-    let row = |name: &str, value: &serde_json::Value| {
-        let others = tied.iter().map(|one| {
-            let rows = one["rows"].as_array().into_iter().flatten();
-            let texts: Vec<String> = rows.filter_map(|row| text_of(&row["fields"][name])).collect();
-            (!texts.is_empty()).then(|| texts.join(" + "))
-        });
-        let texts: Vec<Option<String>> = std::iter::once(text_of(value)).chain(others).collect();
-        let shown = |text: &Option<String>| diff::plain(text.as_deref(), Signs::Deceiving).into();
-        let values = texts.iter().map(shown).collect();
-        texts.iter().any(Option::is_some).then(|| (name.to_owned(), values))
-    };
-    own.iter().filter_map(|field| row(&field.name, &field.value)).collect()
-}
-
-fn matching(detail: &ItemDetail) -> Matching {
-    let Some(matched) = &detail.aggregation else { return Matching::default() };
-    let text = |value: &serde_json::Value, key: &str| -> String {
-        match &value[key] {
-            serde_json::Value::String(text) => text.clone(),
-            _ => String::new(),
-        }
-    };
-    let mut how = String::new();
-    if matched["pass"].is_string() {
-        let (pass, sure) = (text(matched, "pass"), text(matched, "certificate").to_lowercase());
-        how = format!("Matched by pass {pass}; {sure}");
-    }
-    let candidates: Vec<_> = matched["candidates"].as_array().into_iter().flatten().collect();
-    let (tied, others): (Vec<_>, Vec<_>) = candidates
-        .into_iter()
-        .partition(|one| one["rows"].as_array().is_some_and(|rows| !rows.is_empty()));
-    let sides = [
-        members(matched, ("members_a", "sums_a"), &detail.record_a),
-        members(matched, ("members_b", "sums_b"), &detail.record_b),
-    ];
-    Matching {
-        how,
-        sides: sides.into_iter().flatten().collect(),
-        fields: compared(detail, &tied),
-        choices: tied
-            .iter()
-            .map(|one| (text(one, "ref"), format!("Belongs to {}.", text(one, "ref"))))
-            .collect(),
-        others: others
-            .into_iter()
-            .map(|one| format!("{} was not taken: {}", text(one, "ref"), text(one, "why")))
-            .collect(),
-    }
-}
 
 impl Item {
     pub fn new(frame: Frame, answers: &Data<'_>) -> Self {
@@ -559,13 +393,6 @@ fn system(detail: &ItemDetail, side: usize) -> String {
     detail.item.systems.get(side).cloned().unwrap_or_default()
 }
 
-/// File and place; the line alone where the run does not say more.
-fn line(side: &Option<RecordSide>) -> Option<String> {
-    let side = side.as_ref()?;
-    let line = || Some(format!("line {}", labels::count(&side.line?)));
-    side.place.clone().or_else(line)
-}
-
 fn mode_href(answers: &Data<'_>, base: &str, inline: bool, invisible: bool) -> String {
     let mut address = answers.listing.with_position(base);
     let words = [("mode=inline", inline), ("signs=all", invisible)];
@@ -667,70 +494,6 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
             text: String::new(),
             link: None,
         })
-}
-
-fn text_of(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Object(object) => match object.get("unparsed") {
-            Some(serde_json::Value::String(text)) => Some(text.clone()),
-            _ => Some(value.to_string()),
-        },
-        other => Some(other.to_string()),
-    }
-}
-
-/// The other fields of the record, differing ones first.
-fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
-    let own = &detail.item.difference.field_name;
-    let empty = Vec::new();
-    let names = |side: &Option<RecordSide>| -> Vec<String> {
-        side.as_ref().map_or(&empty, |side| &side.fields).iter().map(|f| f.name.clone()).collect()
-    };
-    let value = |side: &Option<RecordSide>, name: &str| -> Option<Option<String>> {
-        let side = side.as_ref()?;
-        Some(side.fields.iter().find(|field| field.name == name).and_then(|f| text_of(&f.value)))
-    };
-    let mut all = names(&detail.record_a);
-    all.extend(
-        names(&detail.record_b).into_iter().filter(|name| !all.contains(name)).collect::<Vec<_>>(),
-    );
-    let mut rows: Vec<Field> = all
-        .into_iter()
-        .filter(|name| name != own)
-        .map(|name| {
-            let (a, b) = (value(&detail.record_a, &name), value(&detail.record_b, &name));
-            // Of a record without a partner there is one column.
-            let (a, b) = (a.clone().or_else(|| b.clone()), b.or(a));
-            let sibling = detail.siblings.iter().find(|one| one.difference.field_name == name);
-            let differs = sibling.is_some();
-            let compared = [&detail.record_a, &detail.record_b]
-                .into_iter()
-                .flatten()
-                .all(|side| side.fields.iter().all(|field| field.name != name || field.compared));
-            let sides = match sibling {
-                Some(one) if a.is_some() && b.is_some() => {
-                    difference::sides(&one.difference, Signs::Deceiving)
-                }
-                _ => {
-                    let shown = |side: &Option<Option<String>>| -> Value {
-                        side.as_ref()
-                            .map_or(Shown::NoRecord, |value| {
-                                diff::plain(value.as_deref(), Signs::Deceiving)
-                            })
-                            .into()
-                    };
-                    (shown(&a), shown(&b))
-                }
-            };
-            let href = sibling
-                .map(|one| listing.with_position(&format!("/review/items/{}", one.attribution_id)));
-            Field { name, sides, differs, compared, href }
-        })
-        .collect();
-    rows.sort_by_key(|field| !field.differs);
-    rows
 }
 
 pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry]) -> Vec<Guess> {
@@ -843,97 +606,10 @@ fn assign(item: &ReviewItem, actor: &Actor) -> Assign {
     }
 }
 
-fn before(one: &SimilarDecision, now: Instant, functional: &dyn Fn(&str) -> bool) -> Before {
-    let value = |value: &Option<String>| match value.as_deref() {
-        None => "null".to_owned(),
-        Some("EXISTS") => "a record".to_owned(),
-        Some(text) => {
-            let amount = labels::amount(text);
-            let short: String = amount.chars().take(24).collect();
-            if short.len() < amount.len() { format!("{short}…") } else { short }
-        }
-    };
-    Before {
-        reference: one.ref_id.clone().unwrap_or_default(),
-        values: format!("{} → {}", value(&one.value_a), value(&one.value_b)),
-        comment: one.comments.clone().unwrap_or_default(),
-        what: one.reason_code.clone().unwrap_or_else(|| "Confirmed break".to_owned()),
-        functional: one.reason_code.as_deref().is_none_or(functional),
-        who: one.decided_by.clone(),
-        when: labels::ago(now, &one.decided_at),
-        href: format!("/review/items/{}", one.attribution_id),
-    }
-}
-
 fn alike(item: &ReviewItem) -> Option<(u64, String)> {
     let (count, signature) = (item.group_size?, item.signature.as_deref()?);
     let href = with_query("/review/queue", [("signature", signature), ("view", "items")]);
     (count > 1).then_some((count, href))
-}
-
-/// The life of a break: when it was seen and changed, what people did, how it cleared.
-fn life(detail: &ItemDetail) -> Vec<Lived> {
-    let kind = DiffType::from_name(&detail.item.difference.diff_type);
-    let whole = kind.is_some_and(DiffType::is_entire_record);
-    let lived = |event: &LifeEvent| {
-        let said = event.detail.clone().unwrap_or_default();
-        let by = event.by.as_deref().unwrap_or_default();
-        let side = |at, value: &Option<String>| {
-            let value = match value.as_deref() {
-                None if whole => "no record".to_owned(),
-                None => "null".to_owned(),
-                Some(_) if whole => "has the record".to_owned(),
-                Some(text) => labels::amount(text),
-            };
-            format!("{}: {value}", system(detail, at))
-        };
-        let values = format!("{}; {}", side(0, &event.value_a), side(1, &event.value_b));
-        let (what, detail) = match event.what.as_str() {
-            "SEEN" => ("first seen".to_owned(), values),
-            "CHANGED" => ("changed".to_owned(), values),
-            "CLEARED" => (format!("cleared: {}", labels::cleared(&said)), String::new()),
-            action => {
-                let stage = event.stage.as_deref().unwrap_or_default();
-                (format!("{by} {}", labels::did(action, stage)), said)
-            }
-        };
-        let day = event.at.get(..10).unwrap_or(&event.at).to_owned();
-        Lived { at: event.at.clone(), day, what, detail }
-    };
-    let mut life: Vec<Lived> = detail.life.iter().map(lived).collect();
-    // Business dates come before the decisions of their day.
-    life.sort_by(|left, right| left.at.cmp(&right.at));
-    if life.len() > 1 { life } else { Vec::new() }
-}
-
-/// How soon breaks of a kind clear, as a sentence.
-pub fn forecast(one: &Forecast) -> String {
-    let percent = labels::percent;
-    let shares: Vec<String> = one
-        .within
-        .iter()
-        .map(|(days, one)| {
-            let (share, low, high) = (percent(one.share), percent(one.low), percent(one.high));
-            let unit = if days == "1" { "business day" } else { "business days" };
-            format!("{share} clear within {days} {unit} ({low} to {high})")
-        })
-        .collect();
-    format!("{}; {} have cleared so far", shares.join(", "), labels::count(&one.cleared))
-}
-
-/// Audit rows and comments, newest first.
-fn history(detail: &ItemDetail, now: Instant) -> Vec<Event> {
-    detail.history.iter().map(|entry| event(entry, now)).collect()
-}
-
-pub fn event(entry: &HistoryEntry, now: Instant) -> Event {
-    Event {
-        who: entry.actor_name.clone(),
-        what: labels::did(&entry.action_type, &entry.stage),
-        comment: entry.comments.clone().unwrap_or_default(),
-        when: labels::ago(now, &entry.performed_at),
-        at: entry.performed_at.clone(),
-    }
 }
 
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
@@ -987,177 +663,4 @@ pub fn around(context: &PageContext<'_>, listing: &Listing) -> PageAsk {
     // The place in the list is shown only where counting it costs nothing.
     ask.count = listing.filter.is_counted();
     ask
-}
-
-pub struct Choice {
-    pub action: Option<Action>,
-    pub code: Option<String>,
-}
-
-/// Choosing the item's top prediction is APPROVE, any other code OVERRIDE.
-pub fn choice(context: &PageContext<'_>, top: Option<&str>) -> Choice {
-    let chosen = context.field("choice").unwrap_or_default();
-    let code = match chosen.as_str() {
-        "*" => return Choice { action: Some(Action::Approve), code: None },
-        "" => return Choice { action: None, code: None },
-        "reject" => return Choice { action: Some(Action::Reject), code: None },
-        "code" => context.field("code"),
-        code => Some(code.to_owned()),
-    };
-    if code.is_some() && code.as_deref() == top {
-        return Choice { action: Some(Action::Approve), code: None };
-    }
-    Choice { action: code.as_ref().map(|_| Action::Override), code }
-}
-
-fn no_choice() -> Refusal {
-    let message = "choose a cause or “Confirmed break”";
-    Refusal::new(diagnostic::Code::ActionRequired, message)
-}
-
-/// Decides a difference, or reopens it.
-pub fn decide_form(call: &Call<'_>) -> Result<Response, Denied> {
-    let context = PageContext::new(call)?;
-    let id = call.path("id");
-    let listing = Listing::parse(context.query());
-    let version = context.field("version").and_then(|version| version.parse().ok());
-    let comments = context.field("comment");
-    // Determine the next item before this one leaves the list.
-    let next = following(&context, &listing, id)?;
-    let reopens = call.request.path().ends_with("/reopen");
-    // The choice is compared with the prediction that the maker saw.
-    let top = if reopens { None } else { context.field("top") };
-    let choice = choice(&context, top.as_deref());
-    if choice.action.is_none() {
-        return refused(&context, id, no_choice());
-    }
-    let attribution_id = id.to_owned();
-    let outcome = if reopens {
-        context.desk.reopen(
-            &context.actor,
-            &Reopen {
-                attribution_id,
-                version,
-                action: choice.action,
-                new_reason_code: choice.code,
-                comments,
-            },
-        )
-    } else {
-        context.desk.resolve(
-            &context.actor,
-            &Resolve {
-                attribution_id,
-                version,
-                action: choice.action,
-                new_reason_code: choice.code,
-                comments,
-            },
-        )
-    };
-    match outcome {
-        Ok(done) => {
-            let said = match done.value.proposal_id {
-                Some(proposal) => format!("proposed.{proposal}"),
-                None => "done".to_owned(),
-            };
-            let back = || listing.with_position("/review/queue");
-            Ok(redirect(&next.unwrap_or_else(back), &said))
-        }
-        Err(refusal) => refused(&context, id, refusal),
-    }
-}
-
-/// The maker's judgment of a blind sample.
-pub fn sample_form(call: &Call<'_>) -> Result<Response, Denied> {
-    let context = PageContext::new(call)?;
-    let id = call.path("id");
-    let listing = Listing::parse(context.query());
-    let next = following(&context, &listing, id)?;
-    let choice = choice(&context, None);
-    let comments = context.field("comment");
-    if choice.action.is_none() {
-        return refused(&context, id, no_choice());
-    }
-    let outcome =
-        context.desk.sample(&context.actor, id, choice.code.as_deref(), comments.as_deref());
-    match outcome {
-        Ok(_) => {
-            Ok(redirect(&next.unwrap_or_else(|| listing.with_position("/review/queue")), "sampled"))
-        }
-        Err(refusal) => refused(&context, id, refusal),
-    }
-}
-
-fn following(
-    context: &PageContext<'_>,
-    listing: &Listing,
-    id: &str,
-) -> Result<Option<String>, Denied> {
-    let around = context.desk.queue(&context.actor, &listing.filter, &around(context, listing))?;
-    let at = around.items.iter().position(|item| item.attribution_id == id);
-    let next = match at {
-        Some(at) => around.items.get(at + 1).or_else(|| around.items.first()),
-        None => around.items.first(),
-    };
-    Ok(next
-        .filter(|item| item.attribution_id != id)
-        .map(|item| listing.with_position(&format!("/review/items/{}", item.attribution_id))))
-}
-
-/// The item again, with the input and the reason for the refusal.
-fn refused(context: &PageContext<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
-    // Only then was somebody else quicker.
-    let stale = matches!(
-        refusal.code,
-        diagnostic::Code::Stale
-            | diagnostic::Code::AlreadyPending
-            | diagnostic::Code::InvalidTransition
-    );
-    let typed = matches!(
-        refusal.kind,
-        RefusalKind::Malformed | RefusalKind::Invalid | RefusalKind::Conflict | RefusalKind::Stale
-    );
-    if !typed {
-        return Err(refusal.into());
-    }
-    let status = refusal.kind.status();
-    let refused = Refused {
-        choice: context.field("choice").unwrap_or_default(),
-        code: context.field("code").unwrap_or_default(),
-        comment: context.field("comment").unwrap_or_default(),
-        why: sentence(&refusal.message),
-        stale,
-    };
-    page(context, id, Some(refused), status)
-}
-
-fn same_item(context: &PageContext<'_>, id: &str) -> String {
-    Listing::parse(context.query()).with_position(&format!("/review/items/{id}"))
-}
-
-pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
-    let context = PageContext::new(call)?;
-    let id = call.path("id");
-    context.desk.comment(&context.actor, id, &context.field("text").unwrap_or_default())?;
-    Ok(redirect(&same_item(&context, id), "commented"))
-}
-
-/// Assigns a difference to the user, to someone else or to nobody.
-pub fn assign_form(call: &Call<'_>) -> Result<Response, Denied> {
-    let context = PageContext::new(call)?;
-    let id = call.path("id");
-    let to = context.field("to").unwrap_or_else(|| "me".to_owned());
-    let (person, said) = match to.as_str() {
-        "none" => (None, "given-back"),
-        "me" => (Some("me"), "taken"),
-        login => (Some(login), "given"),
-    };
-    match context.desk.assign(&context.actor, id, person) {
-        Ok(_) => Ok(redirect(&same_item(&context, id), said)),
-        Err(refusal) if refusal.code == diagnostic::Code::UnknownPerson => {
-            Ok(redirect(&same_item(&context, id), "nobody"))
-        }
-        Err(refusal) => Err(refusal.into()),
-    }
 }

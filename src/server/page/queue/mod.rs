@@ -1,11 +1,12 @@
 //! The queue: differences that await a decision, in groups or one by one.
 
 pub mod bulk;
+mod filters;
+mod rows;
 pub mod views;
 
 use askama::Template;
 
-use crate::coding::escape;
 use crate::domain::Instant;
 use crate::domain::review::Permission;
 use crate::review::{
@@ -17,12 +18,15 @@ use crate::server::http::Response;
 use crate::server::route::Route;
 use crate::server::routes::{PROPOSE, VIEW, get, post};
 
+pub use self::filters::{Chip, Facet, FacetOption, Tab};
+use self::filters::{chips, facets, tabs};
+pub use self::rows::{Due, Group, Guess, Item};
+use self::rows::{group, item};
 use self::views::View;
 use super::address::{self, Listing, with_query};
 use super::context::{PageContext, html};
-use super::fragment::{Bar, Value};
 use super::frame::{Frame, Screen};
-use super::{diff, difference, labels};
+use super::{difference, labels};
 
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
@@ -82,53 +86,6 @@ pub struct Queue {
 }
 
 #[derive(Clone, Debug)]
-pub struct Tab {
-    pub name: String,
-    pub count: Option<u64>,
-    /// Name of the live counter.
-    pub live: &'static str,
-    pub href: String,
-    pub present: bool,
-    /// Highlight the number.
-    pub urgent: bool,
-    /// The number is a lower bound.
-    pub more: bool,
-}
-
-impl Tab {
-    /// What must not wait is highlighted, where there is any.
-    fn urgent(self) -> Self {
-        Self { urgent: self.count.is_some_and(|count| count > 0), ..self }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct Facet {
-    pub name: &'static str,
-    pub label: &'static str,
-    pub options: Vec<FacetOption>,
-}
-
-impl Facet {
-    pub fn chosen(&self) -> bool {
-        self.options.iter().any(|option| option.chosen && !option.value.is_empty())
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct FacetOption {
-    pub value: String,
-    pub label: String,
-    pub chosen: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Chip {
-    pub label: String,
-    pub without: String,
-}
-
-#[derive(Clone, Debug)]
 pub struct Code {
     pub code: String,
     pub description: String,
@@ -145,94 +102,6 @@ pub enum List {
         text: String,
         links: Vec<(String, String)>,
     },
-}
-
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// The signature.
-    pub id: String,
-    /// What its items have in common.
-    pub label: String,
-    /// The job, if there are several.
-    pub job: Option<String>,
-    pub field: String,
-    pub kind: String,
-    pub severity: String,
-    pub systems: [String; 2],
-    pub sample: (Value, Value),
-    pub count: u64,
-    pub amount: Option<String>,
-    pub guesses: Vec<Guess>,
-    /// The first prediction is the automatic cause.
-    pub accepts: bool,
-    pub oldest: String,
-    /// Since when its oldest break is there, if not since its newest date.
-    pub since: Option<String>,
-    pub due: Due,
-    pub href: String,
-    /// Address for deciding the whole group.
-    pub bulk: String,
-    pub members: Vec<Member>,
-}
-
-impl Group {
-    pub fn counted(&self) -> String {
-        labels::count(&self.count)
-    }
-
-    /// The page for deciding the whole group.
-    fn bulk(&self, choice: &str) -> String {
-        format!("{}&choice={}", self.bulk, escape(choice))
-    }
-}
-
-/// An item shown below its group.
-#[derive(Clone, Debug)]
-pub struct Member {
-    pub reference: String,
-    pub href: String,
-    pub sides: (Value, Value),
-}
-
-/// A prediction.
-#[derive(Clone, Debug)]
-pub struct Guess {
-    pub code: String,
-    pub bar: Bar,
-    pub functional: bool,
-    /// Not sure enough to rely on.
-    pub pale: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Due {
-    /// Empty without a date.
-    pub text: String,
-    /// `ok`, `due` or `overdue`.
-    pub class: &'static str,
-}
-
-#[derive(Clone, Debug)]
-pub struct Item {
-    pub id: String,
-    pub href: String,
-    pub reference: String,
-    pub counterparty: String,
-    pub field: String,
-    pub kind: String,
-    pub sides: (Value, Value),
-    /// B − A and its currency.
-    pub delta: (String, String),
-    pub guesses: Vec<Guess>,
-    pub age: String,
-    /// Since when its break is there.
-    pub since: String,
-    pub due: Due,
-    /// The person who sent it back, with the reason.
-    pub sent_back: Option<String>,
-    pub assignee: Option<String>,
-    /// Word and class, if the list shows several statuses.
-    pub status: Option<(&'static str, &'static str)>,
 }
 
 pub struct Data<'a> {
@@ -270,22 +139,6 @@ const IN_THE_PANEL: [&str; 10] = [
     "sla",
     "sort",
 ];
-
-/// Parameter and label.
-const FACETS: [(&str, &str); 5] = [
-    ("job", "Job"),
-    ("field_name", "Field"),
-    ("diff_type", "Difference"),
-    ("severity", "Severity"),
-    ("reason_code", "Likely cause"),
-];
-
-impl Item {
-    /// Its record has no partner.
-    fn is_whole(&self) -> bool {
-        self.kind.starts_with("missing") || self.kind.starts_with("surplus")
-    }
-}
 
 impl Queue {
     /// Some record names who is on the other side.
@@ -472,247 +325,6 @@ fn waiting(summary: &Summary) -> u64 {
     summary.by_status.get("UNKNOWN").copied().unwrap_or_default()
 }
 
-/// The lists of the queue. While a text is searched, each shows how many of its items have it.
-fn tabs(answers: &Data<'_>) -> Vec<Tab> {
-    let (summary, filter) = (answers.summary, &answers.listing.filter);
-    let status = filter.status.as_deref().unwrap_or("UNKNOWN");
-    let mine = filter.assignee.as_deref() == Some("me");
-    let overdue = filter.sla == Some(review::Sla::Overdue);
-    let back = filter.sent_back == Some(true);
-    let samples = filter.kind == Some(review::ItemKind::AuditSample);
-    let by_status = |name: &str| summary.by_status.get(name).copied().unwrap_or_default();
-    let tab =
-        |name: &str, live, counts: (u64, Option<u64>), present, change: &dyn Fn(&mut Listing)| {
-            let mut listing = Listing::default();
-            listing.filter.q.clone_from(&filter.q);
-            change(&mut listing);
-            let (count, found) = counts;
-            Tab {
-                name: name.to_owned(),
-                count: Some(found.unwrap_or(count)),
-                live: if found.is_some() { "" } else { live },
-                href: listing.address("/review/queue"),
-                present,
-                urgent: false,
-                more: found.is_some_and(|found| found > 0)
-                    && answers.search.is_some_and(|one| one.more),
-            }
-        };
-    let found = |of: fn(&SearchCounts) -> u64| answers.search.as_ref().map(of);
-    let items = |change: fn(&mut QueueFilter)| {
-        move |listing: &mut Listing| {
-            listing.items = true;
-            change(&mut listing.filter);
-        }
-    };
-    let teaches = teaches(answers.listing);
-    let to_decide = status == "UNKNOWN" && !mine && !overdue && !back && !samples && !teaches;
-    let mut tabs = vec![
-        tab(
-            "To decide",
-            "unknown",
-            (waiting(summary), found(|one| one.to_decide)),
-            to_decide,
-            &|listing| listing.items = answers.listing.items && to_decide,
-        ),
-        tab(
-            "Sent back",
-            "sent_back",
-            (summary.sent_back, found(|one| one.sent_back)),
-            back,
-            &items(|filter| filter.sent_back = Some(true)),
-        )
-        .urgent(),
-        tab(
-            "Mine",
-            "assigned_to_me",
-            (summary.assigned_to_me, found(|one| one.mine)),
-            mine,
-            &items(|filter| filter.assignee = Some("me".into())),
-        ),
-        tab(
-            "Overdue",
-            "overdue",
-            (summary.overdue, found(|one| one.overdue)),
-            overdue,
-            &|listing| listing.filter.sla = Some(review::Sla::Overdue),
-        )
-        .urgent(),
-        tab(
-            "Proposed",
-            "",
-            (by_status("PENDING"), found(|one| one.proposed)),
-            status == "PENDING",
-            &items(|filter| filter.status = Some("PENDING".into())),
-        ),
-        tab(
-            "Settled",
-            "",
-            (by_status("ACCEPTED"), found(|one| one.accepted)),
-            status == "ACCEPTED",
-            &items(|filter| filter.status = Some("ACCEPTED".into())),
-        ),
-        tab(
-            "Confirmed breaks",
-            "",
-            (by_status("REJECTED"), found(|one| one.rejected)),
-            status == "REJECTED",
-            &items(|filter| filter.status = Some("REJECTED".into())),
-        ),
-    ];
-    if answers.search.is_none() && (answers.may_decide && waiting(summary) > 0 || teaches) {
-        let list = tab("Teaches most", "", (0, None), teaches, &|listing| {
-            listing.items = true;
-            listing.sort = review::QueueSort::Teaches;
-        });
-        tabs.insert(1, Tab { count: None, ..list });
-    }
-    // Only makers take items.
-    tabs.retain(|tab| tab.name != "Mine" || answers.may_decide || mine);
-    if (samples || summary.samples > 0) && answers.search.is_none() {
-        tabs.push(tab(
-            "Blind samples",
-            "samples",
-            (summary.samples, None),
-            samples,
-            &items(|filter| filter.kind = Some(review::ItemKind::AuditSample)),
-        ));
-    }
-    tabs
-}
-
-fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
-    let listing = answers.listing;
-    let pairs = listing.pairs();
-    let present = |name: &str| {
-        pairs.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value.as_str())
-    };
-    let option = |value: &str, label: String, chosen: bool| FacetOption {
-        value: value.to_owned(),
-        label,
-        chosen,
-    };
-    let any = |name: &str| option("", "any".to_owned(), present(name).is_empty());
-    let mut facets: Vec<Facet> = FACETS
-        .into_iter()
-        .filter_map(|(name, label)| {
-            let chosen = present(name);
-            let mut options = vec![any(name)];
-            for share in answers.facets.shares.iter().filter(|share| share.by == name) {
-                let value = match name {
-                    "field_name" => labels::field(&share.value).to_owned(),
-                    "diff_type" => difference::kind(&share.value, systems),
-                    "severity" => share.value.to_lowercase(),
-                    _ => share.value.clone(),
-                };
-                let label = match answers.facets.are_counted {
-                    true => format!("{value} ({})", labels::count(&share.count)),
-                    false => value,
-                };
-                options.push(option(&share.value, label, share.value == chosen));
-            }
-            if !chosen.is_empty() && !options.iter().any(|option| option.chosen) {
-                options.push(option(chosen, chosen.to_owned(), true));
-            }
-            (options.len() > 1 && !(name == "job" && options.len() == 2)).then_some(Facet {
-                name,
-                label,
-                options,
-            })
-        })
-        .collect();
-    // Of a filter that is in force, only the chosen value is counted.
-    let counted = |name: &str, value: &str, words: &str| {
-        let share = answers.facets.shares.iter().find(|one| one.by == name && one.value == value);
-        let share =
-            share.filter(|_| answers.facets.are_counted && [value, ""].contains(&present(name)));
-        share.map_or_else(
-            || words.to_owned(),
-            |share| format!("{words} ({})", labels::count(&share.count)),
-        )
-    };
-    let fixed = |name: &'static str, label: &'static str, values: &[(&str, &str)]| {
-        let mut options = vec![any(name)];
-        for (value, words) in values {
-            options.push(option(value, counted(name, value, words), present(name) == *value));
-        }
-        Facet { name, label, options }
-    };
-    let mut runs = vec![any("run_id")];
-    for run in answers.runs {
-        let label = format!("{} {}", run.batch_date, run.job);
-        let label = counted("run_id", &run.run_id, &label);
-        runs.push(option(&run.run_id, label, present("run_id") == run.run_id));
-    }
-    if !runs.iter().any(|run| run.chosen) {
-        runs.push(option(present("run_id"), present("run_id").to_owned(), true));
-    }
-    if runs.len() > 2 {
-        facets.insert(0, Facet { name: "run_id", label: "Date", options: runs });
-    }
-    facets.push(fixed("assignee", "Taken by", &[("me", "me"), ("none", "nobody")]));
-    facets.push(fixed(
-        "sla",
-        "Time",
-        &[("ok", "in time"), ("due", "nearly due"), ("overdue", "overdue")],
-    ));
-    let mut orders = vec![
-        ("-confidence", "surest first"),
-        ("age", "oldest first"),
-        ("amount", "largest amount first"),
-        ("severity", "gravest first"),
-    ];
-    let by_default = if listing.items {
-        orders.insert(3, ("at_risk", "largest amount × chance of staying first"));
-        orders.push(("teaches", "what teaches a model most first"));
-        "lowest confidence first"
-    } else {
-        "largest first"
-    };
-    let mut sort = fixed("sort", "Order", &orders);
-    if let Some(first) = sort.options.first_mut() {
-        first.label = by_default.to_owned();
-    }
-    facets.push(sort);
-    facets
-}
-
-fn chips(answers: &Data<'_>, systems: &[String]) -> Vec<Chip> {
-    let listing = answers.listing;
-    listing
-        .pairs()
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let label = match name {
-                "q" => format!("“{value}”"),
-                "field_name" => labels::field(&value).to_owned(),
-                "diff_type" => difference::kind(&value, systems),
-                "severity" => format!("{} severity", value.to_lowercase()),
-                "reason_code" | "job" => value,
-                "present_reason" => format!("reason {value}"),
-                "monetary_field" => format!("total of {value}"),
-                "currency" => format!("currency {value}"),
-                "run_id" => "one run".to_owned(),
-                "signature" => "one group".to_owned(),
-                "functional" if value == "true" => "functional".to_owned(),
-                "functional" => "errors".to_owned(),
-                "by_people" if value == "true" => "settled by people".to_owned(),
-                "by_people" => "settled by recon".to_owned(),
-                "min_confidence" => format!("confidence from {value}"),
-                "max_confidence" => format!("confidence up to {value}"),
-                "min_amount" => format!("from {value}"),
-                "max_amount" => format!("up to {value}"),
-                _ => return None,
-            };
-            let without = listing.changed(|listing| {
-                listing.remove(name);
-                listing.items &= name != "signature";
-            });
-            Some(Chip { label, without: without.address("/review/queue") })
-        })
-        .collect()
-}
-
 fn list(answers: &Data<'_>, found: &Rows<'_>) -> List {
     let empty = match found {
         Rows::Groups(page) => page.items.is_empty(),
@@ -775,108 +387,6 @@ fn one_or_many(number: u64) -> String {
     } else {
         format!("{} proposals wait", labels::count(&number))
     }
-}
-
-fn group(answers: &Data<'_>, group: &review::Group, functional: &dyn Fn(&str) -> bool) -> Group {
-    let id = group.signature.clone().unwrap_or_default();
-    let members = answers.listing.changed(|listing| {
-        listing.filter.signature = group.signature.clone();
-        listing.items = true;
-    });
-    let first = group.sample.first();
-    let empty = || Value::from(diff::Shown::Null);
-    let sample =
-        first.map_or_else(|| (empty(), empty()), |item| difference::brief(&item.difference));
-    let overdue = if group.overdue > 0 {
-        Due { text: format!("{} overdue", labels::count(&group.overdue)), class: "overdue" }
-    } else {
-        Due::default()
-    };
-    Group {
-        label: difference::named(&group.label, &difference::systems(group.sample.iter())),
-        job: group.job.clone().filter(|_| {
-            answers.facets.shares.iter().filter(|share| share.by == "job").nth(1).is_some()
-        }),
-        field: labels::field(group.field_name.as_deref().unwrap_or_default()).to_owned(),
-        kind: difference::kind(
-            group.diff_type.as_deref().unwrap_or_default(),
-            first.map_or(&[][..], |item| &item.systems),
-        ),
-        severity: labels::severity(&group.severity),
-        systems: difference::systems(group.sample.iter()),
-        sample,
-        count: group.count,
-        amount: group.amount_sum.map(|sum| labels::amount(&format!("{sum:.2}"))),
-        guesses: difference::predictions(&group.predictions, functional),
-        accepts: first.is_some_and(difference::accepts_first),
-        oldest: labels::age(oldest(group, answers.now)),
-        since: group
-            .first_seen
-            .as_deref()
-            .zip(group.age_days)
-            .and_then(|(first_seen, days)| difference::since_day(first_seen, days)),
-        due: overdue,
-        href: members.address("/review/queue"),
-        bulk: members.address("/review/bulk"),
-        members: group
-            .sample
-            .iter()
-            .map(|item| Member {
-                reference: difference::reference(item),
-                href: members.address(&format!("/review/items/{}", item.attribution_id)),
-                sides: difference::brief(&item.difference),
-            })
-            .collect(),
-        id,
-    }
-}
-
-/// The age of its oldest break in seconds: since its first date, not since its run.
-fn oldest(group: &review::Group, now: Instant) -> u64 {
-    let days = group.age_days.and_then(|days| u64::try_from(days).ok()).unwrap_or_default();
-    labels::seconds_since(now, &group.oldest).max(days * 86_400)
-}
-
-fn item(answers: &Data<'_>, item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Item {
-    let status = answers.listing.filter.status.as_deref().unwrap_or("UNKNOWN");
-    Item {
-        id: item.attribution_id.clone(),
-        href: answers.listing.with_position(&format!("/review/items/{}", item.attribution_id)),
-        reference: difference::reference(item),
-        field: labels::field(&item.difference.field_name).to_owned(),
-        counterparty: item.counterparty.clone().unwrap_or_default(),
-        kind: difference::kind(&item.difference.diff_type, &item.systems),
-        sides: difference::brief(&item.difference),
-        delta: difference::brief_delta(item),
-        guesses: if status == "UNKNOWN" {
-            difference::guesses(item, functional)
-        } else {
-            settled(item)
-        },
-        age: labels::age(u64::try_from(item.age_seconds).unwrap_or_default()),
-        since: difference::since(item).unwrap_or_default(),
-        due: Due {
-            text: difference::deadline(item, answers.now).text.replace("due in ", "in "),
-            ..difference::deadline(item, answers.now)
-        },
-        sent_back: item.sent_back.as_ref().map(|back| format!("sent back by {}", back.by)),
-        assignee: item.assignee_name.clone(),
-        status: (status != item.status || status == "ALL").then(|| labels::status(&item.status)),
-    }
-}
-
-/// The decision about an item.
-fn settled(item: &ReviewItem) -> Vec<Guess> {
-    item.current_reason
-        .iter()
-        .filter(|_| item.status != "REJECTED")
-        .map(|reason| Guess {
-            code: reason.code.clone(),
-            bar: Bar::share(item.confidence_score),
-            functional: reason.is_functional,
-            pale: item.confidence_score < difference::SURE,
-        })
-        .collect()
 }
 
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {

@@ -1,0 +1,215 @@
+//! The record of a difference: its other fields, how it was matched, and what it could have been matched with.
+
+use crate::review::{ItemDetail, RecordSide};
+use crate::server::page::address::Listing;
+use crate::server::page::diff::{self, Shown, Signs};
+use crate::server::page::fragment::Value;
+use crate::server::page::{difference, labels};
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: String,
+    pub sides: (Value, Value),
+    pub differs: bool,
+    pub compared: bool,
+    /// The page of its difference, if it has one.
+    pub href: Option<String>,
+}
+
+impl Field {
+    /// Whether both sides show the same, which is then shown once.
+    pub fn is_same(&self) -> bool {
+        !self.differs && self.sides.0 == self.sides.1
+    }
+}
+
+/// How the record was matched, or what it could have been matched with.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// The pass and how sure it is; empty for an open row.
+    pub how: String,
+    /// The rows of a group, A's and B's.
+    pub sides: Vec<Members>,
+    /// The fields of the tied candidates and the values of this row and of theirs.
+    pub fields: Vec<(String, Vec<Value>)>,
+    /// The tied candidates: what they are called, and a comment that chooses them.
+    pub choices: Vec<(String, String)>,
+    /// The other candidates, a sentence each.
+    pub others: Vec<String>,
+}
+
+impl Matching {
+    pub fn is_empty(&self) -> bool {
+        self.how.is_empty() && self.choices.is_empty() && self.others.is_empty()
+    }
+}
+
+/// The rows of one side of a group.
+#[derive(Clone, Debug)]
+pub struct Members {
+    pub system: String,
+    /// The fields in which one of the rows has a value.
+    pub fields: Vec<String>,
+    /// What each row is called, and its values.
+    pub rows: Vec<(String, Vec<Value>)>,
+    /// What the rows add up to; empty for a single row.
+    pub sums: Vec<Value>,
+}
+
+fn plain(value: &serde_json::Value) -> Value {
+    diff::plain(text_of(value).as_deref(), Signs::Deceiving).into()
+}
+
+fn members(
+    matched: &serde_json::Value,
+    keys: (&str, &str),
+    record: &Option<RecordSide>,
+) -> Option<Members> {
+    let rows = matched[keys.0].as_array().filter(|rows| !rows.is_empty())?;
+    let record = record.as_ref()?;
+    let names = record.fields.iter().map(|field| field.name.clone());
+    let fields: Vec<String> =
+        names.filter(|name| rows.iter().any(|row| !row["fields"][name].is_null())).collect();
+    let values = |of: &serde_json::Value| fields.iter().map(|name| plain(&of[name])).collect();
+    let sums = &matched[keys.1];
+    let blank = || diff::plain(Some(""), Signs::Deceiving).into();
+    let is_summed = sums.as_object().is_some_and(|sums| !sums.is_empty());
+    Some(Members {
+        system: record.system.clone(),
+        rows: rows
+            .iter()
+            .map(|row| (row["ref"].as_str().unwrap_or_default().to_owned(), values(&row["fields"])))
+            .collect(),
+        sums: fields
+            .iter()
+            .filter(|_| is_summed)
+            .map(|name| if sums[name].is_null() { blank() } else { plain(&sums[name]) })
+            .collect(),
+        fields,
+    })
+}
+
+/// The fields of this row and of its tied candidates.
+fn compared(detail: &ItemDetail, tied: &[&serde_json::Value]) -> Vec<(String, Vec<Value>)> {
+    let own = detail.record_a.as_ref().or(detail.record_b.as_ref());
+    let own = own.map_or(&[][..], |side| side.fields.as_slice());
+    let row = |name: &str, value: &serde_json::Value| {
+        let others = tied.iter().map(|one| {
+            let rows = one["rows"].as_array().into_iter().flatten();
+            let texts: Vec<String> = rows.filter_map(|row| text_of(&row["fields"][name])).collect();
+            (!texts.is_empty()).then(|| texts.join(" + "))
+        });
+        let texts: Vec<Option<String>> = std::iter::once(text_of(value)).chain(others).collect();
+        let shown = |text: &Option<String>| diff::plain(text.as_deref(), Signs::Deceiving).into();
+        let values = texts.iter().map(shown).collect();
+        texts.iter().any(Option::is_some).then(|| (name.to_owned(), values))
+    };
+    own.iter().filter_map(|field| row(&field.name, &field.value)).collect()
+}
+
+pub fn matching(detail: &ItemDetail) -> Matching {
+    let Some(matched) = &detail.aggregation else { return Matching::default() };
+    let text = |value: &serde_json::Value, key: &str| -> String {
+        match &value[key] {
+            serde_json::Value::String(text) => text.clone(),
+            _ => String::new(),
+        }
+    };
+    let mut how = String::new();
+    if matched["pass"].is_string() {
+        let (pass, sure) = (text(matched, "pass"), text(matched, "certificate").to_lowercase());
+        how = format!("Matched by pass {pass}; {sure}");
+    }
+    let candidates: Vec<_> = matched["candidates"].as_array().into_iter().flatten().collect();
+    let (tied, others): (Vec<_>, Vec<_>) = candidates
+        .into_iter()
+        .partition(|one| one["rows"].as_array().is_some_and(|rows| !rows.is_empty()));
+    let sides = [
+        members(matched, ("members_a", "sums_a"), &detail.record_a),
+        members(matched, ("members_b", "sums_b"), &detail.record_b),
+    ];
+    Matching {
+        how,
+        sides: sides.into_iter().flatten().collect(),
+        fields: compared(detail, &tied),
+        choices: tied
+            .iter()
+            .map(|one| (text(one, "ref"), format!("Belongs to {}.", text(one, "ref"))))
+            .collect(),
+        others: others
+            .into_iter()
+            .map(|one| format!("{} was not taken: {}", text(one, "ref"), text(one, "why")))
+            .collect(),
+    }
+}
+
+/// File and place; the line alone where the run does not say more.
+pub fn line(side: &Option<RecordSide>) -> Option<String> {
+    let side = side.as_ref()?;
+    let line = || Some(format!("line {}", labels::count(&side.line?)));
+    side.place.clone().or_else(line)
+}
+
+fn text_of(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Object(object) => match object.get("unparsed") {
+            Some(serde_json::Value::String(text)) => Some(text.clone()),
+            _ => Some(value.to_string()),
+        },
+        other => Some(other.to_string()),
+    }
+}
+
+/// The other fields of the record, differing ones first.
+pub fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
+    let own = &detail.item.difference.field_name;
+    let empty = Vec::new();
+    let names = |side: &Option<RecordSide>| -> Vec<String> {
+        side.as_ref().map_or(&empty, |side| &side.fields).iter().map(|f| f.name.clone()).collect()
+    };
+    let value = |side: &Option<RecordSide>, name: &str| -> Option<Option<String>> {
+        let side = side.as_ref()?;
+        Some(side.fields.iter().find(|field| field.name == name).and_then(|f| text_of(&f.value)))
+    };
+    let mut all = names(&detail.record_a);
+    all.extend(
+        names(&detail.record_b).into_iter().filter(|name| !all.contains(name)).collect::<Vec<_>>(),
+    );
+    let mut rows: Vec<Field> = all
+        .into_iter()
+        .filter(|name| name != own)
+        .map(|name| {
+            let (a, b) = (value(&detail.record_a, &name), value(&detail.record_b, &name));
+            // Of a record without a partner there is one column.
+            let (a, b) = (a.clone().or_else(|| b.clone()), b.or(a));
+            let sibling = detail.siblings.iter().find(|one| one.difference.field_name == name);
+            let differs = sibling.is_some();
+            let compared = [&detail.record_a, &detail.record_b]
+                .into_iter()
+                .flatten()
+                .all(|side| side.fields.iter().all(|field| field.name != name || field.compared));
+            let sides = match sibling {
+                Some(one) if a.is_some() && b.is_some() => {
+                    difference::sides(&one.difference, Signs::Deceiving)
+                }
+                _ => {
+                    let shown = |side: &Option<Option<String>>| -> Value {
+                        side.as_ref()
+                            .map_or(Shown::NoRecord, |value| {
+                                diff::plain(value.as_deref(), Signs::Deceiving)
+                            })
+                            .into()
+                    };
+                    (shown(&a), shown(&b))
+                }
+            };
+            let href = sibling
+                .map(|one| listing.with_position(&format!("/review/items/{}", one.attribution_id)));
+            Field { name, sides, differs, compared, href }
+        })
+        .collect();
+    rows.sort_by_key(|field| !field.differs);
+    rows
+}
