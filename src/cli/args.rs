@@ -1,6 +1,9 @@
 //! Command-line arguments. The doc comments are the help texts, and docs/commands.md is produced
 //! from them.
 
+mod people;
+mod shard;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,7 +11,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Date;
-use crate::domain::review::{Permission, Role};
 use crate::pipeline::learn::Promote;
 use crate::report::Format;
 use crate::store::run_reference::RunReference;
@@ -16,6 +18,12 @@ use crate::store::run_reference::RunReference;
 use super::exit::FailOn;
 use super::output::{ColorWhen, LogFormat};
 use super::table::ResultFormat;
+
+pub use people::{Token, TokenCreate, User, UserAdd, UserField};
+pub use shard::{
+    InputFormat, Shard, ShardClose, ShardDecide, ShardFormat, ShardJob, ShardPlan, ShardPrepare,
+    ShardStep, SideOf,
+};
 
 /// Clap prints headings in order of first use, so this one comes after a command's own options.
 const ALL: &str = "Options of every command";
@@ -187,161 +195,6 @@ pub struct Attribute {
     pub again: bool,
     #[command(flatten)]
     pub finish: Finish,
-}
-
-/// docs/shard.md describes the streams and the order of the steps.
-#[derive(Debug, Subcommand)]
-pub enum Shard {
-    /// Write the job file, the only file that the other steps need
-    Plan(ShardPlan),
-    /// Read rows of one source: stdin or an input of the source; write prepared rows with their slots
-    Prepare(ShardPrepare),
-    /// Add up what the tasks of a step have counted, and write what the next steps need to know
-    Decide(ShardDecide),
-    /// One step of matching: by the key, each pass, then the rest
-    Match(ShardMatch),
-    /// Sample the records before the first decision; with a model, count all differences
-    Survey(ShardStep),
-    /// Make records, differences and reasons of the rows of whole slots
-    Join(ShardJoin),
-    /// Add up everything, prove the books, and write run.json
-    Close(ShardClose),
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardPlan {
-    /// Write the job to this file
-    #[arg(short, long, value_name = "JOB")]
-    pub output: PathBuf,
-    /// JSON file that describes the sources whose rows come on a stream: name, columns, files
-    #[arg(long, value_name = "FILE")]
-    pub sources: Option<PathBuf>,
-    /// Id of the run, a UUIDv7 [default: a new one]
-    #[arg(long, value_name = "UUID")]
-    pub run_id: Option<crate::domain::RunId>,
-    /// Start of the run, in UTC, e.g. 2026-01-15T06:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub started: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardJob {
-    /// File written by `recon shard plan`
-    #[arg(long, value_name = "JOB")]
-    pub job: PathBuf,
-    /// Worker threads
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: u16,
-    /// Memory for rows, in MiB; beyond it they go to temporary files
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    pub memory: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum InputFormat {
-    /// Arrow IPC stream
-    #[default]
-    Arrow,
-    /// Comma-separated values with a header row, in UTF-8
-    Csv,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ShardFormat {
-    /// Arrow IPC stream
-    #[default]
-    Arrow,
-    /// One JSON object per line
-    Jsonl,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SideOf {
-    /// Source A
-    A,
-    /// Source B
-    B,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardPrepare {
-    #[command(flatten)]
-    pub of: ShardJob,
-    /// Whose rows these are
-    #[arg(long, value_enum)]
-    pub side: SideOf,
-    /// Format of standard input
-    #[arg(long, value_enum, default_value_t, conflicts_with = "read")]
-    pub format: InputFormat,
-    /// Line of the first row, if rows have no column `_recon_line`
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "read")]
-    pub first_line: u64,
-    /// Read the source's N-th input (from 0) instead of standard input
-    #[arg(long, value_name = "N")]
-    pub read: Option<usize>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardDecide {
-    #[command(flatten)]
-    pub of: ShardJob,
-    /// State written by the last `recon shard decide`
-    #[arg(long, value_name = "STATE")]
-    pub state: Option<PathBuf>,
-    /// Write the new state to this file
-    #[arg(short, long, value_name = "STATE")]
-    pub output: PathBuf,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardStep {
-    #[command(flatten)]
-    pub of: ShardJob,
-    /// State written by the last `recon shard decide`
-    #[arg(long, value_name = "STATE")]
-    pub state: PathBuf,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardMatch {
-    #[command(flatten)]
-    pub step: ShardStep,
-    /// Which step of matching, from 0
-    #[arg(long, value_name = "N")]
-    pub pass: usize,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardJoin {
-    #[command(flatten)]
-    pub step: ShardStep,
-    /// Format of the result
-    #[arg(
-        id = "result_format",
-        long = "format",
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
-    pub format: ShardFormat,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ShardClose {
-    #[command(flatten)]
-    pub step: ShardStep,
-    /// Format of standard input: rows of the slot -1 whose payload are counts, or result lines
-    #[arg(
-        id = "result_format",
-        long = "format",
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
-    pub format: ShardFormat,
-    /// Write the run's description to this file
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -723,139 +576,6 @@ fn age(text: &str) -> Result<std::time::Duration, String> {
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| "not a whole number".to_owned())?;
     let seconds = count.checked_mul(unit).ok_or_else(|| "too long".to_owned())?;
     Ok(std::time::Duration::from_secs(seconds))
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum User {
-    /// Add a user, or a second login for one with --same-as
-    Add(UserAdd),
-    /// List all users with their roles
-    List,
-    /// Replace a user's roles
-    Roles(UserRoles),
-    /// Disable a user: ends sessions, disables tokens
-    Disable(UserName),
-    /// Enable a disabled user
-    Enable(UserName),
-    /// Reset a password: ends sessions; the user must change it at the next login
-    Password(UserPassword),
-    /// Print a link with which a user chooses a password
-    Invite(UserName),
-    /// Let a user see the values of a masked field
-    Grant(UserField),
-    /// Stop a user from seeing the values of a masked field
-    Revoke(UserField),
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct UserAdd {
-    /// Login: letters and digits, with `.`, `_`, `-`, `@` or `+` between them
-    pub name: String,
-    /// Role (repeatable)
-    #[arg(long, value_parser = role_parser(), value_name = "ROLE")]
-    pub role: Vec<Role>,
-    /// Name that others see [default: the login]
-    #[arg(long, value_name = "TEXT")]
-    pub display_name: Option<String>,
-    /// File whose first line is the initial password, to be changed at the first login; `-` is
-    /// standard input [default: prompt]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_password", "service", "same_as"])]
-    pub password_file: Option<PathBuf>,
-    /// No password: a trusted proxy authenticates the user, or `recon user invite` lets them choose
-    /// one
-    #[arg(long)]
-    pub no_password: bool,
-    /// Existing login of the same person; the new login shares its roles once that person agrees
-    #[arg(long, value_name = "NAME", conflicts_with = "service")]
-    pub same_as: Option<String>,
-    /// Service account for a program: token login only, cannot approve
-    #[arg(long)]
-    pub service: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct UserRoles {
-    /// Login
-    pub name: String,
-    /// Role (repeatable); without any, all roles are removed
-    #[arg(long, value_parser = role_parser(), value_name = "ROLE")]
-    pub role: Vec<Role>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct UserName {
-    /// Login
-    pub name: String,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct UserPassword {
-    /// Login
-    pub name: String,
-    /// File whose first line is the password; `-` is standard input [default: prompt]
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct UserField {
-    /// Login
-    pub name: String,
-    /// Field
-    pub field: String,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum Token {
-    /// Create a token; it is shown only once
-    Create(TokenCreate),
-    /// List tokens, newest first, without their secrets
-    List(TokenList),
-    /// Revoke a token
-    Revoke(TokenRevoke),
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct TokenCreate {
-    /// Purpose of the token
-    pub name: String,
-    /// Login whose permissions the token draws on
-    #[arg(long, value_name = "NAME")]
-    pub user: String,
-    /// Permission of the token, at most those of its user (repeatable)
-    #[arg(long, value_parser = scope_parser(), value_name = "SCOPE", required = true)]
-    pub scope: Vec<Permission>,
-    /// Lifetime, at most 90d
-    #[arg(long, value_parser = days, value_name = "DAYS", default_value = "30d")]
-    pub expires: i64,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct TokenList {
-    /// Only tokens of this login
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct TokenRevoke {
-    /// Token id: the part after `rcn_`
-    pub id: String,
-}
-
-fn role_parser() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.iter().map(|role| role.name()))
-        .try_map(|name| Role::from_name(&name).ok_or("unknown role"))
-}
-
-fn scope_parser() -> impl TypedValueParser<Value = Permission> {
-    PossibleValuesParser::new(Permission::ALL.iter().map(|one| one.name()))
-        .try_map(|name| Permission::from_name(&name).ok_or("unknown scope"))
-}
-
-fn days(text: &str) -> Result<i64, String> {
-    let number = text.strip_suffix('d').unwrap_or(text);
-    number.parse().map_err(|_| "write a number of days, such as 30d".to_owned())
 }
 
 #[derive(Clone, Debug, Subcommand)]

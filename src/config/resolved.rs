@@ -21,7 +21,6 @@ use crate::source::SourcePlan;
 /// A job, every setting decided.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// The name of the job.
     pub job: String,
     pub batch_date: Date,
     /// The folder of the file: relative paths start from it.
@@ -42,7 +41,6 @@ pub struct Resolved {
     /// Automatic acceptance.
     pub attribution: ResolvedAttribution,
     pub options: ResolvedOptions,
-    /// The rules of the review.
     pub review: Policy,
     /// Whether what people decided holds on the next date.
     pub carry_across_dates: bool,
@@ -83,7 +81,6 @@ pub struct ResolvedSource {
     pub conditions: Vec<Condition>,
     /// The columns that are filled down.
     pub fill: Vec<String>,
-    /// How the file is read.
     pub read: SourcePlan,
     /// How each field of the layout is read.
     pub fields: Vec<Reading>,

@@ -8,7 +8,6 @@ use super::postgres::Connector;
 use super::{PostgresUrl, StoreUrl};
 use crate::diagnostic::{Code, Problem};
 
-/// A table or a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Its name, quoted where SQL needs it.

@@ -62,7 +62,6 @@ names! {
     }
 }
 
-/// The origin of a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AssignedBy {
     /// The rule function of this name.

@@ -7,7 +7,6 @@ use super::{Cell, Cells, DiffType, FieldRef, Layout, Severity};
 #[derive(Clone, Copy, Debug)]
 pub struct DifferenceContext<'a> {
     pub layout: &'a Layout,
-    /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,

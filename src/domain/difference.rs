@@ -129,10 +129,8 @@ impl FieldRef {
     pub const EXISTS: &'static str = "EXISTS";
 }
 
-/// A difference as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,

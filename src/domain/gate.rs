@@ -4,7 +4,6 @@ use super::Status;
 use super::difference::names;
 
 names! {
-    /// The verdict on a record.
     Gate {
         /// A difference is undecided, or its cause is an error.
         Blocked = "BLOCKED" = 0,

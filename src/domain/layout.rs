@@ -5,7 +5,6 @@ use super::Kind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub name: String,
-    /// The type of its values.
     pub kind: Kind,
     /// Whether its two sides are compared. `false` for an informational field: it is kept and
     /// shown, and never a difference.

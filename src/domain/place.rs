@@ -72,7 +72,6 @@ pub struct SourceFile {
     /// The SHA-256 of its bytes, or of its rows where it is no file.
     pub sha256: String,
     pub rows: u64,
-    /// The names of its parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-/// One of the two sources.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

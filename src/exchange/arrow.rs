@@ -81,7 +81,6 @@ fn senseless() -> ArrowError {
     ArrowError::IpcError("a length or a position in it makes no sense".to_owned())
 }
 
-/// Reads payloads with their slots.
 pub struct RowReader {
     stream: ArrowStream,
     slot: usize,
@@ -140,7 +139,6 @@ pub(super) fn unwritable(error: &ArrowError) -> Problem {
     Problem::new(Code::OutputFailed, format!("the Arrow stream can't be written: {error}"))
 }
 
-/// Writes payloads with their slots.
 pub struct RowWriter<W: Write> {
     writer: StreamWriter<W>,
     schema: SchemaRef,

@@ -25,7 +25,6 @@ const ROWS: [&[Table]; 5] = [
     &[Table::Rejected],
     &[Table::Counts],
 ];
-/// How many rows make a batch.
 const BATCH_ROWS: usize = 4_096;
 /// How many bytes of text make a batch.
 const BATCH_BYTES: usize = 8 << 20;

@@ -20,7 +20,6 @@ use crate::diagnostic::{Code, Problem};
 /// Columns that say which record a row is of, besides those of its table.
 const PLACES: [&str; 4] = ["slot", "index", "record_number", "difference_number"];
 
-/// A row of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredRow {
     table: Table,

@@ -13,7 +13,6 @@ pub enum Table {
     Counts,
 }
 
-/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Text,
@@ -24,7 +23,6 @@ pub(super) enum Type {
     Bytes,
 }
 
-/// A value of a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
     Null,

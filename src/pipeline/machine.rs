@@ -37,7 +37,6 @@ pub(super) struct RunMachine {
 /// The record of automatic attribution in a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MachineRecord {
-    /// The version of the model used.
     pub model: Option<String>,
     /// Identifies rules and model by their contents.
     pub basis: String,
@@ -153,7 +152,6 @@ impl ShippedMachine {
         Ok(Self { champion, claims, policy, basis, acceptance, warnings })
     }
 
-    /// Whether there is a model.
     pub const fn has_model(&self) -> bool {
         self.champion.is_some()
     }

@@ -74,7 +74,6 @@ pub struct RunOutcome {
     pub attributions: Vec<AttributionCount>,
     /// Records that passed and records that are blocked.
     pub gate: (u64, u64),
-    /// The number of rule failures.
     pub rule_errors: u64,
     /// The model used and the acceptance, if this command attributed.
     pub machine: Option<MachineRecord>,

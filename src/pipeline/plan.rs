@@ -20,7 +20,6 @@ pub struct Plan {
     pub job: String,
     pub batch_date: Date,
     pub systems: PerSide<String>,
-    /// How the sources are read.
     pub sources: PerSide<SourcePlan>,
     /// Columns to fill down.
     pub fill: PerSide<Fill>,
@@ -121,7 +120,6 @@ pub enum MaxRejected {
 }
 
 impl MaxRejected {
-    /// Whether the limit is exceeded.
     pub fn exceeded(self, rejected: u64, read: u64) -> bool {
         match self {
             Self::Count(limit) => rejected > limit,

@@ -67,7 +67,6 @@ impl Line {
         ![WITHIN_TOLERANCE, NOT_COMPARED].contains(&self.reason.as_str())
     }
 
-    /// Whether the business explains it.
     pub const fn nature(&self) -> &'static str {
         if self.functional { "functional" } else { "non-functional" }
     }

@@ -27,7 +27,6 @@ pub struct Summary {
     pub status: &'static str,
     /// How far the run got.
     pub stage: Option<&'static str>,
-    /// Counts of rows and records.
     pub records: Records,
     /// How rows were matched; only of a job with `match`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,12 +45,10 @@ pub struct Summary {
     pub sources: PerSide<Source>,
     pub rejected: Vec<RejectedSample>,
     pub warnings: Vec<Warning>,
-    /// The number of rule failures.
     #[serde(skip_serializing_if = "is_zero")]
     pub rule_errors: u64,
     /// The rules that decided most.
     pub top_rules: Vec<RuleCount>,
-    /// The version of the model used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Automatic acceptance and its evidence.

@@ -346,7 +346,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A proposal's decision, as triggers see it.
     pub fn decided(&mut self, proposal: &Proposal) -> Result<Decided, Problem> {
         if proposal.joint().is_some() {
             return Ok(by_hand::DECIDED);

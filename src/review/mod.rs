@@ -94,7 +94,6 @@ pub enum PolicyAdopted {
     Proposed(String),
 }
 
-/// The review of one store.
 #[derive(Clone, Copy)]
 pub struct Review<'a> {
     store: &'a dyn Store,
@@ -103,7 +102,6 @@ pub struct Review<'a> {
 
 pub type CommandResult<T> = Result<Done<T>, Refusal>;
 
-/// The result of a query.
 pub type Found<T> = Result<T, Refusal>;
 
 impl<'a> Review<'a> {

@@ -105,7 +105,6 @@ impl Work<'_> {
         Ok(beside)
     }
 
-    /// The display name of a person.
     pub fn name(&mut self, person_id: &str) -> Result<String, Problem> {
         if person_id.starts_with("SYSTEM") {
             return Ok(person_id.to_owned());

@@ -30,7 +30,6 @@ use crate::diagnostic::{Code, Place, Problem};
 /// An error in a call of a script's function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptError {
-    /// The function that was called.
     pub function: Box<str>,
     /// Where in the script, with the line as written.
     pub place: Place,

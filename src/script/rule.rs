@@ -45,7 +45,6 @@ pub struct Reason {
     pub column: u64,
 }
 
-/// The result of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The reason, or `None` if the next function shall look at it.

@@ -29,11 +29,9 @@ struct Written {
     text: String,
 }
 
-/// A function that a script declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
     pub name: String,
-    /// The number of its parameters.
     pub arity: usize,
     /// Declared `private`: a helper that recon does not call by itself.
     pub private: bool,
@@ -51,7 +49,6 @@ pub struct ColumnRead {
     pub place: Place,
 }
 
-/// The declarations of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptOutline {
     /// Its functions in the order of the file.

@@ -253,7 +253,6 @@ impl SourcePlan {
 /// A record of a source, on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawRecord {
-    /// The names of the columns.
     pub columns: Vec<String>,
     /// The cells as they are, `None` where the source says that one is null: not as many as there are
     /// columns if the row is a ragged one.

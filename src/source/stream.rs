@@ -54,7 +54,6 @@ pub struct RowStream {
     pub counts: RowCounts,
 }
 
-/// How many rows make a batch.
 const ROWS: usize = 4_096;
 
 /// Opens the stream: rows of these columns.

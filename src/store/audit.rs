@@ -100,7 +100,6 @@ pub struct Entry {
     pub control: Option<String>,
 }
 
-/// A row as it is stored.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditRow {
     /// Its number, from 1 without gaps.

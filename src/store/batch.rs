@@ -72,7 +72,6 @@ pub struct DifferenceRow {
     pub record: u64,
     /// What its row is called from date to date: see [`crate::domain::identity`].
     pub row: u64,
-    /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,
@@ -89,7 +88,6 @@ pub struct DifferenceRow {
 /// The machine's decision about a difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttributionRow {
-    /// The code of the reason.
     pub reason: Text,
     pub confidence: Confidence,
     /// Accepted or unknown.
@@ -249,7 +247,6 @@ impl Batch {
         }
     }
 
-    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.records.len() == 0
             && self.differences.is_empty()

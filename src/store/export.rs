@@ -27,7 +27,6 @@ const CHAIN: [&str; 3] = ["prev_hash", "hash", "hash_version"];
 /// Columns that are numbers in JSON.
 const NUMBERS: [&str; 4] = ["seq", "proposal_version", "policy_version", "hash_version"];
 
-/// The names of the columns.
 pub fn columns() -> impl Iterator<Item = &'static str> {
     COLUMNS.into_iter().chain(CHAIN)
 }

@@ -31,14 +31,12 @@ pub(super) const fn id_range(run_no: i64) -> (i64, i64) {
 /// Where an item (a difference with its attribution) is: its run and its number within the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ItemKey {
-    /// The number of the run.
     pub run_no: i64,
     /// The number within the run: that of the record and of the field.
     pub number: i64,
 }
 
 impl ItemKey {
-    /// The number of the record.
     pub const fn record(self) -> i64 {
         record_of(self.number.cast_unsigned()).cast_signed()
     }

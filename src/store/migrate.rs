@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 
-/// One step of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Migration {
     /// Its number, from 1 without gaps.

@@ -317,7 +317,6 @@ pub trait Store: Registry + transact::Transact {
     fn tables(&self) -> Result<Vec<TableColumn>, Problem>;
 }
 
-/// A stored record with its differences, owned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnedRecord {
     /// Its number within the run.

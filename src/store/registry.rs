@@ -12,7 +12,6 @@ use super::stored::{damaged, read_time, time_text};
 use super::transact::{self, Dialect, Transact, Transaction};
 use super::{SqlValue, runs};
 
-/// A model to be kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewModel {
     /// The job it was trained for.
@@ -53,9 +52,7 @@ pub struct ModelRow {
     pub metrics: serde_json::Value,
     /// SHA-256 of its bytes.
     pub sha256: String,
-    /// How many bytes it has.
     pub size: u64,
-    /// Whether it is its job's champion.
     pub champion: bool,
     /// When it became champion last, and by whom.
     pub promoted: Option<(Instant, String)>,
@@ -315,7 +312,6 @@ fn runs_json(runs: &[RunId]) -> serde_json::Value {
     runs.iter().map(|run| serde_json::Value::from(run.to_string())).collect()
 }
 
-/// A model that is not there.
 fn no_such_model(version: u64) -> Problem {
     Problem::new(Code::NoSuchModel, format!("there is no model {version} in the store"))
         .help("`recon model list` shows the models")

@@ -18,7 +18,6 @@ pub struct NewRun {
     pub system_b: String,
     pub batch_date: Date,
     pub started: Instant,
-    /// The layout of its records.
     pub layout: Layout,
     /// Whether matched records are kept (`keep: all`).
     pub keep_all: bool,
@@ -63,7 +62,6 @@ pub struct RunRow {
     pub superseded_by: Option<RunId>,
     pub total_records: u64,
     pub total_differences: u64,
-    /// The layout of its records.
     pub layout: Layout,
     /// Whether matched records are kept.
     pub keep_all: bool,
@@ -127,7 +125,6 @@ impl StoredRecord<'_> {
 pub struct StoredDifference<'a> {
     /// Its number within the run.
     pub number: u64,
-    /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,
@@ -162,7 +159,6 @@ impl StoredDifference<'_> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredAttribution<'a> {
-    /// The code of the reason.
     pub reason: &'a str,
     /// How sure, 0 to 1.
     pub confidence: f64,
@@ -179,7 +175,6 @@ pub struct StoredAttribution<'a> {
 pub struct OwnedDifference {
     /// Its number within the run.
     pub number: u64,
-    /// The field it is about.
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,
@@ -194,7 +189,6 @@ pub struct OwnedDifference {
 /// A stored attribution, owned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnedAttribution {
-    /// The code of the reason.
     pub reason: String,
     /// How sure, 0 to 1.
     pub confidence: f64,
@@ -235,7 +229,6 @@ pub struct Published {
 /// How many attributions of one kind a run has.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AttributionCount {
-    /// The code of the reason.
     pub reason: String,
     pub functional: bool,
     pub status: Status,

@@ -123,7 +123,6 @@ pub(super) fn too_many(what: &str) -> Problem {
         .help("use another store for this job: --store")
 }
 
-/// A run that is not there.
 pub(super) fn no_such_run(run: RunId) -> Problem {
     Problem::new(Code::NoSuchRun, format!("there is no run {run} in the store"))
         .help("`recon runs list` shows the runs")

@@ -127,7 +127,9 @@ fn sources() -> Vec<(String, String)> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, found);
+                if !path.ends_with("tests") && !path.ends_with("page/sample") {
+                    walk(&path, found);
+                }
             } else if path.extension().is_some_and(|end| end == "rs")
                 && !path.ends_with("tests.rs")
                 && !path.ends_with("catalogue.rs")

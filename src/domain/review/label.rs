@@ -18,7 +18,6 @@ pub struct Told<'a> {
     pub seq: i64,
     pub attribution_id: &'a str,
     pub proposal_id: Option<&'a str>,
-    /// The stage of the review.
     pub stage: &'a str,
     /// The control that applied.
     pub control: Option<&'a str>,

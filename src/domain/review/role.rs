@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::domain::difference::names;
 
 names! {
-    /// A role of a user.
     Role {
         /// Decides differences as a maker.
         Analyst = "analyst" = 1,

@@ -41,7 +41,6 @@ impl std::fmt::Debug for Notify {
     }
 }
 
-/// Settings of the review server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerSettings {
     /// The address in users' browsers, such as `https://recon.example.com`, without a path.

@@ -64,7 +64,6 @@ impl Action {
 }
 
 names! {
-    /// The subject of a proposal.
     ProposalKind {
         Attribution = "ATTRIBUTION" = 1,
         /// Many items at once.
@@ -120,7 +119,6 @@ impl ProposalState {
 }
 
 names! {
-    /// The stage of a decision.
     Stage {
         /// The machine.
         System = "SYSTEM" = 1,

@@ -19,7 +19,6 @@ const FIRST_ADMIN: i64 = 24 * 3_600;
 /// Lifetime of other links in seconds.
 const INVITED: i64 = 7 * 24 * 3_600;
 
-/// The purpose of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The first to open it becomes the first administrator.

@@ -16,7 +16,6 @@ use super::principal::key_of;
 use super::secret::{Pair, Random};
 use super::{AuthMethod, Principal, principal, session, throttle};
 
-/// An attempt to log in.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     /// The name as typed.

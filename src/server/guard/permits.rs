@@ -16,7 +16,6 @@ struct State {
     waiting: [usize; 2],
 }
 
-/// The permits of a lane.
 pub struct Permits {
     limits: Limits,
     state: Mutex<State>,

@@ -86,7 +86,6 @@ impl Copy {
         self.bytes.len() >= PIECE
     }
 
-    /// Whether there is nothing to send.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

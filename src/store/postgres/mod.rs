@@ -46,7 +46,6 @@ const AWAY: Duration = Duration::from_secs(2);
 /// How long that is.
 const GLANCE: Duration = Duration::from_millis(150);
 
-/// A store in a database.
 pub struct PostgresStore {
     shown: String,
     connector: Connector,

@@ -33,7 +33,6 @@ use crate::domain::{Date, Progress, RunId};
 
 use crate::database::sqlite::Pooled;
 
-/// A store in a file.
 pub struct SqliteStore {
     path: PathBuf,
     pool: SqlitePool,
