@@ -63,7 +63,7 @@ pub struct Problem {
     pub code: Code,
     pub message: String,
     pub place: Option<Box<Place>>,
-    /// What to do, if known.
+    /// The remedy, if known.
     pub help: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! Files that people name: regular ones, of bounded size.
 //!
-//! Whatever names a file (a script, a lookup, a calendar, labels, checkpoints, passwords, `recon.yaml`
-//! itself) opens it here. A pipe or a device could keep recon waiting for ever, or never end; a file that is
-//! far too large is not what was meant. Sources are read elsewhere: they are streams of any size.
+//! Every setting that names a file (a script, a lookup, a calendar, labels, checkpoints, passwords, `recon.yaml`
+//! itself) opens it here. A pipe or a device could keep recon waiting for ever, or never end; a file that is far too
+//! large is not what was meant. Sources are read elsewhere: they are streams of any size.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -29,7 +29,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // Opening a pipe would wait for somebody to write to it.
+        // Opening a pipe would block until it has a writer.
         let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
         options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
     }
@@ -83,7 +83,7 @@ pub fn packing<T>(work: impl FnOnce() -> T) -> (T, Texts) {
     }
 }
 
-/// From now on only these texts are read, whatever is on the disk: they came from another machine.
+/// From now on only these texts are read, never the disk: they came from another machine.
 pub fn arrived(texts: Texts) {
     *TRAVEL.lock().unwrap_or_else(PoisonError::into_inner) = Some(Travel::Arrived(texts));
 }

@@ -23,9 +23,9 @@ pub fn start<'scope, T: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work).map_err(|error| not_started(&error))
 }
 
-/// What a thread must be able to allocate, so that it can begin at all.
+/// Memory that a thread must be able to allocate to start at all.
 const ROOM: usize = 256 * 1024;
-/// What must be left for everybody else.
+/// Memory left for other processes.
 const ROOM_LEFT: usize = 16 * 1024 * 1024;
 
 /// Makes sure that so many threads can be had at once, each with some memory. Libraries panic where

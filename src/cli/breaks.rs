@@ -20,7 +20,7 @@ pub fn run(context: &Context, arguments: &Breaks) -> Result<u8, Problems> {
     }
 }
 
-/// What a table on a terminal has room for.
+/// Columns that fit on a terminal.
 const SHOWN: [&str; 9] = [
     "ref",
     "field_name",

@@ -74,7 +74,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// Which file each lookup resolved to, without repetition.
+/// The file of each lookup, each once.
 fn lookups(plan: &Plan) -> Vec<&str> {
     let mut said: Vec<&str> = Vec::new();
     for side in crate::domain::Side::BOTH {

@@ -99,7 +99,7 @@ impl Found {
     }
 }
 
-/// What engines leave beside the files of a table.
+/// Files that engines leave beside a table's own, such as `_SUCCESS`.
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(['_', '.'])

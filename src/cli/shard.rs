@@ -92,7 +92,7 @@ fn filter(
     })
 }
 
-/// What a job file has.
+/// The content of a job file.
 #[derive(Serialize, Deserialize)]
 struct JobFile {
     /// The version of the exchange.
@@ -176,7 +176,7 @@ fn read_state(path: &Path, tag: Tag) -> Result<State, Problem> {
     State::read(&String::from_utf8_lossy(&text), tag).map_err(|problem| problem.in_file(path))
 }
 
-/// What `--sources` says of one side.
+/// One side of the file given with `--sources`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GivenSource {

@@ -39,7 +39,7 @@ pub struct TableStyle {
 
 /// A sink that must be finished explicitly.
 pub trait TableWriter: RowSink {
-    /// Writes what is buffered and returns the number of rows.
+    /// Writes the buffered rows and returns the number of rows.
     fn finish(self: Box<Self>) -> Result<u64, Problem>;
 }
 

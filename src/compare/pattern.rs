@@ -286,7 +286,7 @@ impl Typed<Decimal> {
     }
 }
 
-/// What is rounded to, from the finest: coefficient and scale.
+/// Units of rounding, from the finest: coefficient and scale.
 const UNITS: [(i128, u8); 10] =
     [(1, 4), (1, 3), (1, 2), (5, 2), (1, 1), (5, 1), (1, 0), (10, 0), (100, 0), (1_000, 0)];
 

@@ -120,7 +120,7 @@ mod tests {
         Surroundings { batch_date: Date::from_days(20_000), environment: &|_| Some("x".to_owned()) }
     }
 
-    /// What every setting means, in words.
+    /// Describes every setting in words.
     fn meaning(loaded: &Loaded) -> String {
         let it = &loaded.resolved;
         format!(

@@ -212,7 +212,7 @@ fn sorted(mut problems: Vec<Problem>) -> Problems {
     });
     let mut unique: Vec<Problem> = Vec::with_capacity(problems.len());
     for problem in problems {
-        // They are sorted by place, so what is the same is near.
+        // They are sorted by place, so duplicates are near each other.
         let same_place = unique.iter().rev().take_while(|other| at(other) == at(&problem));
         if !same_place.into_iter().any(|other| *other == problem) {
             unique.push(problem);

@@ -239,7 +239,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Refuses what is too large before it takes much time and memory.
+    /// Refuses an oversized file before it takes much time and memory.
     fn bounded(&self, span: Span) -> Result<(), Problem> {
         if self.nodes > MAX_NODES || self.bytes > MAX_BYTES || self.counted.get() > MAX_COUNTED {
             return Err(self.problem(Code::YamlSyntax, TOO_LARGE, span));

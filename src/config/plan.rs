@@ -22,8 +22,8 @@ use crate::source::columns::{Found, find, unique_names};
 use crate::source::{Fill, Opened, SourcePlan};
 
 impl Loaded {
-    /// Opens both sources and reads their headers; both are tried, so that one look shows what is
-    /// wrong with either.
+    /// Opens both sources and reads their headers; both are tried, so that one look shows
+    /// everything that is wrong with either.
     ///
     /// # Errors
     /// Every source that can't be opened.

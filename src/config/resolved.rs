@@ -29,7 +29,7 @@ pub struct Resolved {
     pub layout: Layout,
     /// How each field is treated, in the order of the layout.
     pub fields: Vec<ResolvedField>,
-    /// Which fields are amounts of money, and which holds their currency.
+    /// Fields that are amounts of money, and the one with their currency.
     pub money: MoneyFields,
     pub sources: PerSide<ResolvedSource>,
     /// How rows without a common key are matched.

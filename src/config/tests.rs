@@ -1,4 +1,4 @@
-//! What a whole configuration means; what can be wrong with one is in `tests/errors/config`.
+//! Whole configurations and their meaning; wrong ones are in `tests/errors/config`.
 
 use std::path::Path;
 

@@ -39,7 +39,7 @@ pub struct Node {
     pub spot: Spot,
 }
 
-/// What a part of the file is.
+/// The content of a part of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     Scalar(Scalar),
@@ -137,7 +137,7 @@ impl Document {
         self.place_of(self.follow(path).0)
     }
 
-    /// What a stage says about the whole document, each problem with its place.
+    /// Gives a stage's problems about the whole document their places.
     pub fn placed(&self, problems: Vec<SpecProblem>) -> Problems {
         let place = |SpecProblem { path, problem }| problem.at(self.place(&path));
         Problems(problems.into_iter().map(place).collect())

@@ -2,8 +2,8 @@
 //!
 //! A serde deserializer reads the tree itself, so each complaint is raised where the offending
 //! value stands. serde ends at the first error; so a value that can't be read is remembered as
-//! broken and reading begins again without it, until what is left can be read. Something with a
-//! broken required part is broken as a whole and left out, never filled with an invented value.
+//! broken and reading begins again without it, until the rest can be read. Something with a broken
+//! required part is broken as a whole and left out, never filled with an invented value.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -49,11 +49,11 @@ pub fn read<T: DeserializeOwned + JsonSchema>(document: &Document) -> (Option<T>
 struct Reader<'a> {
     document: &'a Document,
     problems: RefCell<Vec<Problem>>,
-    /// What can't be read; its complaint is made.
+    /// Parts that can't be read, and are reported already.
     broken: RefCell<HashSet<Path>>,
     /// The keys that a struct of this name can't do without.
     required: HashMap<String, Vec<String>>,
-    /// Which maps have a key of this name.
+    /// The maps that have a key of this name.
     homes: fn(&str) -> Vec<Vec<String>>,
 }
 
@@ -138,7 +138,7 @@ impl de::Error for Stopped {
     }
 }
 
-/// What serde calls a type, in the words of people.
+/// Translates serde's name of a type into words for users.
 fn expectation(words: &str) -> String {
     match words {
         "a string" | "string" | "a borrowed string" => "text".to_owned(),

@@ -3,8 +3,8 @@
 //! A request of the review server has one deadline for everything that it waits for: its turn to
 //! write, a connection, a lock. Without one (the command line) each wait has its own limit.
 //!
-//! A session that has stopped never ends a wait. So whoever answers for a request may ask, from another thread,
-//! whether what the request waits for is still there ([`Watch`]).
+//! A session that has stopped never ends a wait. So the thread that answers a request may ask, from outside, whether
+//! what the request waits for is still there ([`Watch`]).
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ thread_local! {
 /// Whether a session is there and may answer.
 type IsThere = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// What the work of another thread waits for.
+/// The wait of another thread, which may be asked whether it can still end.
 #[derive(Clone, Default)]
 pub struct Watch(Arc<Mutex<Option<IsThere>>>);
 
@@ -65,7 +65,7 @@ pub fn within<T>(time: Duration, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// The same where nothing takes longer that goes well: whoever is late is not waited for.
+/// The same for work that never takes long if it succeeds: late answers are given up.
 pub fn strictly<T>(time: Duration, work: impl FnOnce() -> T) -> T {
     let before = STRICT.replace(true);
     let done = within(time, work);

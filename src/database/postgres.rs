@@ -112,7 +112,7 @@ impl Connector {
         self.client().map(|(client, _)| client).map_err(|error| self.problem(&error))
     }
 
-    /// What makes the server give up the statement that runs on this connection.
+    /// Returns a function that cancels the statement running on this connection.
     pub fn canceller(&self, client: &Client) -> impl Fn() + Send + use<> {
         let (token, wiring) = (client.cancel_token(), self.wiring.clone());
         // The connection is given up next, so nothing depends on the answer.
@@ -152,7 +152,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Lets whoever watches this thread's work ask about this connection's session.
+    /// Lets the watcher of this thread's work ask about this connection's session.
     pub fn show(&self) {
         let wiring = self.wiring.clone();
         patience::waits_for(move || wiring.is_there());
@@ -261,7 +261,7 @@ impl Connector {
     }
 }
 
-/// Names this process to whoever waits for its lock; PostgreSQL keeps 63 bytes.
+/// Names this process to others that wait for its lock; PostgreSQL keeps 63 bytes.
 fn application_name() -> &'static str {
     static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     NAME.get_or_init(|| {

@@ -28,7 +28,7 @@ pub struct SqlitePool {
 type Failure = Arc<Mutex<Option<Problem>>>;
 
 impl SqlitePool {
-    /// A connection. While all are in use or the file is locked, it is waited for; whatever else prevents a new
+    /// A connection. While all are in use or the file is locked, it is waited for; anything else that prevents a new
     /// one (memory, open files, a file that is gone) does not pass by waiting.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What tables a database has that is no store, for those who want to read one of them.
+//! The tables of a database that is not a store, to choose a source from.
 
 use std::path::Path;
 

@@ -6,10 +6,10 @@
 //! there and at work for this session, and fails if not. A session that is busy with a long statement
 //! is waited for longer. A session on this machine whose process is stopped is known by the operating system.
 //!
-//! The client library offers no place for that but its TLS connector, so this is one. It also
-//! negotiates TLS, because the library would not call it for an unencrypted connection. Unix
-//! sockets never come here: the library allows no TLS on them. There a request asks before it takes a
-//! connection, and whoever answers for the request asks while it waits ([`Wiring::is_there`]).
+//! The client library offers no place for that but its TLS connector, so this is one. It also negotiates TLS, because
+//! the library would not call it for an unencrypted connection. Unix sockets never come here: the library allows no
+//! TLS on them. There a request asks before it takes a connection, and the thread that answers the request asks while
+//! it waits ([`Wiring::is_there`]).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -338,7 +338,7 @@ struct Quiet {
     rang: bool,
 }
 
-/// A connection, encrypted or not, which fails if nobody works for it any more.
+/// A connection, encrypted or not, which fails once its worker has given up.
 pub struct Wire {
     stream: Stream,
     wiring: Wiring,

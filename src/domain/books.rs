@@ -39,7 +39,7 @@ pub struct Books {
     /// totals of both sides are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub money: Vec<Money>,
-    /// What was taken over from the previous date; only of a job with `open_items`.
+    /// Rows taken over from the previous date; only for a job with `open_items`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_items: Option<OpenItemCounts>,
     /// Pairs without differences.

@@ -89,7 +89,7 @@ fn of_cells<'a>(kind: u64, cells: impl Iterator<Item = RawCell<'a>>) -> Option<u
     some.then(|| hash.finish())
 }
 
-/// What a row of this side is known by.
+/// The hash that identifies a row of this side from date to date.
 pub fn of_row(layout: &Layout, side: Side, cells: Cells<'_>) -> u64 {
     let refs = || {
         let named = cells.zip(layout.fields());

@@ -20,14 +20,14 @@ pub const UNREADABLE_LISTED: usize = 20;
 /// The most characters of an unreadable amount that are kept.
 const TEXT_KEPT: usize = 200;
 
-/// Which fields are amounts of money, and which holds their currency: positions in the layout.
+/// Fields that are amounts of money, and the one with their currency: positions in the layout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoneyFields {
     pub amounts: Vec<usize>,
     pub currency: Option<usize>,
 }
 
-/// Which rows make up a record.
+/// The rows that make up a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Rows of both sides.
@@ -54,7 +54,7 @@ pub enum Cause {
 /// One amount of a record on the way from A's total to B's.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// Which of the amount fields.
+    /// Index of the amount field.
     pub amount: usize,
     pub currency: Option<RawCell<'a>>,
     /// The amount added; zero for an unreadable one.

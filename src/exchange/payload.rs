@@ -9,10 +9,10 @@ const MAGIC: &[u8; 2] = b"RS";
 /// Magic, version, job, kind and number.
 const HEADER: usize = 2 + 1 + 8 + 1 + 1;
 
-/// What tells a job from others.
+/// Identifies a job.
 pub type Tag = [u8; 8];
 
-/// What a payload holds.
+/// The content of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Rows by their key. The number is the side.

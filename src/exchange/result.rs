@@ -205,7 +205,7 @@ impl<W: Write> ResultWriter<W> {
         }
     }
 
-    /// Writes what is left, and the end.
+    /// Writes the remaining rows and the end of the stream.
     ///
     /// # Errors
     /// It can't be written.

@@ -1,4 +1,4 @@
-//! The tables of a result: their columns, in order. What is read and what is written follows this one list.
+//! The tables of a result: their columns, in order. Reading and writing follow this one list.
 
 use arrow_schema::DataType;
 

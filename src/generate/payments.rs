@@ -20,7 +20,7 @@ const PROCESSORS: [&str; 3] = ["Payflow Ltd", "Cardhub SA", "Quickpay GmbH"];
 const CUSTOMERS: u32 = 60;
 const FIRST_DAY: i32 = 20_458;
 
-/// What a bank line truly is.
+/// The true nature of a bank line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// One entry, whose document number the line gives.
@@ -59,7 +59,7 @@ impl Kind {
     }
 }
 
-/// What all rows of a match have in common.
+/// Values that all rows of a match share.
 struct Deal {
     day: i32,
     currency: &'static str,

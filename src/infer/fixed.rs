@@ -15,7 +15,7 @@ pub struct Layout {
     pub columns: Vec<Extent>,
     /// The names, if a line has them.
     pub names: Option<Vec<String>>,
-    /// Which lines are data: those that have this text at this character, from 0.
+    /// The lines that are data have this text at this character, from 0.
     pub condition: Option<(usize, String)>,
 }
 
@@ -150,7 +150,7 @@ fn columns_between(data: &[&Vec<char>], width: usize) -> Vec<Extent> {
     starts.iter().copied().zip(ends).collect()
 }
 
-/// What kind of character stands at a place.
+/// The kind of a character.
 fn kind(c: Option<&char>) -> char {
     match c {
         None | Some(' ') => ' ',

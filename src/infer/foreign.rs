@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Code, Problem};
 
-/// What [`kind_of`] says of kinds that are read.
+/// Names of the kinds that [`kind_of`] recognizes and recon reads.
 pub const JSON: &str = "JSON";
 pub const CAMT: &str = "a bank statement in XML (camt)";
 pub const MT940: &str = "an MT940 statement";

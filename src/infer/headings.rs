@@ -1,7 +1,7 @@
 //! Finds headings of several lines: groups above the names, types below them, rulers around them.
 //!
-//! A data row must never be taken for a heading, so a heading has no value in any column whose rows are
-//! numbers, dates or flags. What is only probable is said and changes nothing.
+//! A data row must never be taken for a heading, so a heading has no value in any column whose rows are numbers,
+//! dates or flags. Mere probabilities are reported and change nothing.
 
 use super::names;
 use super::profile::Profiler;
@@ -51,7 +51,7 @@ pub struct Headings {
     pub notes: Vec<String>,
 }
 
-/// What the row below a header is.
+/// The nature of the row below a header.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Below {
     /// The names; the row above it groups them.

@@ -46,7 +46,7 @@ impl KindGuess {
         self
     }
 
-    /// What people call this kind.
+    /// The usual name of this kind.
     pub fn spoken(&self) -> &'static str {
         match self.name {
             "bai2" => "BAI2",

@@ -45,7 +45,7 @@ pub struct ProposedPass {
 }
 
 impl ProposedPass {
-    /// What it makes of the files, in a sentence.
+    /// Its result on the files, in a sentence.
     pub fn why(&self) -> String {
         let side = |side: Side| {
             format!("{} of {} open rows of {side}", self.matched[side], self.open[side])
@@ -58,7 +58,7 @@ impl ProposedPass {
     }
 }
 
-/// What a field can do for a pass.
+/// The part that a field can have in a pass.
 #[derive(Default)]
 struct Roles {
     /// Texts with few values, such as currencies.

@@ -16,7 +16,7 @@ const MOST_VALUES: usize = 1_000;
 /// Maximum number of pairs of columns that are compared.
 const MOST_PAIRS: usize = 2_500;
 
-/// What all values begin with before their digits.
+/// The text before the digits that all values share.
 fn prefix(column: &Column) -> Option<&str> {
     let is_text = column.profile.reading.kind == Kind::Text && !column.is_ambiguous;
     let mut values = column.profile.values.iter().map(|(text, _)| text.as_str());

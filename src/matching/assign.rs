@@ -30,7 +30,7 @@ pub(super) struct Network<C> {
     pub zero: C,
 }
 
-/// How many pairs each edge has in the solution, and what is known of them.
+/// How many pairs each edge has in the solution, and their certificates.
 #[derive(Clone, Debug)]
 pub(super) struct Assignment {
     pub flow: Vec<u32>,

@@ -7,7 +7,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::words::sorted_words;
 use crate::domain::{Cell, Date, Decimal, Instant};
 
-/// What a percentage is a percentage of.
+/// The base of a percentage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
     /// The larger of both sizes.
@@ -113,7 +113,7 @@ impl<N: Exact> Limit<N> {
         })
     }
 
-    /// Whether B's value is within the bound of A's, or on which side of what is within.
+    /// Whether B's value is within the bound of A's, or on which side of it.
     pub fn position(&self, a: N, b: N) -> Position {
         let within = match self {
             Self::Number { absolute, percent, either } => {

@@ -1,4 +1,4 @@
-//! The units that are matched: single rows, or all rows of a `group`, with what is measured of them.
+//! The units that are matched: single rows, or all rows of a `group`, with their measured values.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::domain::{Cell, Cells, Decimal, RawCell, RowRef, Side};
 pub(super) struct Item<N> {
     /// Its rows, as positions in the block, in the order of their values.
     pub rows: Vec<u32>,
-    /// What is measured of it, for each `near` field.
+    /// Its measured values, for each `near` field.
     pub values: Vec<Spread<N>>,
     /// Units with the same values in all fields are of one class and go by line.
     pub class: u32,
@@ -202,7 +202,7 @@ fn group(fields: &[usize], rows: &[RowRef<'_>], order: Vec<u32>) -> Vec<Vec<u32>
     groups
 }
 
-/// What each row of a unit measures in each field; `None` if one of them lacks a value.
+/// Measures each row of a unit in each field; `None` if one of them lacks a value.
 fn measure(near: &[Near], rows: &[Cells<'_>]) -> Option<Vec<Vec<Measured>>> {
     let measure = |near: &Near, mut cells: Cells<'_>| {
         near.bound.measure(cells.nth(near.field)?.decode(&mut [0; 36]))

@@ -123,7 +123,7 @@ pub struct Pass {
 /// Steps of search for each component of rows that compete, unless the job says otherwise.
 pub const EFFORT: u64 = 10_000_000;
 
-/// What holds for all passes.
+/// Settings of all passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether matches that are not certain are made.
@@ -146,7 +146,7 @@ pub struct Match {
     pub made: bool,
 }
 
-/// What a pass made of a block.
+/// The matches of a pass in one block, and the rows that it left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockMatches {
     /// The matches, also those that are not made.

@@ -1,4 +1,4 @@
-//! What an open row could have matched, and why it did not.
+//! Candidates of open rows, and why they were not taken.
 
 use std::collections::HashMap;
 
@@ -207,7 +207,7 @@ fn missed<N: Exact>(
         let decimal = |value: N| items.decimal(near, value);
         Some(match limit {
             Limit::Similar(least) => {
-                // Of several rows the distances add up; what is shown is the mean.
+                // Distances of several rows add up; the mean is shown.
                 let pairs = i128::try_from(a.rows.len() * b.rows.len()).unwrap_or(1).max(1);
                 let one = 10i128.pow(12);
                 let mean = i128::try_from(distance.wide()).unwrap_or(one) / pairs;

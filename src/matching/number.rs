@@ -99,7 +99,7 @@ impl Effort {
         self.0 > 0
     }
 
-    /// Does some work with an equal share of what is left to so many; what it does not need is left to the others.
+    /// Does some work with an equal share of the remaining effort; effort not used is left to the others.
     pub fn share<T>(&mut self, among: usize, work: impl FnOnce(&mut Self) -> T) -> T {
         let share = (self.0 / among.max(1) as u64).max(1);
         let mut own = Self(share);

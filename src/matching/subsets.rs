@@ -202,7 +202,7 @@ impl<'p, N: Exact> Finder<'p, N> {
     ) {
         let mut order: Vec<usize> = (0..sought.len()).collect();
         order.retain(|at| sought[*at].is_open() && which(&sought[*at]));
-        // Classes with the same partners follow one another, because they share what is known of these.
+        // Classes with the same partners follow one another, because they share the same searches.
         order.sort_by_key(|at| sought[*at].alike);
         for (done, at) in order.iter().enumerate() {
             let one = &mut sought[*at];
@@ -408,7 +408,7 @@ impl<'p, N: Exact> Finder<'p, N> {
     }
 }
 
-/// What is left of a choice without a smaller one; `None` if that is not a part of it, or nothing is left of a side.
+/// The rest of a choice without a smaller one; `None` if that is not a part of it, or a side would be empty.
 fn without<N>(choice: &Choice<N>, smaller: &Choice<N>) -> Option<[Vec<Part>; 2]> {
     let rest = |side: usize| {
         let mut rest = choice.parts[side].clone();

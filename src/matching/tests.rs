@@ -75,7 +75,7 @@ fn by_value(a: &[Entry], b: &[Entry], one: &Match) -> Pair {
 
 /// Everything that is best, by trying everything.
 struct Oracle {
-    /// What the best solutions are worth.
+    /// The value of the best solutions.
     value: Vec<i64>,
     /// Each best solution, as how often it has each match.
     solutions: BTreeSet<BTreeMap<Pair, u32>>,

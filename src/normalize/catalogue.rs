@@ -206,7 +206,7 @@ static STEPS: [StepDoc; 30] = [
     StepDoc {
         name: "pad_left",
         argument: Argument::Map(&[
-            key("width", "The number of characters that the text shall have at least."),
+            key("width", "The minimum number of characters."),
             optional("with", "The character put in front as often as needed. Default `0`."),
         ]),
         description: "Puts a character in front until the text is wide enough.",

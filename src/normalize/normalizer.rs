@@ -313,7 +313,7 @@ impl Typing {
             }
             Kind::Boolean => Cell::Boolean(boolean::parse(text)?),
             Kind::Date | Kind::Datetime => return self.time(text),
-            // A text needs no reading; whoever asks has it already.
+            // A text needs no reading: the caller has it already.
             Kind::Text => Cell::Null,
         };
         Ok((cell, Doubt::NONE))

@@ -1,4 +1,4 @@
-//! What a run found, from the counts of its stages: its books and their proof, its warnings, its status.
+//! Concludes a run from the counts of its stages: books and their proof, warnings, status.
 
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
@@ -15,7 +15,7 @@ use super::recorder::Depth;
 use super::tally::Tally;
 use super::{MatchPlan, Plan, RunOutcome};
 
-/// What the stages of a run found.
+/// The results of a run's stages.
 pub(super) struct Findings {
     /// The sum of all counts.
     pub tally: Tally,

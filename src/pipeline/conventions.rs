@@ -475,7 +475,7 @@ impl ConventionText<'_> {
     fn exchanged_format(&self) -> String {
         let exchanged = |side: Side| {
             let formats = &self.plan.normalize[side].fields.get(self.at)?.formats;
-            // Nobody writes the year first and the day second.
+            // Year, day, month is not a format in use.
             let text = formats.iter().map(ToString::to_string).find(|text| {
                 text.contains("%d") && text.contains("%m") && !text.starts_with("%Y")
             })?;

@@ -165,7 +165,7 @@ pub(super) fn read_matched(record: u64, text: &str) -> Result<Matched, Problem> 
     serde_json::from_str(text).map_err(|reason| {
         let message = format!("record {record} of the store can't be read: {reason}");
         Problem::new(Code::Evidence, message)
-            .help("somebody or something else has changed the store; ingest again")
+            .help("something other than recon has changed the store; ingest again")
     })
 }
 

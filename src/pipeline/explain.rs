@@ -35,11 +35,11 @@ pub struct Explanation {
     pub matched: Option<MatchExplanation>,
     /// Where each side's row was first read, if it was taken over from there.
     pub carried: PerSide<Option<Carried>>,
-    /// What became of it on later dates, if a row of it took part again.
+    /// Its fate on later dates, if a row of it took part again.
     pub later: Option<Later>,
 }
 
-/// What became of a record's row on later dates.
+/// The fate of a record's row on later dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Later {
     /// The newest date on which it took part.
@@ -48,7 +48,7 @@ pub struct Later {
     pub run_id: String,
     /// Its record there.
     pub record_id: uuid::Uuid,
-    /// What that record's other side is called.
+    /// The reference of that record's other side.
     pub partner: Option<String>,
     /// Whether that record has no differences.
     pub is_cleared: bool,
@@ -414,7 +414,7 @@ fn text_at(cells: Option<&[u8]>, at: usize) -> Option<String> {
 /// The longest text, in bytes, that is measured against another.
 const LONGEST: usize = 10_000;
 
-/// What the comparison of a field says about two values.
+/// Describes how the two values of a field compare.
 fn measured(
     plan: &Plan,
     run: &RunRow,

@@ -127,7 +127,7 @@ pub(super) fn prepare(store: Option<&dyn Store>, plan: &Plan) -> Result<RunMachi
 pub(super) struct ShippedMachine {
     /// Version and bytes of the model.
     champion: Option<(String, String)>,
-    /// What was measured of the rules' claims.
+    /// Measured precision of the rules' claims.
     claims: Option<Json>,
     policy: Option<Policy>,
     basis: String,

@@ -34,13 +34,12 @@ const LEAST_BITS: u32 = 4;
 /// The rows that one buffer holds before it is sorted apart.
 const BUFFERED: usize = 1 << 14;
 
-/// All rows of a run as what is to become records: those that share a key, and what the passes made of the
-/// others.
+/// All rows of a run as future records: those that share a key, and the matches of the passes among the others.
 pub(super) struct Rows {
     keyed: Partitions,
     /// Only of a job with `match`.
     settled: Option<Partitions>,
-    /// What is known of the pairs of each of the first partitions.
+    /// Pairs of each of the first partitions.
     paired: Vec<Option<Paired>>,
     /// Matches that were not made because they are not certain.
     pub left_ambiguous: u64,
@@ -273,21 +272,21 @@ pub(super) fn has_all<'a>(mut cells: impl Iterator<Item = crate::domain::RawCell
     cells.all(|cell| !cell.is_null() && !cell.is_unparsed())
 }
 
-/// What goes along with an open row from pass to pass.
+/// Notes that travel with an open row from pass to pass.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Note {
-    /// What is known of other rows with its key.
+    /// Other rows with its key.
     #[serde(default, rename = "k")]
     kin: Kin,
     /// Line and byte offset of a rejected row of the other side with its key.
     #[serde(default, rename = "r", skip_serializing_if = "Option::is_none")]
     rejected: Option<(u64, u64)>,
-    /// What it could have matched so far.
+    /// Candidates so far.
     #[serde(default, rename = "c", skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<CandidateRow>,
 }
 
-/// What is known of other rows with the key of an open row.
+/// Other rows with the key of an open row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Kin {
     /// There are none, or it has no key.
@@ -311,7 +310,7 @@ struct Passes<'p> {
     progress: &'p dyn Progress,
 }
 
-/// What one worker has sorted apart: rows for each pass to come, those that stay open, and records.
+/// The output of one worker: rows for each later pass, rows that stay open, and records.
 struct Worker<'w> {
     passes: &'w Passes<'w>,
     /// One for each pass, then one for the rows that stay open.
@@ -352,7 +351,7 @@ impl<'p> Sink<'p> {
     }
 }
 
-/// What all workers have sorted apart so far.
+/// The output of all workers so far.
 struct PassResults<'w> {
     open: Vec<Vec<Gathered<'w>>>,
     settled: Vec<Gathered<'w>>,
@@ -504,7 +503,7 @@ impl MatchPlan {
     }
 }
 
-/// What one step of matching made of its rows.
+/// The result of one step of matching.
 pub(super) struct Stepped {
     /// The rows that are open to each pass, then those that stay open.
     pub open: Vec<Partitions>,
@@ -547,7 +546,7 @@ pub(super) fn step(
     })
 }
 
-/// An open row, taken apart: what it is, and what is known of it.
+/// An open row, decoded: its cells and its notes.
 struct Open<'a> {
     row: RowRef<'a>,
     note: Note,

@@ -81,7 +81,7 @@ pub struct RunOutcome {
     /// Warnings from reading and comparing, by this command or an earlier one on the run.
     data_warnings: Vec<Warning>,
     conventions: Conventions,
-    /// What was taken over, and from where, if this command read the sources.
+    /// Rows taken over and their origin, if this command read the sources.
     open_items: Option<Json>,
     /// The sources with size, SHA-256 and rows.
     pub sources: PerSide<Source>,

@@ -91,7 +91,7 @@ impl OpenItems {
     }
 }
 
-/// What the previous date leaves open.
+/// Rows that the previous date leaves open.
 pub(super) struct Waiting {
     items: OpenItems,
     previous: Option<(RunId, Date)>,
@@ -115,7 +115,7 @@ struct WaitingRow {
     matched: Option<usize>,
 }
 
-/// What was taken over.
+/// Rows taken over.
 pub(super) struct Taken {
     pub rows: CarriedRows,
     pub counts: OpenItemCounts,
@@ -123,7 +123,7 @@ pub(super) struct Taken {
     pub warnings: Vec<Problem>,
 }
 
-/// What the previous date leaves open; `None` for a job without open items.
+/// Rows that the previous date leaves open; `None` for a job without open items.
 pub(super) fn waiting(store: &dyn Store, plan: &Plan) -> Result<Option<Waiting>, Problem> {
     let Some(items) = plan.open_items else { return Ok(None) };
     let previous = store.previous_run(&plan.job, plan.batch_date)?;
@@ -473,7 +473,7 @@ fn rows_of<'a>(record: &StoredRecord<'a>, matched: &'a Matched) -> Vec<StoredRow
     rows
 }
 
-/// What tells rows apart: kind and hash. Rows that are told apart by different kinds are different.
+/// Identifies a row: kind and hash. Rows identified by different kinds are different.
 type Told = (By, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -539,11 +539,11 @@ fn named(plan: &Plan, cells: Cells<'_>) -> Vec<u8> {
     named.flat_map(|cell| cell.bytes().iter().copied()).collect()
 }
 
-/// What today's files deliver of what waits.
+/// Waiting rows that today's files deliver again.
 struct Today<'w> {
     /// Rows of movements that may be rows that wait.
     again: HashMap<(Side, Told), Vec<Vec<u8>>>,
-    /// What the snapshot is to deliver, and how often it does.
+    /// Rows that the snapshot must deliver, and how often it does.
     wanted: HashMap<Told, Vec<(&'w [u8], u64)>>,
 }
 

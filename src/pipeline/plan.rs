@@ -32,7 +32,7 @@ pub struct Plan {
     pub carried: Arc<CarriedRows>,
     pub normalize: PerSide<Arc<SidePlan>>,
     pub comparison: Arc<Comparison>,
-    /// Which fields are amounts of money, and which holds their currency.
+    /// Fields that are amounts of money, and the one with their currency.
     pub money: MoneyFields,
     pub attribution: Arc<AttributionPlan>,
     pub reason_codes: Vec<ReasonCode>,
@@ -67,14 +67,14 @@ impl Plan {
 pub struct MatchPlan {
     /// The passes after that by the key, if there is one.
     pub passes: Vec<Pass>,
-    /// What holds for all passes.
+    /// Settings of all passes.
     pub settings: Settings,
     /// The fields that name a row: positions in the layout; the key if there are none.
     pub refs: Vec<usize>,
 }
 
 impl MatchPlan {
-    /// What the pass by the key is called.
+    /// The name of the pass by the key.
     pub const KEY_PASS: &str = "key";
 }
 

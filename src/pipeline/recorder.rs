@@ -1,4 +1,4 @@
-//! Turns a placed row into what is stored: evidence, differences, reasons and gate status.
+//! Turns a placed row into stored evidence, differences, reasons and gate status.
 
 use crate::align::Placed;
 use crate::attribute::Attributor;
@@ -300,7 +300,7 @@ fn count_settled(tally: &mut Tally, settled: &Settled<'_>, matched: &Matched) {
     }
 }
 
-/// What is stored of a row or a pair by the key.
+/// The record to store of a row or a pair by the key.
 fn record_of<'a>(plan: &Plan, placed: &Placed<'a>) -> RecordRow<'a> {
     let place = |row: RowRef<'_>| plan.carried.place(&row);
     let one_sided = |kind, side, row: RowRef<'a>, rejected: Option<(u64, u64)>| {
@@ -337,7 +337,7 @@ fn record_of<'a>(plan: &Plan, placed: &Placed<'a>) -> RecordRow<'a> {
     }
 }
 
-/// What is stored of a record of the passes.
+/// The record to store of a match made by a pass.
 const fn row_of<'a>(settled: &Settled<'a>) -> RecordRow<'a> {
     RecordRow {
         kind: settled.kind,

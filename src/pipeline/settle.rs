@@ -1,4 +1,4 @@
-//! Records of the passes: how they are made of rows, how they lie in partitions, and what is said of rows that
+//! Records of the passes: how they are made of rows, how they lie in partitions, and the description of rows that
 //! stay open.
 
 use crate::align::Placed;
@@ -33,13 +33,13 @@ pub(super) struct Settled<'a> {
 }
 
 impl Settled<'_> {
-    /// What is known of how it was matched.
+    /// How it was matched, to be stored beside its evidence.
     pub fn matched(&self) -> Matched {
         serde_json::from_str(self.matched).unwrap_or_default()
     }
 }
 
-/// What is needed to speak about the rows of a block.
+/// Context for describing the rows of a block.
 pub(super) struct BlockText<'a> {
     pub plan: &'a Plan,
     pub matching: &'a MatchPlan,
@@ -60,7 +60,7 @@ impl BlockText<'_> {
     }
 }
 
-/// What a row is called: its `ref` fields, else its key, else side and line.
+/// A row's reference: its `ref` fields, else its key, else side and line.
 pub(super) fn reference(plan: &Plan, matching: &MatchPlan, side: Side, row: &RowRef<'_>) -> String {
     named(plan, matching, row).unwrap_or_else(|| plan.carried.name(side, row))
 }
@@ -75,7 +75,7 @@ fn named(plan: &Plan, matching: &MatchPlan, row: &RowRef<'_>) -> Option<String> 
     is_whole.then(|| key::joined(cells.into_iter()))
 }
 
-/// What a row is called, if that is not its key.
+/// A row's reference, if that is not its key.
 pub(super) fn own_reference(
     plan: &Plan,
     matching: &MatchPlan,
@@ -369,8 +369,8 @@ fn read_one(mut cells: Cells<'_>) -> Option<Settled<'_>> {
     })
 }
 
-/// Adds what an open row could have matched in a pass to what is known from earlier ones. A tie is worth more than
-/// a bound that was missed.
+/// Adds an open row's candidates in a pass to those of earlier passes. A tie is worth more than a bound that was
+/// missed.
 pub(super) fn add_candidates(
     words: &BlockText<'_>,
     side: Side,
@@ -392,7 +392,7 @@ pub(super) fn add_candidates(
 }
 
 impl BlockText<'_> {
-    /// What is said of a candidate of a row of this side.
+    /// Describes a candidate of a row of this side.
     fn candidate(&self, side: Side, candidate: &Candidate) -> CandidateRow {
         let mut row = CandidateRow {
             reference: self.references(side.other(), &candidate.rows),

@@ -6,7 +6,7 @@ use crate::diagnostic::Problem;
 use crate::domain::forecast::{HORIZONS, Watched, cleared, within};
 use crate::store::Store;
 
-/// What is to be expected of each kind of break with enough cleared episodes.
+/// Forecasts for each kind of break with enough cleared episodes.
 ///
 /// # Errors
 /// Errors of the store.

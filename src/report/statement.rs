@@ -41,7 +41,7 @@ pub struct Statement {
     scale: u8,
 }
 
-/// What one reason moves.
+/// The amounts that one reason moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     pub reason: String,
@@ -339,7 +339,7 @@ impl Walk<'_> {
     }
 }
 
-/// What can't be added, or not by its currency.
+/// Describes amounts that can't be added, or not by currency.
 fn not_added(layout: &Layout, fields: &MoneyFields, summary: &Summary) -> Vec<String> {
     let mut sentences = Vec::new();
     for one in &summary.money {

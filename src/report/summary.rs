@@ -31,7 +31,7 @@ pub struct Summary {
     /// How rows were matched; only of a job with `match`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<Matches>,
-    /// What became of the rows that the previous date left open; only of a job with `open_items`.
+    /// The fate of rows that the previous date left open; only for a job with `open_items`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_items: Option<OpenItems>,
     pub differences: Differences,

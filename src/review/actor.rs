@@ -88,8 +88,8 @@ impl Actor {
     }
 }
 
-/// Somebody made a login with a password for a person, reset it, or made a link by which it is chosen:
-/// since then they could have come in as that person.
+/// Another user set a person's password, or made a link to choose one: since then they could have come in as that
+/// person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialsGiven {
     pub person_id: String,
@@ -119,7 +119,7 @@ pub trait Directory: Send + Sync {
         self.roles(tx, person_id)
     }
 
-    /// When somebody else chose this person's password, or could have.
+    /// When another user chose this person's password, or could have.
     ///
     /// # Errors
     /// Errors of the store.

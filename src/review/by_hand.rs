@@ -32,7 +32,7 @@ const MOST: usize = 200;
 /// Open rows among which the nearest are looked for.
 const NEAR: usize = 200;
 
-/// What the payload of a proposal about a match says.
+/// The payload of a proposal about a match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Joint {
@@ -111,7 +111,7 @@ impl Review<'_> {
         self.read(|work| work.match_candidates(actor, attribution_id, q, limit))
     }
 
-    /// What matching these rows would mean: both sums and their difference for each currency.
+    /// Previews a match of these rows: both sums and their difference for each currency.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -411,7 +411,7 @@ impl Work<'_> {
         Ok(entries)
     }
 
-    /// What an item had before a match settled it, or before that decision was carried to its run.
+    /// An item's state before a match settled it, or before that decision was carried to its run.
     fn before_match(&mut self, key: ItemKey, match_id: &str) -> Result<Before, Problem> {
         let text =
             |value: &Json, at: &str| value.pointer(at).and_then(Json::as_str).map(str::to_owned);

@@ -325,8 +325,7 @@ impl Work<'_> {
         Ok(decisions)
     }
 
-    /// What an audit row tells, as the person may see it; without the machine's reason where that is
-    /// `hidden`.
+    /// An audit row's value as the person may see it; without the machine's reason where that is `hidden`.
     pub fn told(&mut self, actor: &Actor, value: Json, hidden: bool) -> Json {
         let visible = self.visibility(actor);
         let tables = &mut self.tables;

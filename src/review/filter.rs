@@ -50,12 +50,12 @@ pub enum ItemKind {
     #[default]
     #[serde(rename = "ITEM")]
     Item,
-    /// A sample of what was accepted automatically; its reason is hidden until somebody has chosen one.
+    /// A sample of automatic acceptances; the reason is hidden until a user has chosen one.
     #[serde(rename = "AUDIT_SAMPLE")]
     AuditSample,
 }
 
-/// Which items. An absent field does not narrow the list.
+/// Conditions on items. An absent field does not narrow the list.
 // The names are those of the API's query and JSON. `set` and `texts` are the way from and to text, so that a new
 // condition is one field here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

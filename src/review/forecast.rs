@@ -23,7 +23,7 @@ const MOST_KNOWN: usize = 20;
 /// A break that is likely to clear within these business days is not at risk.
 const SOON: i64 = 5;
 
-/// What is known of each kind.
+/// Forecasts by kind of break.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(HashMap<BreakKind, Forecast>);
 
@@ -79,7 +79,7 @@ impl Review<'_> {
 }
 
 impl Work<'_> {
-    /// What the episodes of all jobs tell of each kind of break.
+    /// Forecasts of each kind of break, from the episodes of all jobs.
     pub fn kinds(&mut self) -> Result<Arc<Kinds>, Problem> {
         let state = self.tables.state_of_breaks()?;
         let known = KNOWN.lock().ok().and_then(|known| known.as_ref()?.get(&state).cloned());

@@ -154,7 +154,7 @@ struct Together {
 }
 
 impl Together {
-    /// What groups are ordered by, smallest first: by default, the largest group.
+    /// The sort key of groups, smallest first: by default, the largest group.
     fn rank(&self, sort: QueueSort) -> i64 {
         #[expect(clippy::cast_possible_truncation, reason = "saturates; an order needs no more")]
         let cents = |amount: f64| (amount * 100.0) as i64;
@@ -400,7 +400,7 @@ impl Work<'_> {
         Ok(counter.counted())
     }
 
-    /// What a search finds, by run and signature, with three items of each signature.
+    /// Matches of a search, by run and signature, with three items of each signature.
     fn found(&mut self, wanted: &Wanted) -> Result<(Vec<Counted>, Option<Examples>), Problem> {
         if wanted.query.samples {
             return Ok((Vec::new(), None));
@@ -436,7 +436,7 @@ impl Work<'_> {
         Ok(counter.counted())
     }
 
-    /// What counted items have in common; `None` for items without a signature.
+    /// The signature of counted items; `None` for items without one.
     fn said_of(&mut self, one: &Counted) -> Result<Option<Signature>, Problem> {
         Ok(match one.alike {
             Alike::Signature(id) => self.tables.signature(id)?.map(|found| (*found).clone()),

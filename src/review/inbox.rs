@@ -99,7 +99,7 @@ impl Work<'_> {
         self.views_as_known(actor, items, &priors)
     }
 
-    /// What many items have in common and where they differ; `None` of a proposal that fits on a page.
+    /// Summarizes many items: shared values and differences; `None` for a proposal that fits on a page.
     pub fn digest(
         &mut self,
         actor: &Actor,

@@ -97,7 +97,7 @@ impl Review<'_> {
     }
 }
 
-/// Which proposals a filter means for a person; `None` if none.
+/// The proposals that a filter selects for a person; `None` if none.
 pub(super) fn query(actor: &Actor, filter: &ProposalFilter) -> Option<ProposalQuery> {
     let me = || Some(actor.person_id.clone());
     let mut query = ProposalQuery {
@@ -191,7 +191,7 @@ impl Work<'_> {
         })
     }
 
-    /// What happened to a proposal, oldest first, one entry for each step.
+    /// A proposal's history, oldest first, one entry for each step.
     fn steps_of(&mut self, proposal_id: &str) -> Result<Vec<ProposalStep>, Problem> {
         let mut steps = Vec::new();
         for row in self.tables.steps_of(proposal_id)? {

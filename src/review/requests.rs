@@ -35,7 +35,7 @@ pub struct Reopen {
     pub comments: Option<String>,
 }
 
-/// The version of a proposal that somebody saw: the `ETag` of proposals, `p<version>-<hash8>`.
+/// The version of a proposal that the client saw: the `ETag` of proposals, `p<version>-<hash8>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposalTag {
     pub version: i64,

@@ -38,7 +38,7 @@ impl Review<'_> {
             if !item.is_sample() {
                 return Err(Refusal::new(
                     Code::NotASample,
-                    "nobody asks for a blind look at this item, or it has had one",
+                    "this item awaits no blind check, or has had one",
                 ));
             }
             work.is_current(&item)?;

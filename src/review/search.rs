@@ -137,7 +137,7 @@ impl Work<'_> {
         Ok(counts)
     }
 
-    /// What a search finds, up to a number of records.
+    /// The records that a search finds, up to a limit.
     pub fn hits(&mut self, wanted: &Wanted) -> Result<Rc<Hits>, Problem> {
         let sought = format!("{:?} {:?}", wanted.text, wanted.query);
         if let Some((known, hits)) = &self.hits

@@ -8,7 +8,7 @@ use crate::store::{time_text, transact};
 use super::actor::Actor;
 use super::{Refusal, Review};
 
-/// Entries of one person within a minute; more are dropped, so that nobody fills the disk.
+/// Entries of one person within a minute; more are dropped, so that the log cannot fill the disk.
 const PER_MINUTE: i64 = 20;
 
 impl Review<'_> {

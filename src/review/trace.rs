@@ -24,7 +24,7 @@ pub struct Trace {
     pub cleared_by: Option<String>,
     /// File and line of the rule that decided.
     pub rule: Option<String>,
-    /// What the rule is for.
+    /// The rule's comment in its script.
     pub rule_words: Option<String>,
     /// Why nothing could be traced.
     pub failed: Option<String>,

@@ -140,7 +140,7 @@ fn moment(name: &'static str, text: &str) -> Result<String, Refusal> {
     crate::domain::Instant::parse_rfc3339_utc(&full).map(time_text).ok_or_else(wrong)
 }
 
-/// What a filter means for a person. Values are searched only for those who see the `whole` of them.
+/// The query of a filter for a person. Values are searched only for users who see the `whole` of them.
 fn query_of(actor: &Actor, filter: &AuditFilter, whole: bool) -> Result<AuditQuery, Refusal> {
     let own = (!actor.may(Permission::AuditAll)).then(|| actor.person_id.clone());
     let (mut entity, mut entity_or_proposal) = (None, None);

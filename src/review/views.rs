@@ -1,4 +1,4 @@
-//! Items as reviewers see them, with what is hidden left out.
+//! Items as reviewers see them, without hidden values.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,8 @@
 //! Masking: every value of a record that leaves the review passes through here.
 //!
-//! A field that the policy masks is hidden from everybody without a grant, and with it all that is made
-//! of its values: texts, amounts and their sums, references, labels, what rules and models say, what
-//! triggers measured, what audit rows tell. What is not known to be harmless is hidden. No
-//! other module decides what is shown.
+//! A field that the policy masks is hidden from everybody without a grant, and with it all that is made of its
+//! values: texts, amounts and their sums, references, labels, what rules and models say, what triggers measured, what
+//! audit rows tell. Values not known to be harmless are hidden. No other module decides what is shown.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -151,7 +150,7 @@ impl Visibility {
         summary
     }
 
-    /// What an audit row tells of an item. `run_of` finds a run by its id.
+    /// An audit row's value about an item. `run_of` finds a run by its id.
     pub fn told(&self, value: Json, run_of: &mut dyn FnMut(&str) -> Option<Rc<Run>>) -> Json {
         if self.is_whole() {
             return value;

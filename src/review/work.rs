@@ -31,7 +31,7 @@ pub(super) struct Work<'t> {
     pub policy_version: i64,
     pub solo: bool,
     pub directory: &'t dyn Directory,
-    /// What the last search of this transaction found, and what it was for.
+    /// The last search of this transaction: its text and its hits.
     pub hits: Option<(String, Rc<Hits>)>,
 }
 

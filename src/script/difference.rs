@@ -2,7 +2,7 @@
 //! are recorded.
 //!
 //! The record of the reads is what makes rules cheap. A rule is a pure function of what it reads,
-//! so whoever knows the values it read, in order, knows its answer without running it.
+//! so the values it read, in order, determine its answer without running it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -492,7 +492,7 @@ fn charged(value: Dynamic) -> CallResult<Dynamic> {
     Ok(value)
 }
 
-/// What an open row could have matched, as an object.
+/// A candidate of an open row, as an object.
 fn candidate(row: CandidateRow) -> CallResult<Dynamic> {
     let CandidateRow { reference, why, field, by, taken_by, rows: _ } = row;
     work::charge_texts(&[&reference, &why])?;

@@ -312,7 +312,7 @@ impl Program {
         arguments: impl Fn() -> [Dynamic; N],
     ) -> Result<Dynamic, ScriptError> {
         work::begin();
-        // Whatever a call that failed has left behind.
+        // Remains of a failed call.
         self.global.num_operations = 0;
         self.global.level = 0;
         self.global.scope_level = 0;

@@ -27,7 +27,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     kinds.chain(Severity::ALL.iter().map(|severity| severity.name()))
 }
 
-/// What a rule is translated with.
+/// The context in which a rule is translated.
 pub(super) struct Known<'k> {
     /// The reason that a call gives, if nothing is wrong with it.
     pub reason: &'k dyn Fn(&str, Decimal, rhai::Position) -> Option<Reason>,

@@ -47,7 +47,7 @@ pub struct Reason {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The reason, or `None` if the next function shall look at it.
+    /// The reason, or `None` to ask the next function.
     pub reason: Option<Reason>,
     pub notes: Vec<String>,
 }

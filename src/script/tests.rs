@@ -684,7 +684,7 @@ mod plain {
             .unwrap()
     }
 
-    /// What is told without the script, after a check that the script says the same.
+    /// The result without the interpreter, after a check that the interpreter gives the same.
     fn told(
         script: &mut RuleScript,
         diff_type: DiffType,

@@ -508,7 +508,7 @@ mod tests {
     const LARGE: &str = "let a = []; a.pad(1000, 7); let m = #{}; \
                          for i in 0..500 { m[`k${i}`] = i; }";
 
-    /// What a script gives, with its operations and its work.
+    /// A script's result, with its operations and its work.
     fn spent(script: &str) -> (Dynamic, u64, u64) {
         begin();
         let given = build().eval::<Dynamic>(&format!("{LARGE} {script}"));

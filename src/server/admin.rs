@@ -47,7 +47,7 @@ pub fn describe(route: Route) -> Route {
         "user_invite" => route
             .about("Create a link where a user chooses a password; works once, for 7 days")
             .description(
-                "Whoever opens the link chooses the password; no administrator knows it. An \
+                "The user opens the link and chooses the password; no administrator knows it. An \
                  earlier link of the user becomes invalid.",
             )
             .takes([login()])

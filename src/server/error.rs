@@ -134,7 +134,7 @@ pub const SECURITY_HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the guard says to a change whose store has fallen silent.
+/// The guard's answer to a change whose store no longer responds.
 pub const UNCONFIRMED: &str =
     "the store did not confirm the change: look whether it was made before you repeat it";
 

@@ -1,5 +1,5 @@
 //! Lanes: each kind of request has its own threads. A slow store does not delay `/health`, exports
-//! delay nobody.
+//! delay no other requests.
 
 use std::time::Duration;
 

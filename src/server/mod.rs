@@ -122,7 +122,7 @@ pub(crate) struct App {
     answers_itself: AtomicBool,
 }
 
-/// What [`App::new`] needs.
+/// Arguments of [`App::new`].
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: ServerSettings,
@@ -196,7 +196,7 @@ impl App {
         request.peer.is_loopback() && !(self.settings.trusts(request.peer) && passed_on())
     }
 
-    /// Which threads answer a request.
+    /// The lane whose threads answer a request.
     pub(crate) fn lane_of(&self, request: &Request) -> Lane {
         match route::find(&self.routes, request.method, request.path()) {
             Match::Route(route, _) => route.lane,

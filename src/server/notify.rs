@@ -70,7 +70,7 @@ fn ended(ends: &[&AtomicBool]) -> bool {
     ends.iter().any(|end| end.load(Ordering::SeqCst))
 }
 
-/// What was told already.
+/// Events already sent.
 #[derive(Default)]
 struct Told {
     runs: Option<HashSet<String>>,
@@ -213,7 +213,7 @@ fn overdue(app: &App, told: &mut Told, found: &mut Vec<Found>) -> Result<(), Ref
     Ok(())
 }
 
-/// The message of an event. What is told again after a restart has the same id.
+/// The message of an event. After a restart it is sent again with the same id.
 fn message(app: &App, event: Event, subject: &str, data: Json) -> Message {
     let mut id = hex(Sha256::digest(format!("{} {subject}", event.name())));
     id.truncate(32);

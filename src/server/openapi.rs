@@ -178,7 +178,7 @@ fn either(schema: &mut Value) {
     }
 }
 
-/// What a reader needs before the first request.
+/// Introduction for readers of the API.
 const INTRODUCTION: &str = "Review of the differences between two systems.\n\n\
     An *item* is one difference with its likely reason. A maker decides it (`POST /workflow/resolve`), which makes a \
     *proposal*; a checker approves it, and if it needs six eyes, an authorizer, too \
@@ -186,11 +186,11 @@ const INTRODUCTION: &str = "Review of the differences between two systems.\n\n\
     the audit trail.\n\n\
     Programs send a token: `Authorization: Bearer TOKEN` (`recon token create`). Every error is a problem document \
     (RFC 9457) whose `code` says what is wrong. Lists take `limit` and `cursor`; the header `Link` names the next page. \
-    Whoever changes a proposal or decides an item again sends the `ETag` they saw as `If-Match`, so that nobody decides \
+    A client that changes a proposal or decides an item again sends the `ETag` it saw as `If-Match`, so that nobody decides \
     about what they have not seen. A request with an `Idempotency-Key` can be repeated: it acts once.\n\n\
     Paths without `/v1` work as well. Amounts are decimal strings; times are RFC 3339 in UTC.";
 
-/// What the values of an enumeration mean, and other types that have no words of their own.
+/// Describes the values of enumerations, and other types without a description of their own.
 fn meaning(schema: &str) -> &'static str {
     match schema {
         "Action" | "ActionName" => {

@@ -15,7 +15,7 @@ use super::kind::{InputRead, Piece, Pieces};
 use super::text::Text;
 use crate::diagnostic::{Code, Place, Problem};
 
-/// How much is read at once and what is too much.
+/// How much is read at once, and the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A block has about this many bytes, more if a record is larger.
@@ -242,7 +242,7 @@ impl Window {
         self.whole(|text| dialect.piece(text))
     }
 
-    /// Consumes a line, whatever is in it; says whether there was one.
+    /// Consumes a line of any content; returns whether there was one.
     pub fn skip_line(&mut self) -> Result<bool, Problem> {
         let line = self.whole(|text| {
             let end = memchr::memchr2(b'\n', b'\r', text).unwrap_or(text.len());

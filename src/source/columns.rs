@@ -1,4 +1,4 @@
-//! Which column a name means: by the name, or by the place where names are not enough.
+//! Resolves column names: by the name, or by position where names are not enough.
 
 use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 

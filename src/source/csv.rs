@@ -139,7 +139,7 @@ pub struct CsvPlan {
 }
 
 impl CsvSpec {
-    /// What is meant; a relative path is relative to the folder `base`.
+    /// Resolves the piece; a relative path is relative to the folder `base`.
     ///
     /// # Errors
     /// Every problem of the piece.

@@ -103,7 +103,7 @@ impl Stamp {
 pub(super) struct SourceFile {
     path: PathBuf,
     size: u64,
-    /// The file, and what it was like when it was opened; none for what is not a plain file.
+    /// The file, and its state when it was opened; `None` for anything but a plain file.
     watched: Option<(File, Option<Stamp>)>,
     content: Peekable<Content>,
 }
@@ -162,7 +162,7 @@ impl SourceFile {
         &self.path
     }
 
-    /// The size on disk when the file was opened, in bytes; 0 for what is not a plain file.
+    /// The size on disk when the file was opened, in bytes; 0 for anything but a plain file.
     pub fn size(&self) -> u64 {
         self.size
     }

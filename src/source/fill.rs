@@ -5,7 +5,7 @@
 
 use crate::domain::RawCells;
 
-/// Which columns are filled down.
+/// Columns that are filled down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fill {
     columns: Vec<usize>,

@@ -290,7 +290,7 @@ impl FixedPlan {
         })
     }
 
-    /// Takes the cells of a line; gives what is wrong with it.
+    /// Takes the cells of a line; returns a mistake, if any.
     fn cells(&self, line: &Measured<'_>, spans: &mut Vec<Span>) -> Option<Fault> {
         let length = line.len();
         for (cell, name) in self.cells.iter().zip(&self.columns) {

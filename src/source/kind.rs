@@ -142,7 +142,7 @@ pub(super) struct InputRead {
     pub open_pages: OpenPages,
 }
 
-/// Where the rows of a piece go, each with what is wrong with it.
+/// Receives the rows of a piece, each with its mistake, if any.
 pub(super) type Sink<'a> = dyn FnMut(RawRow<'_>, Option<Fault>) + 'a;
 
 /// Turns pieces into rows; any thread may use it.
@@ -228,7 +228,7 @@ pub(super) const RAGGED: Code = Code::RaggedRow;
 /// A row that can't take part.
 #[derive(Clone, Debug)]
 pub struct Unusable<'a> {
-    /// Why, where, and what is written there.
+    /// The mistake, its place, and the text there.
     pub rejection: Rejection,
     /// Its cells, as far as they can be told apart: its key may be among them.
     pub row: Option<RawRow<'a>>,

@@ -31,7 +31,7 @@ pub(super) fn lines(block: &TextBlock) -> impl Iterator<Item = Line<'_>> {
     .filter(|line| !line.bytes.is_empty())
 }
 
-/// The text of a line, or what is wrong with its bytes.
+/// The text of a line, or the mistake in its bytes.
 pub(super) fn text_of<'b>(line: &Line<'b>, encoding: &'static Encoding) -> Result<&'b str, Fault> {
     match std::str::from_utf8(line.bytes) {
         Ok(text) if memchr::memchr(0, line.bytes).is_none() => Ok(text),

@@ -153,7 +153,7 @@ impl SourcePlan {
         }
     }
 
-    /// The file; of several, and of what is no file, a name for messages.
+    /// The file; for several, and for other inputs, a name for messages.
     pub fn path(&self) -> &Path {
         &self.name
     }
@@ -193,7 +193,7 @@ impl SourcePlan {
         self.open_with(Limits::default(), wanted)
     }
 
-    /// Opens the source with other limits than the usual ones. They never change what is read.
+    /// Opens the source with other limits than the usual ones. They never change the result.
     ///
     /// # Errors
     /// It can't be read, or has no header.
@@ -201,7 +201,7 @@ impl SourcePlan {
         Opened::open(self, wanted, limits)
     }
 
-    /// The names of its inputs, in the order in which they are read; none of what is no file.
+    /// The names of its input files, in the order in which they are read; empty for other inputs.
     ///
     /// # Errors
     /// A folder or an archive that can't be read, a glob that matches nothing.

@@ -58,7 +58,7 @@ impl CsvParser {
         }
     }
 
-    /// Gives each row of the block, with what is wrong with it.
+    /// Passes on each row of the block, with its mistake, if any.
     fn block(
         &self,
         block: &TextBlock,
@@ -219,7 +219,7 @@ impl CsvParser {
         }
     }
 
-    /// Gives each record of the block, whatever its cells are.
+    /// Passes on each record of the block, with any cells.
     pub fn records(
         &self,
         block: &TextBlock,

@@ -195,7 +195,7 @@ impl SqlPlan {
         let connector = Connector::new(url).map_err(reached)?;
         let mut client = connector.connect().map_err(reached)?;
         let cancel = Box::new(connector.canceller(&client));
-        // Another transaction could not be made to write, whatever functions the query calls.
+        // A read-only transaction cannot write, even by functions that the query calls.
         client
             .batch_execute(
                 "RESET search_path; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; \

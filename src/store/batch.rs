@@ -19,7 +19,7 @@ pub struct Text {
 }
 
 names! {
-    /// Which sides a record has, and why.
+    /// The sides of a record, and why.
     RecordKind {
         /// Both sides.
         Pair = "PAIR" = 1,
@@ -37,7 +37,7 @@ names! {
 }
 
 impl RecordKind {
-    /// Which rows such a record has.
+    /// The rows of such a record.
     pub const fn fate(self) -> Fate {
         match self {
             Self::Pair | Self::Group => Fate::Matched,
@@ -70,7 +70,7 @@ pub struct RecordRow<'a> {
 pub struct DifferenceRow {
     /// The number of its record. Differences come in the order of their records.
     pub record: u64,
-    /// What its row is called from date to date: see [`crate::domain::identity`].
+    /// The identity of its row from date to date: see [`crate::domain::identity`].
     pub row: u64,
     pub field: FieldRef,
     pub diff_type: DiffType,
@@ -172,7 +172,7 @@ pub struct Batch {
     /// Decisions on stored differences, ascending.
     pub decisions: Vec<DecisionRow>,
     pub rejected: Vec<RejectedRow>,
-    /// What the rows that were matched are called from date to date, in any order.
+    /// Identities of the matched rows from date to date, in any order.
     pub partners: Vec<u64>,
 }
 

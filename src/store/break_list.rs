@@ -201,11 +201,11 @@ pub struct Event {
     pub at: String,
     /// `SEEN`, `CHANGED`, `CLEARED`, or the action of a decision.
     pub what: String,
-    /// What was seen on both sides.
+    /// The values of both sides.
     pub values: Option<[Option<String>; 2]>,
     /// Who acted, and in which stage.
     pub by: Option<(String, String)>,
-    /// What the person said, or how it cleared.
+    /// The person's comment, or how it cleared.
     pub said: Option<String>,
 }
 

@@ -1,10 +1,9 @@
 //! CARRY: what people decided about a run goes over to the run that takes its place, and to the run of the next
 //! date, where key, field, diff type and both values are the same. Open proposals follow: see [`super::follow`].
 //!
-//! This is done when the new run is published, in the transaction that supersedes the old one, so that
-//! no decision is lost in between and none is shown twice. Finding what is the same reads both runs, and
-//! on SQLite that is done before the write lock is taken; what people decided after that is looked up
-//! again under the lock.
+//! This is done when the new run is published, in the transaction that supersedes the old one, so that no decision is
+//! lost in between and none is shown twice. Finding equal differences reads both runs, and on SQLite that is done
+//! before the write lock is taken; what people decided after that is looked up again under the lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -66,7 +65,7 @@ pub(super) struct Twin {
     pub references: [Option<String>; 2],
 }
 
-/// What was carried, and the twins that open proposals go to.
+/// The carried decisions, and the twins that open proposals go to.
 pub(super) struct Carried {
     pub entries: Vec<Entry>,
     pub twins: Twins,

@@ -23,7 +23,7 @@ pub fn checkpoint(tx: &mut dyn Transaction, now: Instant) -> Result<Checkpoint, 
     })
 }
 
-/// A row as bytes, so that whatever became of it can be looked at.
+/// A row as bytes, so that even a damaged one can be examined.
 pub(super) struct Link {
     pub seq: i64,
     pub fields: [Option<Vec<u8>>; 24],

@@ -129,7 +129,7 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    /// The next row; `None` for what is no row.
+    /// The next row; `None` if it is malformed.
     fn take(&mut self, row: Option<Link>) {
         let Some(row) = row else {
             let seq = self.links.expected();

@@ -2,9 +2,9 @@
 //!
 //! A proposal stays one proposal while its breaks go on. In the transaction that publishes the new run, its items
 //! there take the places of the old ones: pending, with the reason that the maker decided about. The old items get
-//! back what they had. Nobody has approved the new items, so the proposal's version rises, and approvals of the
-//! version before no longer count. Items whose difference is gone or has changed stay where they are, and so do
-//! blind samples, which are about a run.
+//! back what they had. The new items are not approved yet, so the proposal's version rises, and approvals of the
+//! version before no longer count. Items whose difference is gone or has changed stay where they are, and so do blind
+//! samples, which are about a run.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -90,8 +90,8 @@ impl Dialect {
         }
     }
 
-    /// The condition that a row of `other`, which has the columns `run_no` and `number`, is about the row of
-    /// `alias`: for looking up what is kept about a row.
+    /// The condition that a row of `other`, which has the columns `run_no` and `number`, is about the row of `alias`:
+    /// for looking up notes about a row.
     pub(super) fn about(self, other: &str, alias: &str) -> String {
         format!(
             "{other}.run_no = {} AND {other}.number = {}",
@@ -100,7 +100,7 @@ impl Dialect {
         )
     }
 
-    /// The same condition, for finding the row from what is kept about it.
+    /// The same condition, for finding the row of a note.
     pub(super) fn located(self, alias: &str, other: &str) -> String {
         match self {
             Self::Sqlite => {

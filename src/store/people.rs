@@ -1,6 +1,6 @@
 //! People with their logins, roles and grants, and what lets them in: sessions, tokens, invitations.
 //!
-//! Secrets arrive here as hashes. Who may do what is `review::people`'s.
+//! Secrets arrive here as hashes. Permissions are checked in `review::people`.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub struct Person {
     pub is_disabled: bool,
     /// Whether this login has a password.
     pub has_password: bool,
-    /// Whether the password was chosen by somebody else and must be changed first.
+    /// Whether another user chose the password, so that it must be changed first.
     pub must_change: bool,
     /// Whether this second login waits for its person's consent, and is not valid until then.
     pub awaits_consent: bool,
@@ -275,8 +275,8 @@ pub(crate) fn remove_grant(
     Ok(tx.execute(sql, &parameters![person_id, field])? > 0)
 }
 
-/// The roles of a person who is not disabled, each with the time it was granted. Ids are compared as texts, so
-/// that a text that is no id finds nobody.
+/// The roles of a person who is not disabled, each with the time it was granted. Ids are compared as texts, so that a
+/// malformed id finds no one.
 pub(crate) fn roles_of(
     tx: &mut dyn Transaction,
     person_id: &str,
@@ -310,7 +310,7 @@ pub(crate) fn was_disabled_since(
     tx.exists(sql, &parameters![person_id, time_text(since)])
 }
 
-/// Who chose a password for somebody else, or a link to choose one: the person, who did it, and when.
+/// Passwords, and links to choose one, that another user made: for whom, by whom, and when.
 pub(crate) fn credentials_given(
     tx: &mut dyn Transaction,
     person_id: Option<&str>,
@@ -509,7 +509,7 @@ pub struct Token {
     pub revoked: Option<Instant>,
 }
 
-/// A token that somebody presents, with its person.
+/// A presented token with its person.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenRow {
     pub person: Person,

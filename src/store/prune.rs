@@ -7,7 +7,7 @@ use super::{Store, runs, transact};
 use crate::diagnostic::Problem;
 use crate::domain::{Date, Instant, RunId};
 
-/// Which runs are to go.
+/// Selects the runs to prune.
 #[derive(Clone, Debug)]
 pub struct PruneOrder {
     /// Those that began before this moment.
@@ -74,7 +74,7 @@ pub(super) fn beginner(metadata: &Json) -> By {
     }
 }
 
-/// The row of the audit trail about a run that was pruned, but for what is left of it.
+/// The row of the audit trail about a pruned run, without the rest that remains.
 pub(super) fn entry(pruned: &Pruned) -> Entry {
     Entry {
         entity_type: "run".to_owned(),

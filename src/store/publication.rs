@@ -20,8 +20,7 @@ use crate::domain::{Instant, Stage, Status};
 #[derive(Clone, Debug, Default)]
 pub(super) struct ItemCounts(BTreeMap<(i64, i64), Items>);
 
-/// What a writer has written of a run that did not exist before it: so nothing need be read back to be
-/// counted.
+/// Counts of a run that this writer created, so that nothing need be read back.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     pub items: ItemCounts,
@@ -127,7 +126,7 @@ impl Items {
 /// Where the items are.
 pub(super) const ITEMS: &str = "difference_rows";
 
-/// What goes into the transaction that publishes an attributed run, besides the run itself.
+/// The part of the publishing transaction besides the run itself.
 pub(super) struct Publication {
     counts: ItemCounts,
     results: MachineResults,
@@ -173,8 +172,8 @@ impl Gathered {
 }
 
 impl Publication {
-    /// Of a run that nobody sees yet, with what was gathered while it was written.
-    /// Its items are in `table`; with `counts` they were counted too.
+    /// Of a run that is not visible yet, with counts gathered while it was written. Its items are
+    /// in `table`; with `counts` they were counted too.
     pub fn first(
         tx: &mut dyn Transaction,
         table: &str,
@@ -282,7 +281,7 @@ fn notes(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<audit::Entry>, Pro
     from.map_or_else(|| Ok(Vec::new()), |from| follow::notes(tx, from, run_no))
 }
 
-/// Nobody decides about the run of the date before until the transaction ends. This comes before the end of the
+/// Blocks decisions about the run of the date before until the transaction ends. This comes before the end of the
 /// audit trail is locked, as it does in the review.
 fn hold_before(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     match breaks::before(tx, run_no)? {

@@ -222,7 +222,7 @@ pub trait Registry: Transact {
         })
     }
 
-    /// Replaces the blind samples of a run that nobody has checked yet by these accepted differences.
+    /// Replaces the unchecked blind samples of a run by these accepted differences.
     fn sample_for_audit(&self, run: RunId, basis: &str, numbers: &[u64]) -> Result<(), Problem> {
         transact::write(self, |tx| {
             let run_no = runs::key(tx, run)?.run_no;

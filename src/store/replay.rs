@@ -1,11 +1,11 @@
 //! The tables against what the audit trail tells.
 //!
-//! What people decided about an item is read from the trail and compared with its row. What the machine
-//! wrote is compared run by run: the trail has digests of it ([`super::machine_results`]), and the
-//! machine's state of an item that people touched since is the first `previous_value` after that. What
-//! the review keeps beside the items is compared with its seals ([`super::seal`]) or with the rows of the
-//! trail that tell it, and what can be computed from other tables is computed once more. So nothing can
-//! be changed by another hand without being found, be it an item that nobody ever looked at.
+//! What people decided about an item is read from the trail and compared with its row. What the machine wrote is
+//! compared run by run: the trail has digests of it ([`super::machine_results`]), and the machine's state of an item
+//! that people touched since is the first `previous_value` after that. What the review keeps beside the items is
+//! compared with its seals ([`super::seal`]) or with the rows of the trail that tell it, and what can be computed
+//! from other tables is computed once more. So nothing can be changed by another hand without being found, even on
+//! items that were never opened.
 
 mod compare;
 

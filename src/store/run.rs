@@ -1,4 +1,4 @@
-//! Runs as the store knows them, and what is read back from it.
+//! Runs as the store knows them, and the data read back from them.
 
 use crate::domain::gate::Gate;
 use crate::domain::{
@@ -21,7 +21,7 @@ pub struct NewRun {
     pub layout: Layout,
     /// Whether matched records are kept (`keep: all`).
     pub keep_all: bool,
-    /// Configuration, rules, program version: what is known at the start.
+    /// Configuration, rules, program version, known at the start.
     pub metadata: serde_json::Value,
 }
 

@@ -1,5 +1,5 @@
 //! The end of the audit trail as this process saw it last. A store without that row is an older
-//! copy: whoever decides on it would decide what was decided, and lose what is there.
+//! copy: decisions made on it would repeat earlier ones and be lost.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Problem};
 
 use super::SqlValue;
 
-/// Which SQL a transaction speaks, for the few places where one text does not serve both.
+/// The SQL dialect of a transaction, for the few places where one text does not serve both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Sqlite,
@@ -136,7 +136,7 @@ fn unexpected(column: usize, wanted: &str, found: &SqlValue) -> Problem {
 /// A transaction: what it did shows when the function that it was handed to has returned `Ok`, and
 /// not at all otherwise.
 pub trait Transaction {
-    /// Which SQL it speaks.
+    /// Its SQL dialect.
     fn dialect(&self) -> Dialect;
 
     /// Runs a statement that changes rows; gives their number.
@@ -290,7 +290,7 @@ pub fn write<T, E: From<Problem>, S: Transact + ?Sized>(
         }
     });
     match (done, value) {
-        // A commit that failed is not a success, whatever the work said.
+        // A failed commit fails the work, even if the work succeeded.
         (Err(problem), None | Some(Ok(_))) => Err(problem.into()),
         (_, Some(value)) => value,
         (Ok(()), None) => Err(nothing_done().into()),
@@ -298,7 +298,7 @@ pub fn write<T, E: From<Problem>, S: Transact + ?Sized>(
 }
 
 /// Runs `work` in a transaction that may write, if the store lets it soon. This is for notes that
-/// nobody must wait for, such as when a session was last used.
+/// that is not worth waiting for, such as when a session was last used.
 ///
 /// # Errors
 /// As [`Transact::write`], but for a store that can't be written to at the moment.

@@ -552,10 +552,10 @@ fn following_the_help_of_a_command_gets_further() {
     }
 }
 
-/// What the help of a source names is set in `recon.yaml`, and the run succeeds.
+/// The setting that a source's help names is put into `recon.yaml`, and the run succeeds.
 #[test]
 fn following_the_help_of_a_source_lets_the_run_go_on() {
-    /// What stands in place of `csv: { path: a.csv }`, the code and its help, and what the help names.
+    /// The text in place of `csv: { path: a.csv }`, the code and its help, and the setting that the help names.
     type Case = (&'static str, &'static str, &'static str, &'static str);
     let cases: &[Case] = &[
         ("csv: { path: \"a[.csv\" }", "bad-glob", "`[a-z]`", "csv: { path: \"[a].csv\" }"),

@@ -426,7 +426,7 @@ fn a_forecast_is_made_from_thirty_cleared_episodes_on() {
     assert!(text.out.contains("70 %"), "{}", text.out);
 }
 
-/// What waits in the queue, as date and reference.
+/// Items in the queue, as date and reference.
 fn queue(job: &Job) -> Vec<String> {
     let configuration = job.project.path("recon.yaml");
     let url = StoreUrl::parse(&job.store, configuration.parent().unwrap()).unwrap();
@@ -481,7 +481,7 @@ fn a_break_that_has_cleared_leaves_the_queue_and_a_rerun_brings_it_back() {
         job.run("2026-01-16", &second, &with(3));
         let left: Vec<&str> = gone().into_iter().chain(["16 AGREES", "16 STAYS"]).collect();
         assert_eq!(queue(&job), left, "{store}");
-        // Nobody need decide what has cleared, but everybody can.
+        // Cleared breaks need no decision, but may get one.
         job.run("2026-01-16", &second, &with(1));
         let cleared = job.project.json(&[
             "--store",
@@ -505,7 +505,7 @@ fn an_item_that_expired_stays_in_the_queue_until_it_is_explained() {
         job.run("2026-01-16", "", "");
         job.run("2026-01-19", "T2,1,2026-01-15\n", "");
         assert_eq!(queue(&job), ["16 T1", "19 T2"], "{store}");
-        // A row that matches, once it is there on both sides, needs nobody.
+        // A row that matches once it is on both sides needs no decision.
         job.run("2026-01-20", "", "T2,1,2026-01-15\n");
         assert_eq!(queue(&job), ["16 T1"], "{store}");
     }

@@ -87,8 +87,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a file, of the same length: comments, texts and what is only compiled for tests are
-/// blank, so that line numbers stay.
+/// The code of a file, of the same length: comments, texts and test-only code are blank, so that
+/// line numbers stay.
 fn code(text: &str) -> String {
     let mut code: Vec<char> = text.chars().collect();
     let mut at = 0;
@@ -198,7 +198,7 @@ fn heads(group: &str) -> Vec<&str> {
     heads
 }
 
-/// What is wrong with a file of this path below `src`, without `.rs`.
+/// Wrong imports of a file with this path below `src`, without `.rs`.
 fn wrong_imports(inside: &str, text: &str) -> Vec<String> {
     let module = inside.split('/').next().unwrap_or_default();
     let Some(own) = floor(module) else {
@@ -303,11 +303,11 @@ const SQL: &[&str] = &[
     ">> 40",
 ];
 
-/// What shows a command, a setting or a statement to type, not a statement of ours.
+/// Texts that show a command, a setting or a statement to type, not a statement of ours.
 const EXAMPLES: &[&str] =
     &["recon sql ", "sqlite3 ", "read: { sql", "schemars(example", "LIMIT 20"];
 
-/// Lines with their numbers, without comments and without what is only compiled for tests.
+/// Lines with their numbers, without comments and test-only code.
 fn lines_with_texts(text: &str) -> Vec<(usize, &str)> {
     let mut in_tests = false;
     let mut lines = Vec::new();

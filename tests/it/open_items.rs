@@ -464,7 +464,7 @@ fn the_rows_of_a_group_take_part_as_long_as_the_snapshot_delivers_the_other_side
 /// Rows of one key on one side: the dates they were first read, the oldest first.
 type Rows = Vec<u32>;
 
-/// What a date's run leaves: open rows, and rows of A that B's snapshot matched.
+/// Rows that a date's run leaves: open ones, and rows of A that B's snapshot matched.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Left {
     open: BTreeMap<(char, usize), Rows>,

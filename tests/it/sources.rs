@@ -919,7 +919,7 @@ fn init_recognises_columns_of_fixed_width_and_tables() {
     }
 }
 
-/// What a source gives: its rows as texts, null as the empty text.
+/// A source's rows as texts, null as the empty text.
 fn read_rows(folder: &Path, read: Json) -> Vec<Vec<String>> {
     let spec: ReadSpec = serde_json::from_value(read).unwrap();
     let plan = spec.resolve(folder).map_err(|problems| format!("{problems:?}")).unwrap();

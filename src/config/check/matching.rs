@@ -205,7 +205,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What a field's bounds mean; without one, both sides must be equal.
+    /// Resolves a field's bound; without one, both sides must be equal.
     fn bound(&mut self, at: &[PathStep], kind: Kind, spec: &NearSpec) -> Option<Bound> {
         let before = self.problems.len();
         if kind == Kind::Boolean {

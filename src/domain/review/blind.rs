@@ -1,4 +1,4 @@
-//! Which items are decided without seeing the machine's suggestion.
+//! Items that are decided without seeing the machine's suggestion.
 
 use sha2::{Digest, Sha256};
 

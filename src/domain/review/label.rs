@@ -92,7 +92,7 @@ impl Labels {
         let applied = text(row.new, "/proposal_state") == Some("APPLIED");
         let (Some(group), true) = (row.proposal_id, applied) else { return };
         if row.new.pointer("/is_locked") != Some(&Json::Bool(true)) {
-            // A match was taken apart: nobody has decided the item any more.
+            // The match was undone, so the item is undecided again.
             self.retract(row.attribution_id, row.seq);
             return;
         }
@@ -284,10 +284,10 @@ mod tests {
         assert_eq!(trail.standing(), []);
         trail.apply("a", "p2", "ACCEPTED", "TIMING");
         trail.apply("b", "p3", "REJECTED", "UNKNOWN");
-        // Nobody learns that nobody knows.
+        // A label UNKNOWN teaches nothing.
         trail.apply("c", "p4", "ACCEPTED", "UNKNOWN");
         trail.apply("d", "p5", "ACCEPTED", "PENDING_INVESTIGATION");
-        // A blind sample that agrees is locked without a proposal: nobody has checked it.
+        // A blind sample that agrees is locked without a proposal, so no checker has seen it.
         let sampled = json!({ "status": "ACCEPTED", "reason_code": "FX", "is_locked": true });
         trail.row("e", None, "MAKER", json!({ "status": "ACCEPTED" }), sampled);
         assert_eq!(trail.standing(), pairs(&[("a", "TIMING"), ("b", NO_REASON)]));

@@ -1,4 +1,4 @@
-//! Which proxies are trusted, and what their headers say: headers count only from a listed address.
+//! Trusted proxies and their headers: headers count only from a listed address.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -23,9 +23,9 @@ names! {
 pub struct Notify {
     /// `http` or `https`.
     pub url: String,
-    /// What bodies are signed with.
+    /// The secret with which webhook bodies are signed.
     pub secret: String,
-    /// Which events are told; all if empty.
+    /// Events to send; all if empty.
     pub events: Vec<Event>,
 }
 

@@ -42,7 +42,7 @@ serde_names!(Trigger);
 pub struct Fired {
     /// The rule that asks for six eyes.
     pub trigger: Trigger,
-    /// What fired it, in a few words, such as `1200 items`.
+    /// The value that fired it, such as `1200 items`.
     pub value: String,
 }
 

@@ -86,7 +86,7 @@ pub(super) fn complaint(format: &str) -> Option<(String, &'static str)> {
         let before = directives.iter().take(at).find(|(_, other)| other == part);
         if let (Some((first, _)), false) = (before, *part == Part::Other) {
             let message = format!("`{first}` and `{written}` both read the {}", part.name());
-            return Some((message, "keep one of them; write what shall be ignored as text"));
+            return Some((message, "keep one of them; write ignored parts as plain text"));
         }
     }
     if let Some(epoch) = name(Part::Instant) {

@@ -260,8 +260,8 @@ impl Solved {
 /// A choice, how often it is made, and whether a best solution could have it.
 type State<N> = (Choice<N>, (u32, bool));
 
-/// Says of each choice of the best solution how sure it is; what is independent without choices that no best solution
-/// has is looked at for itself.
+/// Certifies each choice of the best solution; parts that are independent without choices that no best solution has
+/// is looked at for itself.
 fn certify<N: Exact>(
     finder: &Finder<'_, N>,
     settings: Settings,

@@ -13,7 +13,7 @@ type Prices<N> = [Vec<Vec<N>>; 2];
 /// Choices by the numbers that their rows have among themselves.
 pub(super) struct Local<N> {
     pub(super) parts: Vec<[Vec<Part>; 2]>,
-    /// What each choice is worth, and what is left of that after the prices of its rows.
+    /// The value of each choice, and the rest after the prices of its rows.
     pub(super) values: Vec<Vec<N>>,
     pub(super) gains: Vec<Vec<N>>,
     /// A price for each class of both sides, and the sum of all prices.
@@ -201,7 +201,7 @@ impl<N: Exact> Local<N> {
         bound
     }
 
-    /// What all hope for together, and how often that uses each class.
+    /// The sum of the best offers of all classes, and how often they use each class.
     pub(super) fn hopes(&self) -> (Vec<N>, [Vec<u32>; 2]) {
         let nothing = self.nothing();
         let mut sum = nothing.clone();
@@ -250,7 +250,7 @@ impl<N: Exact> Local<N> {
         .collect()
     }
 
-    /// What still fits beside some choices, best first.
+    /// Adds choices that still fit beside these, best first.
     pub(super) fn fill(&self, mut counts: Vec<u32>, worth: &[Vec<N>]) -> Vec<u32> {
         let mut left = self.sizes.clone();
         let mut take = |choice: usize, times: u32| {
@@ -278,7 +278,7 @@ impl<N: Exact> Local<N> {
         counts
     }
 
-    /// What a solution is worth.
+    /// The value of a solution.
     pub(super) fn worth(&self, counts: &[u32]) -> Vec<N> {
         let mut worth = self.nothing();
         for (value, count) in self.values.iter().zip(counts) {
@@ -352,7 +352,7 @@ const AT_EACH_STEP: usize = 40;
 /// How often all prices are set anew.
 const MOST_ROUNDS: usize = 50;
 
-/// What a choice is worth: what counts first comes first, and more is better.
+/// The value of a choice: the most important measure first, and more is better.
 fn value<N: Exact>(shape: Shape, choice: &Choice<N>) -> Vec<N> {
     let number = |value: i64| N::of(I512::from(value)).unwrap_or_default();
     let [first, second] = choice.sizes.map(i64::from);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::prices::{Local, PUTTING, add, subtract, uses};
 use super::{Effort, Exact, MOST_ALTERNATIVES, Packed};
 
-/// What a search is after.
+/// The goal of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
     /// The best value.
@@ -16,7 +16,7 @@ enum Goal {
     Count,
 }
 
-/// Which class is decided next.
+/// The order in which classes are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// One whose best choice gets in the way of another's; if there is none, all best choices are made.
@@ -27,10 +27,10 @@ pub(super) enum Order {
 
 pub(super) struct Search<'c, N> {
     local: &'c Local<N>,
-    /// What is left of each class.
+    /// Rows of each class that are not used yet.
     left: [Vec<u32>; 2],
     counts: Vec<u32>,
-    /// The sum of all prices and of the gains of what is made: with the prices paid, what that is worth.
+    /// The sum of all prices and of the gains of made choices: together with the prices paid, their value.
     value: Vec<N>,
     pub(super) best: (Vec<N>, Vec<u32>),
     hope: Hope<N>,
@@ -49,7 +49,7 @@ struct Hope<N> {
     decided: Vec<bool>,
     sum: Vec<N>,
     nothing: Vec<N>,
-    /// What all of them together want of each class of both sides.
+    /// How many rows of each class they want together, for both sides.
     wanted: [Vec<u32>; 2],
     /// The classes of which more is wanted than is left: side and class.
     short: BTreeSet<(usize, u32)>,
@@ -241,7 +241,7 @@ impl<'c, N: Exact> Search<'c, N> {
         }
     }
 
-    /// What could be reached at most.
+    /// An upper bound of the value that can still be reached.
     fn bound(&self) -> Vec<N> {
         let mut bound = self.value.clone();
         add(&mut bound, &self.hope.sum, 1);
@@ -389,7 +389,7 @@ impl<'c, N: Exact> Search<'c, N> {
         self.goal == Goal::Another
     }
 
-    /// Which choices a best solution could have.
+    /// The choices that a best solution could have.
     pub(super) fn possible(&mut self) -> Vec<bool> {
         (0..self.local.parts.len())
             .map(|choice| {

@@ -1,4 +1,4 @@
-//! What the tasks of a spread run have counted, and what the driver decides from it.
+//! Counts of the tasks of a spread run, and the driver's decisions from them.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const SHOWN_FAILURES: usize = 20;
 /// An entry of [`DoubtfulFields`], whose keys can't be those of a JSON object.
 type Doubtful = ((String, u8), (u64, String));
 
-/// What one task, or several, have counted.
+/// Counts of one or more tasks.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Counts {
@@ -152,7 +152,7 @@ impl Counts {
     }
 }
 
-/// What the driver knows after a step.
+/// The driver's state after a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub(super) counts: Counts,
@@ -196,7 +196,7 @@ impl State {
     }
 }
 
-/// What the driver has to do next.
+/// The driver's next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The survey is still to come, and needs the rows up to this slot (or all, with a model).

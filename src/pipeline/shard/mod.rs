@@ -60,7 +60,7 @@ pub struct SpreadSource {
     pub reads: usize,
 }
 
-/// What all steps of a spread job share besides its plan.
+/// Settings that all steps of a spread job share, besides its plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spread {
     run_id: String,

@@ -1,5 +1,5 @@
-//! Who there is: making people, changing their roles, disabling them. Nobody is ever deleted, since
-//! the audit trail names them for good.
+//! Users: adding them, changing their roles, disabling them. Users are never deleted, since the
+//! audit trail names them for good.
 
 use serde_json::{Value as Json, json};
 
@@ -48,8 +48,8 @@ pub struct NewPerson<'a> {
     /// The display name; the login by default.
     pub name: Option<&'a str>,
     pub roles: Roles,
-    /// The password; `None` for logins by proxy, service accounts and invitations. One chosen by somebody else
-    /// must be changed first.
+    /// The password; `None` for logins by proxy, service accounts and invitations. One chosen by another user must be
+    /// changed first.
     pub password: Option<&'a str>,
     /// The person's other login, whose roles this one shares.
     pub same_person_as: Option<&'a str>,
@@ -151,7 +151,7 @@ pub(super) fn add_with(
         }
         password::check(password, &[new.login, &shown])?;
     }
-    // A taken name is told before anybody pays for a hash.
+    // Refuse a taken name before computing an expensive hash.
     let looks = name::looks(new.login);
     let refuse_taken = |tx: &mut dyn Transaction| {
         for other in people::login_names(tx)? {
@@ -287,7 +287,7 @@ fn replace_roles(
     Ok(())
 }
 
-/// Refuses a change after which nobody could manage people any more.
+/// Refuses a change that would leave no administrator.
 fn keep_an_admin(tx: &mut dyn Transaction, changed: Roles) -> Result<(), Refusal> {
     if changed.contains(Role::Admin) && !people::has_admin(tx)? {
         let message = "this is the last admin; make another one first";
@@ -344,7 +344,7 @@ pub fn set_password(
     now: Instant,
     random: Random<'_>,
 ) -> Result<Person, Refusal> {
-    must_administer(by, "set somebody's password")?;
+    must_administer(by, "set another user's password")?;
     let found = transact::write(store, |tx| {
         let found = known(tx, login)?;
         refuse_waiting(tx, &found)?;
@@ -418,8 +418,8 @@ pub fn change_password(
     })
 }
 
-/// Stores the hash of a new password, and ends what the old one opened. One that somebody else chose must
-/// be changed.
+/// Stores the hash of a new password, and ends the old one's sessions. A password that another user chose must be
+/// changed.
 pub(super) fn store_password(
     tx: &mut dyn Transaction,
     by: &Actor,
@@ -573,7 +573,7 @@ fn person(tx: &mut dyn Transaction, key: &str) -> Result<Person, Problem> {
     people::person(tx, key)?.ok_or_else(gone)
 }
 
-/// When somebody else chose or could choose a person's password, as the audit trail tells it.
+/// When another user chose or could choose a person's password, according to the audit trail.
 fn given(
     tx: &mut dyn Transaction,
     person_id: Option<&str>,

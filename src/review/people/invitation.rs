@@ -27,8 +27,8 @@ pub enum Purpose {
     ChoosePassword(String),
 }
 
-/// The secret part of a link for the first admin, if nobody manages people yet; earlier ones are
-/// void. The server prints it after its address.
+/// The secret part of a link for the first admin, if there is no administrator yet; earlier ones
+/// are void. The server prints it after its address.
 ///
 /// # Errors
 /// Errors of the store.

@@ -55,7 +55,7 @@ pub fn login(
     now: Instant,
     random: Random<'_>,
 ) -> Result<LoginResult, Problem> {
-    // Longer than any login is nobody's; the beginning is enough to count it by.
+    // No login is that long; the beginning is enough to count attempts.
     let name = attempt.name.chars().take(200).collect::<String>();
     let key = transact::read(store, |tx| key_of(tx, &name))?;
     let address = attempt.address.map(|address| address.to_string());
@@ -150,7 +150,8 @@ fn note_wrong(
         return Ok(());
     }
     let person = principal::by_key(tx, key, AuthMethod::Cli)?;
-    let what = if person.is_some() { "a log-in failed" } else { "a log-in of nobody failed" };
+    let what =
+        if person.is_some() { "a log-in failed" } else { "a log-in with an unknown name failed" };
     let person_id = person.map_or_else(|| "nobody".to_owned(), |person| person.person_id);
     let user_agent = attempt.user_agent.map(|text| text.chars().take(200).collect::<String>());
     let address = attempt.address.map(|address| address.to_string());

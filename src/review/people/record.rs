@@ -1,4 +1,4 @@
-//! What every service here writes: moments as the store keeps them, and rows of the audit trail.
+//! Writes shared by the services here: times as the store keeps them, and rows of the audit trail.
 
 use serde_json::Value as Json;
 

@@ -49,7 +49,7 @@ pub fn warning(store: &dyn Transact, eyes: u8) -> Result<Option<String>, Problem
     }))
 }
 
-/// What the people there are can't settle; `None` if they can settle everything.
+/// The decisions that the present users cannot complete; `None` if they can complete all.
 ///
 /// # Errors
 /// Errors of the store.

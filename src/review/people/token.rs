@@ -74,7 +74,7 @@ pub fn create(
         let own = by.person_id == principal.person_id;
         let for_others = principal.is_service || by.auth_method == AuthMethod::Cli.to_string();
         if !(own || for_others && by.may(Permission::Administer)) {
-            return Err(directory::not_permitted("make a token for somebody else"));
+            return Err(directory::not_permitted("make a token for another user"));
         }
         let most = principal.permissions.intersection(if own {
             by.permissions
@@ -226,7 +226,7 @@ pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec
             },
         };
         if let Some(person_id) = &only
-            && let Err(refusal) = own_or_admin(by, person_id, "see tokens of somebody else")
+            && let Err(refusal) = own_or_admin(by, person_id, "see another user's tokens")
         {
             return Ok(Err(refusal));
         }

@@ -22,7 +22,7 @@ use super::relay::{self, Asking, Framing};
 use super::slots::Phase;
 use super::wire::{self, Received, Sending};
 
-/// What becomes of a connection after a request.
+/// The fate of a connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
     Keep,

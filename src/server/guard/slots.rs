@@ -3,7 +3,7 @@
 //!
 //! Connections that send no whole request, are idle or don't read their answer are closed first.
 //! Clients who are logged in keep theirs, and so do new connections while their request arrives. So
-//! a flood of idle, slow or empty connections delays nobody but its sender.
+//! a flood of idle, slow or empty connections delays only its sender.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};

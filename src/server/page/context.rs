@@ -1,4 +1,4 @@
-//! What every page handler needs: the user, the frame, rendering.
+//! Context of every page handler: the user, the frame, rendering.
 
 use askama::Template;
 use sha2::{Digest, Sha256};

@@ -248,7 +248,7 @@ pub fn accepts_first(item: &ReviewItem) -> bool {
     first.is_some_and(|first| own == Some(first.code.as_str()))
 }
 
-/// What a list shows of it: B − A, or the amount of a record without a partner, and the currency.
+/// The amount in lists: B − A, or the amount of a record without a partner, and the currency.
 pub fn brief_delta(item: &ReviewItem) -> (String, String) {
     let apart = apart(item).unwrap_or_default();
     (apart.text, apart.currency)

@@ -122,7 +122,7 @@ pub struct Frame {
     pub people: bool,
     /// The user proposes decisions.
     pub work: bool,
-    /// What the people there are can't settle.
+    /// Decisions that the present users cannot complete.
     pub light: Option<&'static str>,
     /// Proposals that the user may approve.
     pub to_check: u64,
@@ -155,7 +155,7 @@ impl Frame {
             Screen::Reports => reports,
             Screen::People => people,
             Screen::Work => work,
-            // One user alone has nobody to check.
+            // A single user has no proposals to check.
             Screen::Check => !alone,
             _ => true,
         };

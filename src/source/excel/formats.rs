@@ -1,5 +1,5 @@
-//! Which times the cells of a sheet show, in workbooks whose reader does not give the formats of cells:
-//! xls, xlsb and ods. A damaged workbook gives no formats here; the reader itself reports the damage.
+//! Formats of the cells of a sheet that show times, in workbooks whose reader does not give them: xls, xlsb and ods.
+//! A damaged workbook gives no formats here; the reader itself reports the damage.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Cursor, Read as _};

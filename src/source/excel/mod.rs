@@ -53,7 +53,7 @@ pub struct ExcelSpec {
     pub encoding: Option<String>,
 }
 
-/// Which sheet of a workbook.
+/// Selects a sheet of a workbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sheet {
     Name(String),

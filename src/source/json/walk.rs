@@ -254,7 +254,7 @@ impl RowParser for JsonParser {
     }
 }
 
-/// Which names of the tree the object at hand has had.
+/// Names of the tree that the present object already had.
 struct Seen {
     row: u32,
     rows: Vec<u32>,

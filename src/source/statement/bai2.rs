@@ -105,7 +105,7 @@ fn date(text: &str) -> Option<String> {
 }
 
 impl Record {
-    /// The pieces as fields, `count` of them at most; what is left is text.
+    /// The pieces as at most `count` fields; the rest is text.
     fn fields(&self, count: usize) -> (Vec<&str>, String) {
         let mut fields = Vec::new();
         let mut text: Vec<&str> = Vec::new();
@@ -148,7 +148,7 @@ fn funds_fields(kind: &str, fields: &[&str]) -> usize {
     }
 }
 
-/// Whether a type code is of a credit; none for what is neither a credit nor a debit.
+/// Whether a type code is a credit; `None` if it is neither a credit nor a debit.
 fn is_credit(code: &str) -> Option<bool> {
     match code.parse::<u16>().ok()? {
         100..=399 | 920..=959 => Some(true),

@@ -375,7 +375,7 @@ impl Statement {
     }
 }
 
-/// Which page of a statement it is.
+/// The page of a statement.
 #[derive(Clone, Copy, Debug)]
 struct Page {
     /// From 1, where pages have numbers.

@@ -8,7 +8,7 @@ use super::super::dialect::{Dialect, Fields, PieceKind};
 use super::super::parse::CsvParser;
 use super::*;
 
-/// A record as it was found, whatever is in it.
+/// A record as it was found, of any content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     line: u64,

@@ -160,7 +160,7 @@ fn refuse_secrets(
     Ok(Ok(()))
 }
 
-/// What PostgreSQL says of a statement that is no view: one that writes is refused as such.
+/// Explains why a statement can't be a view: one that writes is refused as such.
 fn unparsed(error: Error, failed: &dyn Fn(Error) -> Problem) -> Problem {
     let Some(said) = error.as_db_error() else { return failed(error) };
     match said.code().code() {

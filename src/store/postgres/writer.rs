@@ -1,7 +1,7 @@
 //! Writes the rows of one command into PostgreSQL.
 //!
 //! Everything is one transaction on a connection of its own: if the process dies, the server takes
-//! all of it back. New rows go by `COPY` into tables that nobody sees before they are attached.
+//! all of it back. New rows go by `COPY` into tables that are invisible until they are attached.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -454,8 +454,8 @@ impl PostgresWriter {
             ],
         )?;
         if updated == 1 && outcome.stage == Stage::Attributed {
-            // The newest attributed run of a job's date is current. Whoever decides about the run
-            // before holds its row: from here on nobody does, so what they decided is all there.
+            // The newest attributed run of a job's date is current. A decision about the run before
+            // holds its row: from here on there is none in flight, so all decisions are visible.
             client.execute(
                 "UPDATE recon_runs r SET superseded_by = nullif(( \
                      SELECT n.run_id FROM recon_runs n \

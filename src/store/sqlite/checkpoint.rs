@@ -115,7 +115,7 @@ impl Worker {
     }
 }
 
-/// Moves as much of the log into the file as nobody still reads from the log. Nobody waits for it.
+/// Moves the part of the log that has no readers into the file, without waiting.
 pub(super) fn checkpoint(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }

@@ -64,7 +64,7 @@ impl Identity {
     }
 
     /// Makes sure that the same file is still there, and the log of the newest transaction: connections that have
-    /// both open go on reading what is there no more.
+    /// both open would go on reading a deleted file.
     pub(super) fn check_all(&self) -> Result<(), Problem> {
         self.check()?;
         let known = *self.log.lock().unwrap_or_else(PoisonError::into_inner);

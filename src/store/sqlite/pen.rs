@@ -33,9 +33,9 @@ pub(super) struct Pen {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The connection, while nobody has it; made when the first needs it.
+    /// The connection while it is free; opened on first use.
     pen: Option<Pen>,
-    /// Since when somebody writes.
+    /// When the present writer began.
     began: Option<Instant>,
     waiting: usize,
 }

@@ -1,5 +1,5 @@
-//! Deleting old runs from SQLite, in slices, so that nobody waits. A run is marked first; if the
-//! process is killed, the next command finds the mark and finishes.
+//! Deletes old runs from SQLite in slices, so that writers wait only briefly. A run is marked
+//! first; if the process is killed, the next command finds the mark and finishes.
 
 use rusqlite::{Connection, ToSql, params};
 
@@ -237,8 +237,8 @@ fn delete_rows(
     forget(connection, run_no)
 }
 
-/// Brings in line with the differences that are left what the review keeps beside them: counts, blind
-/// samples that nobody looked at, and claims. The number of a run that is gone may be another's one day.
+/// Brings in line with the differences that are left what the review keeps beside them: counts, blind unchecked
+/// samples, and claims. The number of a run that is gone may be another's one day.
 fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
     let (first, last) = id_range(run_no);
     let gone =

@@ -242,9 +242,8 @@ impl SqliteWriter {
 
     /// Moves the run to its new stage, and with it everything that was written.
     fn publish(&mut self, outcome: &FinishRun) -> Result<(usize, u64), Problem> {
-        // Until the run shows, nobody else changes its items: so they are counted, if they have not been
-        // counted while they were written, and those that are the same as in the run before are found,
-        // while others write.
+        // Until the run is visible, its items don't change: so they are counted here, if they have not been counted
+        // while they were written, and those that are the same as in the run before are found, while others write.
         let prepared = match self.key.stage {
             Some(Stage::Attributed) => Prepared::Again,
             _ => self.prepare(outcome)?,
@@ -570,7 +569,7 @@ fn decide(
 }
 
 /// Remembers the decisions that change something. The temporary table is this connection's own:
-/// nobody waits.
+/// other writers need not wait.
 fn stage_decisions(
     connection: &Connection,
     base: i64,
@@ -591,9 +590,9 @@ fn stage_decisions(
     connection.execute_batch("COMMIT")
 }
 
-/// Applies what is staged, except to what people hold: they may have decided meanwhile.
+/// Applies staged decisions, except to items that people hold: they may have decided meanwhile.
 fn apply_decisions(connection: &Connection, now: &str) -> Result<(), rusqlite::Error> {
-    // What is staged leads, by rowid: the table itself is large, and everybody waits for this.
+    // The staged rows lead, by rowid: the table itself is large, and all writers wait for this.
     connection.execute(
         "UPDATE difference_rows AS d SET \
          (reason_id, functional, confidence, status, assigner_id, explanation, signature_id) = \

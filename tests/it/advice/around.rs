@@ -1,5 +1,5 @@
-//! What is wrong with rows, files, stores, limits and models is set right as the help says; then the command
-//! that failed or warned succeeds, and its code is gone.
+//! Mistakes in rows, files, stores, limits and models are corrected as the help says; then the command that failed or
+//! warned succeeds, and its code is gone.
 
 use super::job;
 use crate::api::House;
@@ -286,7 +286,7 @@ fn rows_that_were_taken_over_are_stored_anew() {
     goes_on(&project, &today, "carried-fields");
 }
 
-/// What `openssl genpkey -algorithm ed25519` writes.
+/// Output of `openssl genpkey -algorithm ed25519`.
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
 

@@ -201,7 +201,7 @@ fn the_help_of_every_code_is_followed() {
         }
     }
     for code in codes {
-        // What the remedy only asks to be reported, and what is no answer to anybody.
+        // Codes whose remedy is only to report them, and codes that are never an answer.
         let needs_none = code.remedy().contains("mistake in recon")
             || code.remedy().starts_with("Report it")
             || code.shows() == [Shows::SecurityLog]

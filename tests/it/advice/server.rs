@@ -1,4 +1,4 @@
-//! Whoever is refused by the server, and then does what the remedy says, succeeds: `server.txt` tells how.
+//! A refused client that follows the remedy succeeds; `server.txt` has the steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ const MAP: &str = "map: { id: id, v: v }\n  b";
 /// stands for `TOP` is added above it.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
-/// What `recon check` finds.
+/// Problems that `recon check` finds.
 #[rustfmt::skip]
 pub const CHECKED: &[Setting] = &[
     (TOP, "server: { trusted_proxy: { networks: [127.0.0.1], user_header: Host } }", "proxy-header", "server: { trusted_proxy: { networks: [127.0.0.1], user_header: X-Forwarded-User } }"),
@@ -67,7 +67,7 @@ pub const CHECKED: &[Setting] = &[
     (TOP, "rules: { attribute: [none.rhai] }", "script-unreadable", "rules: { attribute: [good.rhai] }"),
 ];
 
-/// What `recon run` finds.
+/// Problems that `recon run` finds.
 #[rustfmt::skip]
 pub const RUN: &[Setting] = &[
     (READ, "excel: { path: a.csv }", "bad-workbook", READ),
@@ -87,7 +87,7 @@ pub const STATEMENTS: &[Setting] = &[
     ("bare.sta", "", "statement-without-balances", ", prove: off"),
 ];
 
-/// Rejected rows: source A, what is replaced, the code, and what follows the remedy.
+/// Rejected rows: source A, the replaced text, the code, and the text that follows the remedy.
 pub const REJECTED: &[(&[u8], &str, &str, &str)] = &[
     (b"1,M\xfcller\n2,y\n", READ, "BAD_ENCODING", "csv: { path: a.csv, encoding: windows-1252 }"),
     (b"1,x\n2,y,\n", READ, "RAGGED_ROW", "csv: { path: a.csv, ignore_empty_extras: true }"),

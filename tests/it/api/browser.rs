@@ -1,4 +1,4 @@
-//! What browsers send by themselves: cookies, origins, sites.
+//! Headers that browsers send by themselves: cookies, origins, sites.
 
 use super::{House, Project, json, verdict};
 use crate::wire::{Answer, Client, Server};

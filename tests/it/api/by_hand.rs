@@ -108,7 +108,7 @@ fn a_view_has_a_name_and_an_address() {
     let form = "name=Late+ones&filter=%3Fsla%3Doverdue%26colour%3Dred";
     let saved = ann.ask("POST", "/review/views", &typed, form);
     assert_eq!(saved.status, 303, "{}", saved.text());
-    // What is no filter is not kept.
+    // Unknown filters are not kept.
     assert_eq!(saved.header("location"), Some("/review/queue?sla=overdue&said=saved-view"));
     let page = ann.get("/review/queue").text().to_owned();
     assert!(page.contains("href=\"/review/queue?sla=overdue\"><bdi>Late ones</bdi>"), "{page}");

@@ -1,4 +1,4 @@
-//! What the review shows of a match: the rows of a group with their sum, and a tie as a choice.
+//! Matches in the review: the rows of a group with their sum, and a tie as a choice.
 
 use serde_json::Value as Json;
 

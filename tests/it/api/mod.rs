@@ -89,7 +89,8 @@ impl House {
         &self.server.project
     }
 
-    /// What a refused request must not change: items, proposals, approvals and the audit trail.
+    /// The state that a refused request must not change: items, proposals, approvals and the audit
+    /// trail.
     pub fn state(&self) -> Vec<Json> {
         [
             "SELECT status, is_locked, version, count(*) AS n FROM recon.attributions \

@@ -16,7 +16,7 @@ use super::{House, json as document};
 use crate::program::Project;
 
 const SECRET: &str = "between us";
-/// Nothing here takes nearly as long.
+/// Far longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A request as the receiver read it.

@@ -1,4 +1,4 @@
-//! Search and lists on both stores: what is found, the counts of each list, and that no list loses items.
+//! Search and lists on both stores: hits, the counts of each list, and that no list loses items.
 
 use serde_json::{Value as Json, json};
 

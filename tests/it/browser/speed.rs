@@ -1,4 +1,4 @@
-//! What depends on time in the page. Durations are printed, not asserted: machines are busy.
+//! Speed of the page. Durations are printed, not asserted: machines are busy.
 
 use super::driver::Browser;
 use super::percentile;

@@ -81,7 +81,7 @@ fn an_administrator_sees_the_tokens_of_all_and_a_token_revokes_none() {
     assert_eq!(form(&house, "ann", "/review/people/tokens/revoke", &body).status, 403);
     assert_eq!(house.person("ann").get("/workflow/queue").status, 200);
     let revoked = form(&house, "adm", "/review/people/tokens/revoke", &body);
-    // Whoever has but a token can't revoke others: that takes a session.
+    // A token can't revoke other tokens: that takes a session.
     assert_eq!(revoked.status, 403, "{}", revoked.text());
 }
 

@@ -1,4 +1,4 @@
-//! What the memory of a serving program still holds of passwords after their use.
+//! Passwords in the memory of a serving program after their use.
 
 use std::io::Write as _;
 
@@ -113,7 +113,7 @@ fn passwords_are_wiped_from_memory_after_use() {
         );
         let (first, rest) = body.split_at(body.len() - 12);
         client.send(head + first).unwrap();
-        // The server has read what came when it has answered somebody else.
+        // Once the server has answered another client, it has read the earlier request.
         assert_eq!(Client::to(&house.server).get("/health").status, 200);
         client.stream.write_all(rest.as_bytes()).unwrap();
         if whole {

@@ -1,4 +1,4 @@
-//! What proposals and lists say stays true: what was known, what happened, and sums in one currency.
+//! Proposals and lists stay true: prior knowledge, history, and sums in one currency.
 
 use std::collections::BTreeMap;
 

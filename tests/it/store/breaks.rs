@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-/// What a job says of its sources.
+/// How a job's sources deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sources {
     Undeclared,
@@ -165,7 +165,7 @@ fn row(key: usize) -> Row {
     Row::of([Cell::Text(&format!("K{key}")), Cell::Text("x"), Cell::Text("y")])
 }
 
-/// What a run stores: records and differences, and the machine's decisions on the differences.
+/// A run's batch: records and differences, and the machine's decisions on the differences.
 fn batch(job: usize, states: &[State; KEYS], with_decisions: bool) -> Batch {
     let mut batch = Batch::default();
     for (key, state) in states.iter().enumerate() {
@@ -353,7 +353,7 @@ struct Told {
     states: [State; KEYS],
     /// The minute of the run of the date before, when this one began.
     previous: Option<i64>,
-    /// What people decided, and whether that closes.
+    /// Human decisions, and whether they close the break.
     decided: BTreeMap<Break, bool>,
     superseded: bool,
     pruned: bool,
@@ -465,7 +465,7 @@ impl Model {
         let could_take_over = match rested_on {
             None => false,
             Some((rested_on, _)) if rested_on == minute => true,
-            // Of a run that was pruned nobody knows what it left open.
+            // The open rows of a pruned run are not known.
             Some((_, run)) => run.is_none_or(|run| run.pruned || run.has(one)),
         };
         (could_take_over || !moves).then_some("GONE")
@@ -536,7 +536,7 @@ impl Model {
         shown
     }
 
-    /// What waits for a decision: job, date, key and field.
+    /// Items that wait for a decision: job, date, key and field.
     fn queue(&self) -> Vec<String> {
         let declared = self.sources != Some(Sources::Undeclared);
         let mut waits = Vec::new();

@@ -219,7 +219,7 @@ fn attribution(batch: &mut Batch, told: &ToldDifference) -> AttributionRow {
     }
 }
 
-/// What a batch carries.
+/// The content of a batch.
 #[derive(Clone, Copy, Default)]
 pub struct Content {
     pub records: bool,
@@ -363,7 +363,7 @@ pub fn column(store: &dyn Store, sql: &str) -> Vec<String> {
     rows(store, sql).into_iter().map(text).collect()
 }
 
-/// Asserts that no undecided item lies outside of what is kept about its run and signature.
+/// Asserts that no undecided item lies outside the kept totals of its run and signature.
 pub fn assert_kept_days(store: &dyn Store) {
     let run_no = if store.url().starts_with("sqlite") { "d.id >> 40" } else { "d.run_no" };
     let outside = format!(

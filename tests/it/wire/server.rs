@@ -82,7 +82,7 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Which of these texts its memory holds.
+    /// The texts among these that its memory holds.
     pub fn in_memory<'t>(&self, texts: &[&'t str]) -> Vec<&'t str> {
         let of = |name: &str| format!("/proc/{}/{name}", self.child.id());
         let memory = File::open(of("mem")).unwrap();

@@ -82,7 +82,7 @@ pub struct Row {
     pub is_disabled: bool,
     /// A link may be made for the login.
     pub may_invite: bool,
-    /// The user's own row: nobody changes their own roles.
+    /// The user's own row: users can't change their own roles.
     pub own: bool,
 }
 
@@ -95,7 +95,7 @@ const ROLES: [(Role, &str); 6] = [
     (Role::Admin, "manages users, decides nothing"),
 ];
 
-/// What an administrator has just typed or made.
+/// The administrator's last input or result.
 #[derive(Default)]
 struct Shown {
     invited: Option<(String, String)>,
@@ -170,7 +170,7 @@ fn tokens(context: &PageContext<'_>) -> Result<Vec<TokenRow>, Denied> {
     Ok(good.map(row).collect())
 }
 
-/// Revokes a token of anybody.
+/// Revokes a token of any user.
 pub fn revoke(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = context.field("id").unwrap_or_default();

@@ -40,7 +40,7 @@ pub struct OwnSession {
 pub struct Account {
     pub tokens: Vec<OwnToken>,
     pub sessions: Vec<OwnSession>,
-    /// What a token may be allowed to do.
+    /// Permissions that a token may have.
     pub scopes: Vec<&'static str>,
     /// The token that was just made: it is shown once.
     pub made: Option<String>,

@@ -82,7 +82,7 @@ pub struct Like {
     pub id: String,
     pub name: String,
     pub href: String,
-    /// What similar items have in common, and how many are undecided.
+    /// The signature of similar items, and how many are undecided.
     pub label: String,
 }
 
