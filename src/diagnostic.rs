@@ -187,18 +187,9 @@ impl Problems {
         self.0.push(problem);
     }
 
-    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
-        self.0.extend(problems);
-    }
-
     /// Whether there is an error besides warnings.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|problem| !problem.is_warning())
-    }
-
-    /// `value` with the warnings, or all problems if there is an error.
-    pub fn or<T>(self, value: T) -> Result<(T, Vec<Problem>), Self> {
-        if self.has_errors() { Err(self) } else { Ok((value, self.0)) }
     }
 }
 

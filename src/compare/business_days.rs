@@ -43,7 +43,6 @@ pub struct CalendarSpec {
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum WeekdaySpec {
     Monday,
     Tuesday,

@@ -15,10 +15,7 @@ use std::sync::Arc;
 use crate::diagnostic::SpecProblem;
 use crate::domain::calendar::Calendar;
 use crate::domain::pairing::{Cost, PairCost};
-use crate::domain::{
-    Cell, Cells, DiffType, Difference, Field, FieldRef, Kind, Layout, RawCell, RowRef, Severity,
-    Value,
-};
+use crate::domain::{Cell, Cells, DiffType, Kind, RawCell, RowRef, Severity, Value};
 
 use tolerance::{Exact, Tolerance, tolerances};
 
@@ -31,7 +28,7 @@ tolerances! {
     token_set,
 }
 
-pub use business_days::{CalendarSpec, WeekdaySpec};
+pub use business_days::CalendarSpec;
 pub use number::{BaseSpec, CombineSpec};
 
 /// The result of comparing two values of a field.
@@ -220,22 +217,6 @@ impl Comparison {
         result
     }
 
-    /// The differences of a pair as they are stored.
-    pub fn differences(&self, a: Cells<'_>, b: Cells<'_>) -> Vec<Difference> {
-        let mut differences = Vec::new();
-        self.pair(a, b, |at, diff_type, a, b| {
-            differences.push(Difference {
-                field: FieldRef::Field(at),
-                diff_type,
-                severity: self.severity(at, diff_type),
-                value_a: a.decode(&mut [0; 36]).text(),
-                value_b: b.decode(&mut [0; 36]).text(),
-                partner_rejected: false,
-            });
-        });
-        differences
-    }
-
     /// Whether any field besides the key is compared.
     pub fn compares_fields(&self) -> bool {
         self.fields.iter().skip(self.key_len).any(FieldCompare::is_compared)
@@ -245,16 +226,6 @@ impl Comparison {
     pub fn severity(&self, at: u16, diff_type: DiffType) -> Severity {
         self.field(usize::from(at))
             .map_or_else(|| diff_type.default_severity(), |field| field.severity(diff_type))
-    }
-
-    /// The comparison of a layout in which every field must be equal.
-    pub fn exact(layout: &Layout) -> Self {
-        let exact = |field: &Field| match field.compared {
-            true => FieldCompare::exact(field.kind),
-            false => FieldCompare::informational(field.kind),
-        };
-        let fields = layout.fields().iter().map(exact).collect();
-        Self::new(fields, layout.key_len())
     }
 }
 

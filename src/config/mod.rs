@@ -58,7 +58,6 @@ pub struct Surroundings<'a> {
 pub struct Loaded {
     /// The parsed file, with places.
     pub document: Document,
-    pub spec: Spec,
     pub resolved: Resolved,
     pub warnings: Vec<Problem>,
     /// Mistakes in scripts that matter only if a row reaches them: errors for `check`, warnings for
@@ -94,7 +93,7 @@ pub fn load_text(
     match resolved {
         Some(resolved) if problems.iter().all(Problem::is_warning) => {
             let (Problems(warnings), Problems(findings)) = (sorted(problems), sorted(findings));
-            Ok(Loaded { document, spec, resolved, warnings, findings })
+            Ok(Loaded { document, resolved, warnings, findings })
         }
         _ => {
             problems.extend(findings);

@@ -95,7 +95,6 @@ impl Loaded {
             let source = &resolved.sources[side];
             let fields = layout.fields().iter().zip(&source.fields).zip(&columns.indices[side]);
             Arc::new(SidePlan {
-                side,
                 columns: unique_names(&headers[side]),
                 fields: fields
                     .map(|((field, reading), column)| FieldPlan {

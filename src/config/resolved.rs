@@ -62,7 +62,6 @@ pub struct ResolvedField {
     pub compare: FieldCompare,
     /// Whether it is an amount of money.
     pub monetary: bool,
-    pub description: Option<String>,
 }
 
 #[derive(Clone, Debug)]

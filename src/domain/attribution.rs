@@ -87,7 +87,7 @@ impl AssignedBy {
         }
     }
 
-    /// Reverses [`Display`](fmt::Display), down to [`AssignedBy::source`].
+    /// `rule`, `model`, `none` or `person`, the keys of `by_source`, of what [`Display`](fmt::Display) wrote.
     pub fn source_of(text: &str) -> &'static str {
         match text {
             "NONE" => "none",
@@ -104,16 +104,6 @@ impl AssignedBy {
             Self::Model(version) => text.strip_prefix("MODEL:") == Some(version),
             Self::Nobody => text == "NONE",
             Self::Person(person) => text == person,
-        }
-    }
-
-    /// `rule`, `model`, `none` or `person`: the keys of `by_source`.
-    pub const fn source(&self) -> &'static str {
-        match self {
-            Self::Rule(_) => "rule",
-            Self::Model(_) => "model",
-            Self::Nobody => "none",
-            Self::Person(_) => "person",
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Differences: one field on which the sides of a record disagree, or the absence of a side.
 
-use super::Side;
-
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal = $code:literal,)+ }) => {
         $(#[$meta])*
@@ -67,22 +65,6 @@ names! {
 }
 
 impl DiffType {
-    /// A record that `side` lacks.
-    pub const fn missing_in(side: Side) -> Self {
-        match side {
-            Side::A => Self::MissingInSourceA,
-            Side::B => Self::MissingInSourceB,
-        }
-    }
-
-    /// A surplus row of `side`.
-    pub const fn duplicate_in(side: Side) -> Self {
-        match side {
-            Side::A => Self::DuplicateInSourceA,
-            Side::B => Self::DuplicateInSourceB,
-        }
-    }
-
     /// Whether it concerns the whole record (field name `ENTIRE_RECORD`).
     pub const fn is_entire_record(self) -> bool {
         matches!(
@@ -127,17 +109,4 @@ impl FieldRef {
     pub const ENTIRE_RECORD: &'static str = "ENTIRE_RECORD";
     /// The value on the side that has the record.
     pub const EXISTS: &'static str = "EXISTS";
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub field: FieldRef,
-    pub diff_type: DiffType,
-    pub severity: Severity,
-    /// The canonical text of side A; null when that side is null or missing.
-    pub value_a: Option<String>,
-    /// The canonical text of side B; null when that side is null or missing.
-    pub value_b: Option<String>,
-    /// A row of the missing side with this key was rejected (only for missing records).
-    pub partner_rejected: bool,
 }

@@ -106,18 +106,6 @@ impl Seconds {
             store: self.store * share,
         }
     }
-
-    /// Adds the times of consecutive commands on one run.
-    #[must_use]
-    pub fn and(self, later: Self) -> Self {
-        Self {
-            total: self.total + later.total,
-            read: self.read + later.read,
-            align: self.align + later.align,
-            compare: self.compare + later.compare,
-            store: self.store + later.store,
-        }
-    }
 }
 
 /// A warning about the result.

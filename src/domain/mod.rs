@@ -41,7 +41,7 @@ pub use attribution::{AssignedBy, Attribution, Confidence, ReasonCode, Status};
 pub use books::{Books, Matches, OpenItemCounts};
 pub use context::DifferenceContext;
 pub use decimal::Decimal;
-pub use difference::{DiffType, Difference, FieldRef, Severity};
+pub use difference::{DiffType, FieldRef, Severity};
 pub use layout::{Field, Layout};
 pub use matched::{CandidateRow, Carried, Matched, Member};
 pub use money::{Money, MoneyFields};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::row::TextBuffer;
-use crate::domain::{Cell, Cells, Kind, RawCells, Side};
+use crate::domain::{Cell, Cells, Kind, RawCells};
 use crate::normalize::{
     ArgumentSpec, FieldPlan, GroupingSpec, NegativeSpec, Normalizer, NumberFormat, NumberSpec,
     PercentSpec, SidePlan, Step, StepSpec, Texts, TimeFormat, resolve_steps,
@@ -365,7 +365,6 @@ pub struct Trial {
 impl Trial {
     pub fn new(fields: Vec<FieldPlan>, columns: usize, null_values: Vec<String>) -> Self {
         let plan = SidePlan {
-            side: Side::A,
             columns: (0..columns).map(|column| column.to_string()).collect(),
             fields,
             key_len: 0,

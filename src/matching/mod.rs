@@ -81,8 +81,6 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    pub const ALL: [Self; 3] = [Self::Unique, Self::Tied, Self::Undetermined];
-
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unique => "UNIQUE",

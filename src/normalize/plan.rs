@@ -6,7 +6,6 @@ use super::condition::Condition;
 use super::number::NumberFormat;
 use super::step::Step;
 use crate::diagnostic::{Code, Problem, nearest};
-use crate::domain::Side;
 use crate::domain::time_format::TimeFormat;
 use crate::domain::value::Kind;
 use crate::script::ScriptSource;
@@ -31,7 +30,6 @@ pub struct FieldPlan {
 /// How the rows of one side become typed rows.
 #[derive(Clone, Debug)]
 pub struct SidePlan {
-    pub side: Side,
     /// The names of the source's columns, each once.
     pub columns: Vec<String>,
     /// The canonical fields in layout order, the key's first.

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::step::{path_text, steps};
 use super::*;
 use crate::diagnostic::{Code, Place};
+use crate::domain::Cells;
 use crate::domain::value::Kind;
-use crate::domain::{Cells, Side};
 use crate::script::{ScriptError, ScriptSource};
 
 fn field(name: &str, kind: Kind, column: usize) -> FieldPlan {
@@ -27,7 +27,6 @@ fn field(name: &str, kind: Kind, column: usize) -> FieldPlan {
 
 fn plan(fields: Vec<FieldPlan>) -> SidePlan {
     SidePlan {
-        side: Side::A,
         columns: (0..fields.len()).map(|at| format!("column {at}")).collect(),
         fields,
         key_len: 1,

@@ -63,14 +63,6 @@ impl Review<'_> {
             Ok(buckets)
         })
     }
-
-    /// A text that changes whenever the queue may have changed.
-    ///
-    /// # Errors
-    /// Errors of the store.
-    pub fn data_version(&self) -> Found<String> {
-        self.read(|work| Ok(work.tables.data_version()?))
-    }
 }
 
 impl Work<'_> {

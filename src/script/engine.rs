@@ -296,10 +296,6 @@ impl Program {
         Ok(Self { engine, global, caches: Caches::new(), source: source.clone(), outline })
     }
 
-    pub(super) fn source(&self) -> &ScriptSource {
-        &self.source
-    }
-
     pub(super) fn outline(&self) -> &ScriptOutline {
         &self.outline
     }

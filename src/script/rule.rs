@@ -137,10 +137,6 @@ impl RuleScript {
         &self.functions
     }
 
-    pub fn source(&self) -> &ScriptSource {
-        self.program.source()
-    }
-
     /// Calls the only rule.
     #[cfg(test)]
     pub fn call_once(

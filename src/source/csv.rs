@@ -258,8 +258,7 @@ impl Kind for CsvPlan {
                 first => break first,
             }
         };
-        let header_line = window.line();
-        let place = Place { file: input.name.clone(), line: header_line, ..Place::default() };
+        let place = Place { file: input.name.clone(), line: window.line(), ..Place::default() };
         let columns: Vec<String> = match (&self.header, first) {
             (Header::Named(names), _) => names.clone(),
             (_, None) => return Err(self.no_header(input)),
@@ -292,7 +291,6 @@ impl Kind for CsvPlan {
             }
         };
         Ok(Opening {
-            header_line,
             size: window.size(),
             parser: Arc::new(CsvParser::new(self, &columns)),
             pieces: Box::new(TextBlocks::new(window, self.skip_footer)),

@@ -202,7 +202,6 @@ impl Kind for FixedPlan {
         let mut window = Window::open(input, self.encoding, Records::Lines, ask.limits)?;
         Ok(Opening {
             columns: self.columns.clone(),
-            header_line: 1,
             size: window.size(),
             parser: Arc::new(self.clone()),
             pieces: Box::new(TextBlocks::new(window, 0)),

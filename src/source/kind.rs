@@ -76,8 +76,6 @@ pub(super) struct OpenContext<'a> {
 pub(super) struct Opening {
     /// The names of its columns.
     pub columns: Vec<String>,
-    /// The line of the header; where there is none, of the first row.
-    pub header_line: u64,
     /// Its size on disk; 0 if that is not known.
     pub size: u64,
     /// Gives its rows in pieces.

@@ -66,7 +66,6 @@ pub struct Opened {
     wanted: Vec<String>,
     limits: Limits,
     columns: Arc<[String]>,
-    header_line: u64,
     size: u64,
     /// The first input, open; none if nothing is to be read.
     first: Option<(Input, Opening)>,
@@ -90,7 +89,6 @@ impl Opened {
         let opening = plan.kind.open(&first, &ask)?;
         let mut opened = Self {
             columns: opening.columns.clone().into(),
-            header_line: opening.header_line,
             size: opening.size,
             plan: plan.clone(),
             wanted: wanted.to_vec(),
@@ -124,7 +122,6 @@ impl Opened {
             wanted: wanted.to_vec(),
             limits: Limits::default(),
             columns: wanted.into(),
-            header_line: 0,
             size: 0,
             first: None,
             rest: VecDeque::new(),
@@ -157,7 +154,7 @@ impl Opened {
         let mut opened = Self::unread(plan, columns);
         let parser = Arc::new(BatchParser::new(columns));
         let columns = columns.to_vec();
-        let opening = Opening { columns, header_line: 0, size: 0, pieces, parser };
+        let opening = Opening { columns, size: 0, pieces, parser };
         opened.first = Some((Input::nothing(plan.path()), opening));
         opened.first_number = None;
         opened
@@ -167,11 +164,6 @@ impl Opened {
     /// given, or `#1`, `#2` and so on.
     pub fn columns(&self) -> &[String] {
         &self.columns
-    }
-
-    /// The line of the header; where there is none, of the first row.
-    pub fn header_line(&self) -> u64 {
-        self.header_line
     }
 
     /// The bytes that the source has on disk; 0 if that is not known.
@@ -564,7 +556,6 @@ pub(super) fn read_record(
         wanted: Vec::new(),
         limits: Limits::default(),
         columns: Arc::clone(&columns),
-        header_line: 0,
         size: 0,
         first: None,
         rest: VecDeque::new(),

@@ -117,7 +117,6 @@ impl Kind for SqlPlan {
         Ok(Opening {
             parser: Arc::new(CopyParser { columns: columns.clone(), writings }),
             columns,
-            header_line: 1,
             size: 0,
             pieces: Box::new(QueryPieces { work: Some(work), cancel, pieces: None, end: None }),
         })

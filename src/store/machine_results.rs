@@ -3,12 +3,13 @@
 //! Each command that publishes a run adds one row: INGEST, COMPARE or ATTRIBUTE. It holds a digest
 //! ([`super::digest`]) of everything that the command wrote, taken while it was written:
 //!
-//! - `run`: the run's own row, but for what changes later ([`run_digest`]); - `records`, `rejected`: the rows of
-//! these tables; - `differences`: what a difference is (type, severity, values, amount), which nobody changes; -
-//! `explanations`: each difference's explanation and signature, which only the machine changes; - `sha256`: the
-//! decisions that are the machine's. A decision is the machine's while no user holds it: not locked, UNKNOWN or
-//! ACCEPTED, and given by a rule, a model or nobody. With the trail one can take the machine's decision about an item
-//! from the first `previous_value` after this row.
+//! - `run`: the run's own row, without columns that change later ([`run_digest`]);
+//! - `records`, `rejected`: the rows of these tables;
+//! - `differences`: each difference's type, severity, values and amount, which never change;
+//! - `explanations`: each difference's explanation and signature, which only the machine changes;
+//! - `sha256`: the machine's decisions. A decision is the machine's while no user holds it: not locked,
+//!   UNKNOWN or ACCEPTED, and given by a rule, by a model or by neither. With the trail one can take the
+//!   machine's decision about an item from the first `previous_value` after this row.
 //!
 //! `digest` is the version of all this. Rows without it were written by earlier versions of recon; their
 //! `sha256` is over one line for each decision: `number status reason confidence assigned_by`, parted by

@@ -105,7 +105,7 @@ impl<'a> Checker<'a> {
         } else {
             self.comparison(&at, spec, is_key)
         };
-        ResolvedField { compare, monetary, description: spec.description.clone() }
+        ResolvedField { compare, monetary }
     }
 
     /// With `match`, a field that one source maps is null on the other side and is not compared.

@@ -63,13 +63,6 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
-    /// Whether the field's values are masked for a user with these grants.
-    pub fn masks(&self, field: &str, grants: &BTreeSet<String>) -> bool {
-        self.masked_fields.contains(field) && !grants.contains(field)
-    }
-}
-
 /// Regulatory differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

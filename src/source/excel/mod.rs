@@ -157,7 +157,6 @@ impl Kind for ExcelPlan {
         Ok(Opening {
             parser: Arc::new(BatchParser::new(&table.columns)),
             columns: table.columns,
-            header_line: self.header_row.max(1),
             size,
             pieces: Box::new(Sheets {
                 batches: table.batches,

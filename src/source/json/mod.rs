@@ -84,7 +84,6 @@ impl Kind for JsonPlan {
             enter(&mut window, &self.records)?;
             whole = window.look()?;
         }
-        let header_line = window.line();
         let columns = match ask.columns {
             Some(columns) => columns.to_vec(),
             None => {
@@ -111,7 +110,7 @@ impl Kind for JsonPlan {
             let parser = Arc::clone(&parser);
             Box::new(Elements { window, parser, depth: self.records.len(), is_done: false })
         };
-        Ok(Opening { columns, header_line, size, pieces, parser })
+        Ok(Opening { columns, size, pieces, parser })
     }
 
     fn has_header(&self) -> bool {

@@ -117,7 +117,6 @@ impl Kind for ParquetPlan {
         Ok(Opening {
             parser: Arc::new(BatchParser::new(&names)),
             columns: names,
-            header_line: 1,
             size,
             pieces: Box::new(Groups {
                 input: input.clone(),

@@ -97,7 +97,7 @@ impl Kind for StatementPlan {
         let columns: Vec<String> = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
         let parser = Arc::new(BatchParser::new(&columns));
         let pieces = Box::new(Statements { name: input.name.clone(), rows, text });
-        Ok(Opening { columns, header_line: 1, size, pieces, parser })
+        Ok(Opening { columns, size, pieces, parser })
     }
 
     fn prove_rest(&self, pages: OpenPages) -> Result<Vec<Problem>, Problem> {

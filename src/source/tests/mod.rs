@@ -121,7 +121,6 @@ fn the_header_names_the_columns() {
     let path = folder.file("\n\"a\nb\",c,c,\n1,2,3,4\n");
     let opened = SourcePlan::from(plan(&path)).open(&[]).unwrap();
     assert_eq!(opened.columns(), ["a\nb", "c", "c", ""]);
-    assert_eq!(opened.header_line(), 2);
     assert_eq!(opened.size(), 20);
     assert_eq!(rows(&plan(&path)), [good(4, &["1", "2", "3", "4"])]);
 }
@@ -154,7 +153,6 @@ fn lines_before_the_header_are_skipped_whatever_they_hold() {
     for block in [1, 5, 1000] {
         let opened = SourcePlan::from(plan.clone()).open_with(limits(block), &[]).unwrap();
         assert_eq!(opened.columns(), ["x", "y"]);
-        assert_eq!(opened.header_line(), 5);
     }
     assert_eq!(rows(&plan), [good(6, &["1", "2"])]);
     let plan = CsvPlan { skip_rows: 100, ..plan };
