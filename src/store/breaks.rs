@@ -417,6 +417,67 @@ impl Breaks {
     }
 }
 
+/// The newest date of a job.
+pub(super) struct NewestDate {
+    pub day: i32,
+    pub run_no: i64,
+    /// The job's first date.
+    pub first: i32,
+}
+
+/// The newest date of a job that breaks are followed to.
+pub(super) fn newest_date(
+    tx: &mut dyn Transaction,
+    job: &str,
+) -> Result<Option<NewestDate>, Problem> {
+    let Some(newest) = dated(tx, job, ">= $2 ORDER BY day DESC", i32::MIN)? else {
+        return Ok(None);
+    };
+    let first = dated(tx, job, ">= $2 ORDER BY day", i32::MIN)?.map_or(newest.day, |one| one.day);
+    Ok(Some(NewestDate { day: newest.day, run_no: newest.run_no, first }))
+}
+
+/// Calls `each` with the number of each difference of a run, and the first date of its episode.
+pub(super) fn each_of_run(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    each: &mut dyn FnMut(i64, i32),
+) -> Result<(), Problem> {
+    each_part(tx, STATES, run_no, &mut |bytes| {
+        for bytes in bytes.as_chunks::<ENTRY>().0 {
+            let entry = Entry::read(bytes);
+            each(entry.number, entry.since);
+        }
+    })
+}
+
+/// Calls `each` with the number, the type and the break's key of differences of a run.
+pub(super) fn types_and_keys(
+    tx: &mut dyn Transaction,
+    run_no: i64,
+    numbers: Vec<i64>,
+    each: &mut dyn FnMut(i64, DiffType, i64),
+) -> Result<(), Problem> {
+    let columns = "d.diff_type, d.break_key";
+    each_difference(tx, run_no, columns, numbers.into_iter(), &mut |row| {
+        let code = u8::try_from(row.count(1)?).unwrap_or_default();
+        let diff_type = DiffType::from_code(code)
+            .ok_or_else(|| super::stored::damaged("diff_type", &code.to_string()))?;
+        each(row.count(0)?, diff_type, row.integer(2)?.unwrap_or_default());
+        Ok(())
+    })
+}
+
+/// The period in which an episode that ended on a day is kept.
+pub(super) const fn period(day: i32) -> i32 {
+    day >> PERIOD
+}
+
+/// How an episode with this code ended.
+pub(super) const fn ending(code: i64) -> &'static str {
+    How::name(code)
+}
+
 /// The run of the date before a run.
 pub(super) fn before(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<i64>, Problem> {
     let sql = "SELECT job, batch_date FROM recon.recon_runs WHERE run_no = $1";

@@ -68,6 +68,7 @@ migrations! {
     22 "0022" "cleared_breaks",
     23 "0023" "runs_that_left",
     24 "0024" "days_of_items",
+    25 "0025" "open_at_older_dates",
 }
 
 /// A migration that a store says it has.

@@ -20,6 +20,7 @@ mod follow;
 mod layout;
 mod machine_results;
 pub mod migrate;
+mod newest_breaks;
 pub(crate) mod people;
 mod postgres;
 mod prune;
@@ -53,6 +54,7 @@ pub use batch::{
     RejectedRow, Text, difference_number, field_of, record_of,
 };
 pub use break_list::{BreakFilter, COLUMNS as BREAK_COLUMNS, Event, Kind as BreakKind};
+pub use newest_breaks::{NewestBreak, NewestBreaks};
 pub use prune::{PruneOrder, PruneOutcome, Pruned};
 pub use query::{QueryLimits, TableColumn, differences_of_reason};
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
@@ -279,6 +281,11 @@ pub trait Store: Registry + transact::Transact {
     /// Breaks, open ones first; the values of [`BREAK_COLUMNS`].
     fn breaks(&self, filter: &BreakFilter) -> Result<Vec<Vec<SqlValue>>, Problem> {
         transact::read(self, |tx| break_list::list(tx, filter))
+    }
+
+    /// The breaks of a job's newest date; of each list the first `most`, or all.
+    fn newest_breaks(&self, job: &str, most: Option<usize>) -> Result<NewestBreaks, Problem> {
+        transact::read(self, |tx| newest_breaks::newest(tx, job, most))
     }
 
     /// How long the episodes of each kind of break were watched, in business days.

@@ -493,6 +493,14 @@ impl Record {
         Some(parts.collect::<Vec<_>>().join("|"))
     }
 
+    /// What a break of it is called: the reference of A, or of a group's one side.
+    pub fn name(&self, layout: &Layout) -> Option<String> {
+        let matched = self.matched.as_ref();
+        let b_leads = matched.is_some_and(|one| !one.a.is_empty() && one.b.len() == 1);
+        let [first, second] = if b_leads { [1, 0] } else { [0, 1] };
+        self.reference(first, layout).or_else(|| self.reference(second, layout))
+    }
+
     /// The largest amount in these fields of either side, without its sign.
     pub fn largest_amount(&self, fields: &[usize]) -> Option<Decimal> {
         let cells = self.sides.iter().flatten().flat_map(|values| {

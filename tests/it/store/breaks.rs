@@ -13,8 +13,9 @@ use recon::domain::{
 };
 use recon::review::{GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem, Sla};
 use recon::store::{
-    AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, NewRun, RecordKind, RecordRow,
-    Store, chain, difference_number, transact,
+    AttributionRow, BREAK_COLUMNS, Batch, BreakFilter, DecisionRow, DifferenceRow, FinishRun,
+    NewRun, NewestBreak, NewestBreaks, RecordKind, RecordRow, SqlValue, Store, chain,
+    difference_number, transact,
 };
 use serde_json::{Value as Json, json};
 
@@ -650,8 +651,67 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
         check_days(store, stage, queue.len());
         stage.clock.fetch_sub(moved, Ordering::Relaxed);
     }
+    check_newest(store, model);
     assert_kept_days(store);
     assert_eq!(transact::read(store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
+}
+
+/// The lists of the page of breaks have what the view says.
+fn check_newest(store: &dyn Store, model: &Model) {
+    for (at, job) in JOBS.iter().enumerate() {
+        let found = store.newest_breaks(job, None).unwrap();
+        let Some((_, newest)) = model.current(at).last().copied() else {
+            assert_eq!(found, NewestBreaks::default());
+            continue;
+        };
+        let viewed = |open, since| {
+            let job = Some((*job).to_owned());
+            let filter = BreakFilter { job, open: Some(open), since, ..BreakFilter::default() };
+            let of = |row: &Vec<SqlValue>| {
+                let text =
+                    |name| match &row[BREAK_COLUMNS.iter().position(|it| *it == name).unwrap()] {
+                        SqlValue::Text(text) => text.clone(),
+                        SqlValue::Integer(number) => number.to_string(),
+                        SqlValue::Null => String::new(),
+                        other => panic!("{other:?}"),
+                    };
+                let is_back = !text("reopens").is_empty();
+                let names =
+                    ["ref", "attribution_id", "field_name", "diff_type", "first_seen", "age_days"];
+                format!("{:?} {} {is_back}", names.map(text), text("cleared_how"))
+            };
+            let mut rows: Vec<String> = store.breaks(&filter).unwrap().iter().map(of).collect();
+            rows.sort();
+            rows
+        };
+        let listed = |list: &[NewestBreak]| {
+            let of = |one: &NewestBreak| {
+                let names = [
+                    one.reference.clone(),
+                    one.attribution_id.clone(),
+                    one.field.clone(),
+                    one.diff_type.name().to_owned(),
+                    one.first_seen.to_string(),
+                    one.age_days.to_string(),
+                ];
+                format!("{names:?} {} {}", one.cleared_how.unwrap_or_default(), one.is_back)
+            };
+            let mut rows: Vec<String> = list.iter().map(of).collect();
+            rows.sort();
+            rows
+        };
+        let date = Some(day(newest.day));
+        assert_eq!(listed(&found.open), viewed(true, None), "open");
+        assert_eq!(listed(&found.new), viewed(true, date), "new");
+        assert_eq!(listed(&found.cleared), viewed(false, date), "cleared");
+        assert!(found.open.is_sorted_by_key(|one| one.first_seen));
+        let first = store.newest_breaks(job, Some(2)).unwrap();
+        for (few, all) in
+            [(first.open, found.open), (first.new, found.new), (first.cleared, found.cleared)]
+        {
+            assert_eq!(few, all[..all.len().min(2)]);
+        }
+    }
 }
 
 fn check_days(store: &dyn Store, stage: &Stage1, waiting: usize) {

@@ -6,7 +6,7 @@ use crate::review::Refusal;
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
-use crate::store::{BREAK_COLUMNS, BreakFilter, SqlValue};
+use crate::store::NewestBreak;
 
 use super::runs::newest_of;
 use crate::server::page::address::with_query;
@@ -60,27 +60,16 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(values: &[SqlValue], masked: bool, systems: &[String]) -> Self {
-        let at = |name: &str| {
-            BREAK_COLUMNS.iter().position(|column| *column == name).and_then(|at| values.get(at))
-        };
-        let text = |name: &str| match at(name) {
-            Some(SqlValue::Text(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let age = match at("age_days") {
-            Some(SqlValue::Integer(days)) => *days,
-            _ => 0,
-        };
+    fn new(one: NewestBreak, masked: bool, systems: &[String]) -> Self {
         Self {
-            reference: if masked { String::new() } else { text("ref") },
-            href: format!("/review/items/{}", text("attribution_id")),
-            field: labels::field(&text("field_name")).to_owned(),
-            kind: difference::kind(&text("diff_type"), systems),
-            since: text("first_seen"),
-            day: age + 1,
-            cleared: labels::cleared(&text("cleared_how")),
-            is_back: !text("reopens").is_empty(),
+            reference: if masked { String::new() } else { one.reference },
+            href: format!("/review/items/{}", one.attribution_id),
+            field: labels::field(&one.field).to_owned(),
+            kind: difference::kind(one.diff_type.name(), systems),
+            since: one.first_seen.to_string(),
+            day: one.age_days + 1,
+            cleared: one.cleared_how.map_or("", labels::cleared),
+            is_back: one.is_back,
         }
     }
 }
@@ -94,21 +83,15 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let masked = !super::statement::may_see(&context, &run_id)?;
     let systems = [run.system_a.clone(), run.system_b.clone()];
     let format = file::asked(&context);
-    let list = |open: bool, today: bool| {
-        let filter = BreakFilter {
-            job: Some(run.job.clone()),
-            open: Some(open),
-            since: today.then_some(run.batch_date),
-            named: None,
-            limit: Some(MOST).filter(|_| format.is_none()),
-        };
-        let found = store.breaks(&filter).map_err(Refusal::from)?;
-        Ok::<_, Denied>(found.iter().map(|one| Row::new(one, masked, &systems)).collect::<Vec<_>>())
+    let most = Some(MOST).filter(|_| format.is_none());
+    let found = store.newest_breaks(&run.job, most).map_err(Refusal::from)?;
+    let rows = |breaks: Vec<NewestBreak>| -> Vec<Row> {
+        breaks.into_iter().map(|one| Row::new(one, masked, &systems)).collect()
     };
     let lists = vec![
-        ("Open, the oldest first", "No breaks are open.", list(true, false)?),
-        ("New on this date", "No breaks are new.", list(true, true)?),
-        ("Cleared on this date", "No breaks have cleared.", list(false, true)?),
+        ("Open, the oldest first", "No breaks are open.", rows(found.open)),
+        ("New on this date", "No breaks are new.", rows(found.new)),
+        ("Cleared on this date", "No breaks have cleared.", rows(found.cleared)),
     ];
     if let Some(format) = format {
         let lines =

@@ -92,7 +92,8 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let run =
         store.run(id).map_err(Refusal::from)?.filter(|run| run.stage >= Some(Stage::Compared));
     let run = run.ok_or_else(Denied::not_found)?;
-    let summary = summary(store, &run, None).map_err(Refusal::from)?;
+    let kept = store.kept_counts(run.id).map_err(Refusal::from)?;
+    let summary = summary(store, &run, kept.as_ref()).map_err(Refusal::from)?;
     let masked = !may_see(&context, &summary.run_id)?;
     let key = (store.url(), run.id);
     let kept = KNOWN.lock().ok().and_then(|known| known.as_ref()?.get(&key).cloned());
