@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, is_blind};
 use crate::domain::{Date, DiffType, Severity, Status};
-use crate::store::review::{Item, ItemKey, ItemQuery, RowCount, Run, Signature};
+use crate::store::review::{FoundItems, Item, ItemKey, ItemQuery, RowCount, Run, Signature};
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, QueueSort, Sla};
@@ -20,7 +20,7 @@ use super::work::Work;
 use super::{Found, Review, page};
 
 /// Items of each signature, to show.
-type Examples = HashMap<i64, Vec<ItemKey>>;
+pub(super) type Examples = HashMap<i64, Vec<ItemKey>>;
 
 /// The most undecided items among which the oldest of each group are looked for: the queue should open at once.
 const MOST_DATED: u64 = 100_000;
@@ -191,7 +191,7 @@ impl Review<'_> {
             let wanted = work.wanted(actor, filter)?;
             let (counted, examples) = match wanted.text {
                 Some(_) => work.found(&wanted)?,
-                None => (work.counted(&wanted, true)?, None),
+                None => (work.counted(&wanted, true)?, work.examples(&wanted)?),
             };
             let mut groups: Vec<(String, Together)> =
                 work.together(&wanted, counted, by)?.into_iter().collect();
@@ -237,7 +237,8 @@ impl Review<'_> {
         self.prepare(filter)?;
         self.read(|work| {
             let wanted = work.wanted(actor, filter)?;
-            if !filter.is_counted() && wanted.text.is_none() && !wanted.query.samples {
+            let is_plain = wanted.text.is_none() && !wanted.query.samples;
+            if !filter.is_counted() && is_plain && work.found_items(&wanted)?.is_none() {
                 let wider = work.wanted(actor, &filter.counted_part())?;
                 let items = work.tables.counts(&wider.query)?.iter().map(|one| one.items).sum();
                 let most = if filter.currency.is_some() { MOST_READ } else { MOST_COUNTED };
@@ -337,6 +338,16 @@ impl Work<'_> {
             return Ok(None);
         }
         if wanted.text.is_none() {
+            if let Some(items) = self.found_items(wanted)? {
+                let deadlines = Deadlines::new(self, &wanted.runs)?;
+                let mut ages = TimeLeft::default();
+                items.each(|item| {
+                    if let Some(sla) = deadlines.of_item(item) {
+                        ages[sla as usize] += 1;
+                    }
+                });
+                return Ok(Some(ages));
+            }
             let is_kept = wanted.query.conditions.is_empty();
             return match is_kept || items <= MOST_COUNTED {
                 true => self.ages(&wanted.query, &wanted.runs).map(Some),
@@ -365,11 +376,11 @@ impl Work<'_> {
             let hits = self.hits(wanted)?;
             return self.counted_items(wanted, &hits.items);
         }
-        let accepted = wanted.query.status.is_none_or(|status| status == Status::Accepted);
-        if (wanted.has_undecided() && wanted.blind > 0.0)
-            || (accepted && self.tables.has_samples()?)
-        {
+        if self.may_be_hidden(wanted)? {
             return self.counted_one_by_one(wanted);
+        }
+        if let Some(items) = self.found_items(wanted)? {
+            return self.counted_found(wanted, &items);
         }
         let counts = self.tables.counts(&wanted.query)?;
         let mut left = if ages && wanted.query.status == Some(Status::Unknown) {
@@ -388,6 +399,64 @@ impl Work<'_> {
             }
         });
         Ok(counted.collect())
+    }
+
+    /// Whether the suggestions of some of the items may be hidden.
+    fn may_be_hidden(&mut self, wanted: &Wanted) -> Result<bool, Problem> {
+        let accepted = wanted.query.status.is_none_or(|status| status == Status::Accepted);
+        Ok((wanted.has_undecided() && wanted.blind > 0.0)
+            || (accepted && self.tables.has_samples()?))
+    }
+
+    /// Three items of each signature, where the items of the filter need not be read for it.
+    fn examples(&mut self, wanted: &Wanted) -> Result<Option<Examples>, Problem> {
+        if self.may_be_hidden(wanted)? {
+            return Ok(None);
+        }
+        let found = self.found_items(wanted)?;
+        Ok(found.map(|items| wanted.first_of_each(&items, EXAMPLES)))
+    }
+
+    /// The items of a filter with conditions, where they need not be read for it.
+    pub(super) fn found_items(
+        &mut self,
+        wanted: &Wanted,
+    ) -> Result<Option<Rc<FoundItems>>, Problem> {
+        match wanted.query.conditions.is_empty() || wanted.query.samples {
+            true => Ok(None),
+            false => self.tables.found_items(&wanted.query),
+        }
+    }
+
+    /// Items by run and signature, with their ages.
+    fn counted_found(
+        &mut self,
+        wanted: &Wanted,
+        items: &FoundItems,
+    ) -> Result<Vec<Counted>, Problem> {
+        let deadlines = Deadlines::new(self, &wanted.runs)?;
+        let has_ages = wanted.query.status == Some(Status::Unknown);
+        let mut counts: HashMap<(i64, i64), Counted, foldhash::fast::FixedState> =
+            HashMap::default();
+        items.each(|item| {
+            let (run_no, signature) = item.kind();
+            let own = counts.entry((run_no, signature)).or_insert_with(|| Counted {
+                run_no,
+                alike: Alike::Signature(signature),
+                items: 0,
+                amount: 0.0,
+                waits: Waits::default(),
+            });
+            own.items += 1;
+            own.amount += item.amount.unwrap_or_default();
+            if let Some(since) = item.since.filter(|_| has_ages) {
+                own.waits.overdue += u64::from(deadlines.of_item(item) == Some(Sla::Overdue));
+                own.waits.since = Some(own.waits.since.map_or(since, |known| known.min(since)));
+            }
+        });
+        let mut counted: Vec<Counted> = counts.into_values().collect();
+        counted.sort_unstable_by_key(|one| (one.run_no, one.alike));
+        Ok(counted)
     }
 
     /// The same where some suggestions are hidden: the kept counts don't tell which.
@@ -508,7 +577,8 @@ impl Work<'_> {
     /// Looks up when the oldest break of each group began. Only the runs that may have it are looked at, and where that
     /// would be very many items, the groups have no such date.
     fn date(&mut self, wanted: &Wanted, groups: &mut [(String, Together)]) -> Result<(), Problem> {
-        if wanted.query.status != Some(Status::Unknown) || wanted.blind > 0.0 {
+        let is_known = groups.iter().all(|(_, group)| group.waits.since.is_some());
+        if wanted.query.status != Some(Status::Unknown) || wanted.blind > 0.0 || is_known {
             return Ok(());
         }
         let kept = self.tables.undecided()?;

@@ -9,11 +9,13 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
 use crate::domain::{Date, Severity, Status};
 use crate::store::review::{
-    Aged, Condition, Item, ItemKey, ItemOrder, ItemQuery, Position, Run, Signature, SignatureCount,
+    Aged, Condition, FoundItems, HeldItem, Item, ItemKey, ItemOrder, ItemQuery, Position, Run,
+    Signature, SignatureCount,
 };
 
 use super::actor::Actor;
 use super::filter::{ItemKind, QueueFilter, QueueSort, Sla};
+use super::groups::Examples;
 use super::refusal::Refusal;
 use super::requests::PageAsk;
 use super::responses::{Page, ReviewItem, RunChoice};
@@ -43,12 +45,12 @@ pub(super) struct Wanted {
 /// For the code of a severity and a run, the newest first days of breaks that are overdue, and that are overdue or
 /// nearly due.
 pub(super) struct Deadlines {
-    days: BTreeMap<(u8, i64), (i32, i32)>,
+    days: HashMap<(u8, i64), (i32, i32), foldhash::fast::FixedState>,
 }
 
 impl Deadlines {
     pub fn new(work: &Work<'_>, runs: &[Rc<Run>]) -> Result<Self, Problem> {
-        let mut deadlines = BTreeMap::new();
+        let mut deadlines = HashMap::default();
         for run in runs {
             let came = crate::store::read_time(&run.attributed_at)?.seconds();
             let date: Date = run.batch_date.parse().unwrap_or(Date::from_days(0));
@@ -65,6 +67,12 @@ impl Deadlines {
             }
         }
         Ok(Self { days: deadlines })
+    }
+
+    /// How much time is left for an item, if it is known since when its break is there.
+    pub fn of_item(&self, item: &HeldItem) -> Option<Sla> {
+        let severity = Severity::from_code(u8::try_from(item.severity).ok()?)?;
+        Some(self.of(severity, item.key.run_no, item.since?))
     }
 
     /// How much time is left for a break of this severity that is in this run, and began on this day.
@@ -302,6 +310,30 @@ impl Wanted {
     /// Whether undecided items are among the items.
     pub fn has_undecided(&self) -> bool {
         self.query.status.is_none_or(|status| status == Status::Unknown)
+    }
+
+    /// Of these items of the filter, the first ones of each signature: of undecided ones the least sure, as in its list.
+    pub fn first_of_each(&self, items: &FoundItems, most: usize) -> Examples {
+        let by_confidence = self.query.waits();
+        let place = |item: &HeldItem| {
+            let confidence = if by_confidence { item.confidence } else { 0.0 };
+            (confidence, item.key)
+        };
+        let compare = |left: &(f64, ItemKey), right: &(f64, ItemKey)| {
+            left.0.total_cmp(&right.0).then(left.1.cmp(&right.1))
+        };
+        type First = Vec<(f64, ItemKey)>;
+        let mut first: HashMap<i64, First, foldhash::fast::FixedState> = HashMap::default();
+        items.each(|item| {
+            let (own, place) = (first.entry(item.signature_id).or_default(), place(item));
+            if own.len() < most || own.last().is_some_and(|last| compare(last, &place).is_gt()) {
+                let at = own.partition_point(|other| compare(other, &place).is_lt());
+                own.insert(at, place);
+                own.truncate(most);
+            }
+        });
+        let keys = |own: First| own.into_iter().map(|(_, key)| key).collect();
+        first.into_iter().map(|(signature, own)| (signature, keys(own))).collect()
     }
 
     fn push(&mut self, condition: Condition) {

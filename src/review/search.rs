@@ -55,6 +55,20 @@ impl Review<'_> {
         self.index_next_of(&QueueFilter::default())
     }
 
+    /// Reads ahead what lists and counts of large runs are answered from, as far as it has changed.
+    ///
+    /// # Errors
+    /// Errors of the store.
+    pub fn read_ahead(&self) -> Found<()> {
+        self.read(|work| {
+            let runs: Vec<i64> = work.tables.current_runs()?.iter().map(|run| run.run_no).collect();
+            let currency = work.policy.currency_field.clone();
+            work.tables.read_ahead(&runs, currency.as_deref())?;
+            work.kinds()?;
+            Ok(())
+        })
+    }
+
     fn index_next_of(&self, filter: &QueueFilter) -> Found<bool> {
         let part = self.read(|work| {
             let (runs, _) = work.runs_of(filter)?;

@@ -32,10 +32,18 @@ impl Work<'_> {
         let mut sizes: Vec<(i64, u64)> = sizes.into_iter().collect();
         sizes.sort_unstable_by_key(|(id, items)| (std::cmp::Reverse(*items), *id));
         sizes.truncate(GROUPS);
+        let known = match wanted.blind > 0.0 {
+            true => None,
+            false => self.found_items(wanted)?,
+        };
+        let mut known = known.map(|items| wanted.first_of_each(&items, OF_A_GROUP));
         let mut groups = Vec::new();
         let mut waiting = Vec::new();
         for (signature_id, items) in sizes {
-            let keys = self.first_of(wanted, signature_id, OF_A_GROUP)?;
+            let keys = match &mut known {
+                Some(known) => known.remove(&signature_id).unwrap_or_default(),
+                None => self.first_of(wanted, signature_id, OF_A_GROUP)?,
+            };
             let mut found: Vec<(f64, ItemKey)> = self
                 .in_order(&keys)?
                 .iter()

@@ -88,6 +88,9 @@ const INDEX_EVERY: Duration = Duration::from_secs(2);
 const INDEX_PAUSE: Duration = Duration::from_millis(50);
 /// Store timeout for a part of the search index.
 const INDEX_PATIENCE: Duration = Duration::from_secs(10);
+/// How long reading ahead waits for the store, and the pause after it has failed.
+const READ_AHEAD_PATIENCE: Duration = Duration::from_secs(20);
+const READ_AHEAD_PAUSE: Duration = Duration::from_secs(60);
 /// Interval of closing expired proposals.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Interval of checking how much the audit trail has grown.
@@ -328,11 +331,18 @@ pub(crate) fn serve(
     Ok(())
 }
 
-/// Indexes new runs for searches until one of `ends` is set. Failures are retried.
+/// Indexes new runs for searches and reads ahead what is kept in memory, until one of `ends` is set. Failures are retried.
 fn keep_indexed(app: &App, ends: &[&AtomicBool]) {
     let ended = || ends.iter().any(|end| end.load(Ordering::SeqCst));
+    let mut read_ahead_at = Instant::now();
     while !ended() {
         let added = patience::within(INDEX_PATIENCE, || app.desk().index_next());
+        if matches!(added, Ok(false)) && read_ahead_at <= Instant::now() {
+            let read = patience::within(READ_AHEAD_PATIENCE, || app.desk().read_ahead());
+            // Where it takes too long, requests read what they need.
+            let pause = if read.is_ok() { Duration::ZERO } else { READ_AHEAD_PAUSE };
+            read_ahead_at = Instant::now() + pause;
+        }
         // A pause lets others write to the store.
         let pause = if matches!(added, Ok(true)) { INDEX_PAUSE } else { INDEX_EVERY };
         let began = Instant::now();

@@ -282,7 +282,7 @@ pub fn head(tx: &mut dyn Transaction, locked: bool) -> Result<Head, Problem> {
     }
 }
 
-fn digest(bytes: Vec<u8>) -> Result<[u8; 32], Problem> {
+pub(super) fn digest(bytes: Vec<u8>) -> Result<[u8; 32], Problem> {
     bytes.try_into().map_err(|_| {
         Problem::new(Code::StoreDamaged, "a hash of the audit trail is not 32 bytes long")
     })

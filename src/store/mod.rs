@@ -60,6 +60,8 @@ pub use query::{QueryLimits, TableColumn, differences_of_reason};
 pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{layout_json, read_layout, read_time, time_text};
 
+#[doc(hidden)]
+pub use review::LEAST_IN_MEMORY;
 pub use run::{
     AttributionCount, Counts, Decided, FinishRun, NewRun, Published, RunFilter, RunRow,
     StoredDifference, StoredRecord,

@@ -88,7 +88,7 @@ impl ReviewTables<'_> {
                 .filter(|one| runs.contains(&one.run_no) && chosen(&one.signature_id))
                 .collect());
         }
-        if let Some(items) = self.held_items(query)? {
+        if let Some(items) = self.found_items(query)? {
             return Ok(few::counts_of(&items));
         }
         let (from, run, columns, conditions) = if kept {

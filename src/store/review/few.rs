@@ -2,7 +2,7 @@
 //! the queue's order, such a list would be looked for in the whole queue.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::diagnostic::Problem;
@@ -11,6 +11,7 @@ use crate::store::layout::ItemKey;
 
 use super::counts::SignatureCount;
 use super::items::Item;
+use super::memory::FoundItems;
 use super::queue::{Condition, ItemOrder, ItemQuery, Position};
 use super::search::{SearchText, cell_text};
 use super::{Record, ReviewTables, read_key};
@@ -41,24 +42,23 @@ impl Rank {
 }
 
 impl ItemOrder {
-    fn rank(self, item: &Item, chances: &[(i64, f64)]) -> Rank {
+    fn rank(self, item: &HeldItem, chances: &[(i64, f64)]) -> Rank {
         let key = item.key;
-        let by_amount = |stays: f64| match item.amount_abs {
+        let by_amount = |stays: f64| match item.amount {
             Some(amount) => Rank::descending(0, amount * stays, key),
             None => Rank::ascending(1, 0.0, key),
         };
-        let severity = i64::from(item.severity.code());
-        #[expect(clippy::cast_precision_loss, reason = "days are far below 2^53")]
+        let severity = item.severity;
         match self {
             Self::Number => Rank::ascending(0, 0.0, key),
             Self::Confidence => Rank::ascending(0, item.confidence, key),
             Self::HighestConfidence => Rank::descending(0, item.confidence, key),
             Self::Amount => by_amount(1.0),
             Self::AtRisk => {
-                let of = |one: &&(i64, f64)| Some(one.0) == item.signature_id;
+                let of = |one: &&(i64, f64)| one.0 == item.signature_id;
                 by_amount(chances.iter().find(of).map_or(1.0, |(_, stays)| *stays))
             }
-            Self::Age => Rank::ascending(0, item.since.unwrap_or_default() as f64, key),
+            Self::Age => Rank::ascending(0, item.since.unwrap_or_default().into(), key),
             Self::Severity => Rank::ascending(-severity, item.confidence, key),
             Self::SeverityAndNumber => Rank::ascending(-severity, 0.0, key),
         }
@@ -104,8 +104,24 @@ impl ItemOrder {
 /// A page: keys, and where the next begins.
 type Page = (Vec<ItemKey>, Option<Position>);
 
+impl ItemQuery {
+    /// Whether no index has its items in this order, so that rows would be looked at one by one.
+    fn is_of_rows(&self, order: ItemOrder) -> bool {
+        let is_of_row = |one: &Condition| {
+            use Condition::{Fields, Functional, Holds, Locked, Reason};
+            matches!(one, Functional(_) | Locked(_) | Reason(_) | Fields(_) | Holds(..))
+        };
+        let all = self.conditions.iter().filter(|one| **one != Condition::NoSample).count();
+        let is_by_amount = matches!(order, ItemOrder::Amount | ItemOrder::AtRisk);
+        self.conditions.iter().any(is_of_row)
+            || all > 1
+            || (all == 1 && (order.is_by_severity() || !self.waits()))
+            || (is_by_amount && self.signatures.is_some())
+    }
+}
+
 impl ReviewTables<'_> {
-    /// A page of undecided items, where an index knows that few items can match; else `None`.
+    /// A page of items that are in memory, or of which an index knows that few can match; else `None`.
     pub(super) fn few(
         &mut self,
         query: &ItemQuery,
@@ -113,11 +129,23 @@ impl ReviewTables<'_> {
         at: Option<Position>,
         limit: usize,
     ) -> Result<Option<Page>, Problem> {
-        let is_open = query.status == Some(Status::Unknown) && !query.with_later && !query.samples;
-        if !is_open || query.without_blind.is_some() || query.is_kept_by_item() {
+        let is_elsewhere = query.samples || query.status == Some(Status::Pending);
+        if is_elsewhere || query.without_blind.is_some() || query.is_kept_by_item() {
             return Ok(None);
         }
-        let order = if query.ages().is_some() { ItemOrder::Age } else { order };
+        let order = match query.waits() {
+            false => ItemOrder::Number,
+            true if query.ages().is_some() => ItemOrder::Age,
+            true => order,
+        };
+        if query.is_of_rows(order)
+            && let Some(items) = self.in_memory(query)?
+        {
+            return self.sorted(&items, query, order, at, limit, None).map(Some);
+        }
+        if !query.waits() {
+            return Ok(None);
+        }
         if query.conditions.iter().any(|one| matches!(one, Condition::Holds(..))) {
             return self.holding(query, order, at, limit);
         }
@@ -128,7 +156,7 @@ impl ReviewTables<'_> {
         }
         let Some(keys) = self.few_amounts(query, &is_amount)? else { return Ok(None) };
         let items = self.matching(query, &keys)?;
-        self.sorted(items, query, order, at, limit, None).map(Some)
+        self.sorted(&items, query, order, at, limit, None).map(Some)
     }
 
     /// The items whose amounts lie within the bounds of a query, unless they are many.
@@ -158,7 +186,7 @@ impl ReviewTables<'_> {
     }
 
     /// Of these items, those that match a query.
-    fn matching(&mut self, query: &ItemQuery, keys: &[ItemKey]) -> Result<Vec<Item>, Problem> {
+    fn matching(&mut self, query: &ItemQuery, keys: &[ItemKey]) -> Result<FoundItems, Problem> {
         let mut records: Vec<ItemKey> =
             keys.iter().map(|key| ItemKey { run_no: key.run_no, number: key.record() }).collect();
         records.sort_unstable();
@@ -166,26 +194,34 @@ impl ReviewTables<'_> {
         let runs: std::collections::HashSet<i64> = query.runs.iter().copied().collect();
         records.retain(|record| runs.contains(&record.run_no));
         let found = self.items_of_records(query, &records, ItemKey::default())?;
-        self.items(&found, false)
+        Ok(FoundItems::of(self.items(&found, false)?.iter().map(HeldItem::of).collect()))
     }
 
     /// Sorts items, and gives a page of those that hold a text, if one is given.
     fn sorted(
         &mut self,
-        items: Vec<Item>,
+        items: &FoundItems,
         query: &ItemQuery,
         order: ItemOrder,
         at: Option<Position>,
         limit: usize,
         holds: Option<&Holds<'_>>,
     ) -> Result<Page, Problem> {
-        let mut ranked: Vec<(Rank, ItemKey)> =
-            items.iter().map(|item| (order.rank(item, &query.chances), item.key)).collect();
-        ranked.sort_by(|left, right| left.0.compare(&right.0));
-        if let Some(at) = at {
-            let at = order.rank_of(at);
-            ranked.retain(|(rank, _)| rank.compare(&at).is_gt());
-        }
+        let at = at.map(|at| order.rank_of(at));
+        let compare = |left: &(Rank, ItemKey), right: &(Rank, ItemKey)| left.0.compare(&right.0);
+        let most = if holds.is_none() { limit + 1 } else { usize::MAX };
+        let mut ranked: Vec<(Rank, ItemKey)> = Vec::new();
+        items.each(|item| {
+            let rank = order.rank(item, &query.chances);
+            if at.is_none_or(|at| rank.compare(&at).is_gt()) {
+                ranked.push((rank, item.key));
+            }
+            if ranked.len() / 8 > most {
+                ranked.select_nth_unstable_by(most, compare);
+                ranked.truncate(most);
+            }
+        });
+        ranked.sort_by(compare);
         let mut page = Vec::new();
         for some in ranked.chunks(2 * limit + 1) {
             let keys: Vec<ItemKey> = some.iter().map(|(_, key)| *key).collect();
@@ -227,7 +263,8 @@ impl ReviewTables<'_> {
         if records.len() <= FEW {
             let found = self.items_of_records(&plain, &records, ItemKey::default())?;
             let items = self.items(&found, false)?;
-            return self.sorted(items, query, order, at, limit, Some(&holds)).map(Some);
+            let items = FoundItems::of(items.iter().map(HeldItem::of).collect());
+            return self.sorted(&items, query, order, at, limit, Some(&holds)).map(Some);
         }
         let (mut page, mut from, mut step) = (Vec::new(), at, STEP);
         loop {
@@ -283,39 +320,52 @@ impl ReviewTables<'_> {
         Ok(Some(Held { plain, holds, records }))
     }
 
-    /// The undecided items whose record holds the text of a query, in the order of their numbers; `None` where it has none.
-    pub(super) fn held_items(
-        &mut self,
-        query: &ItemQuery,
-    ) -> Result<Option<Vec<HeldItem>>, Problem> {
-        if query.status != Some(Status::Unknown) || query.with_later {
+    /// The items of a query with conditions, where they need not be read row by row: large runs are in memory, and what a
+    /// record holds is found by the index of searches. They come in no order.
+    pub fn found_items(&mut self, query: &ItemQuery) -> Result<Option<Rc<FoundItems>>, Problem> {
+        if query.conditions.is_empty() {
             return Ok(None);
         }
-        let Some(Held { plain, holds, records }) = self.held(query)? else { return Ok(None) };
+        if let Some(items) = self.in_memory(query)? {
+            return Ok(Some(items));
+        }
+        if !query.waits() || self.held(query)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Rc::new(FoundItems::of(self.read_items(query)?))))
+    }
+
+    /// Reads the undecided items of a query.
+    pub(super) fn read_items(&mut self, query: &ItemQuery) -> Result<Vec<HeldItem>, Problem> {
+        let held = self.held(query)?;
         let mut may: Vec<HeldItem> = Vec::new();
-        if !records.is_empty() {
-            for condition in self.row_conditions(&plain)? {
+        let records = held.as_ref().map(|held| Rc::clone(&held.records));
+        if records.as_ref().is_none_or(|records| !records.is_empty()) {
+            let plain = held.as_ref().map_or(query, |held| &held.plain);
+            for condition in self.row_conditions(plain)? {
                 let sql = format!(
-                    "SELECT {}, coalesce(d.signature_id, 0), d.amount_abs, d.severity, d.since \
-                     FROM recon.difference_rows d WHERE {}",
+                    "SELECT {}, coalesce(d.signature_id, 0), d.confidence, d.amount_abs, d.severity, \
+                     d.since FROM recon.difference_rows d WHERE {}",
                     self.dialect().key("d"),
                     condition.sql
                 );
                 self.tx.query_each(&sql, &condition.values, &mut |row| {
                     let key = read_key(&row)?;
-                    if is_among(&records, key) {
+                    if records.as_ref().is_none_or(|records| is_among(records, key)) {
                         may.push(HeldItem {
                             key,
                             signature_id: row.count(2)?,
-                            amount: row.real(3)?.unwrap_or_default(),
-                            severity: row.integer(4)?.unwrap_or_default(),
-                            since: row.integer(5)?.and_then(|day| i32::try_from(day).ok()),
+                            confidence: row.real(3)?.unwrap_or_default(),
+                            amount: row.real(4)?,
+                            severity: row.integer(5)?.unwrap_or_default(),
+                            since: row.integer(6)?.and_then(|day| i32::try_from(day).ok()),
                         });
                     }
                     Ok(())
                 })?;
             }
         }
+        let Some(Held { holds, .. }) = held else { return Ok(may) };
         may.sort_unstable_by_key(|item| item.key);
         let mut items = Vec::new();
         for some in may.chunks(FEW) {
@@ -323,22 +373,35 @@ impl ReviewTables<'_> {
             let kept = self.that_hold(&keys, Some(&holds))?;
             items.extend(some.iter().zip(kept).filter(|(_, kept)| *kept).map(|(item, _)| *item));
         }
-        Ok(Some(items))
+        Ok(items)
     }
 }
 
-/// An undecided item whose record holds a text.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HeldItem {
+/// An undecided item, as far as lists and counts are about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HeldItem {
     pub key: ItemKey,
     /// 0 for none.
     pub signature_id: i64,
-    pub amount: f64,
+    pub confidence: f64,
+    pub amount: Option<f64>,
     pub severity: i64,
+    /// The first date of its break, as days since 1970-01-01.
     pub since: Option<i32>,
 }
 
 impl HeldItem {
+    fn of(item: &Item) -> Self {
+        Self {
+            key: item.key,
+            signature_id: item.signature_id.unwrap_or_default(),
+            confidence: item.confidence,
+            amount: item.amount_abs,
+            severity: item.severity.code().into(),
+            since: item.since.and_then(|day| i32::try_from(day).ok()),
+        }
+    }
+
     /// Its run and signature.
     pub const fn kind(&self) -> (i64, i64) {
         (self.key.run_no, self.signature_id)
@@ -346,13 +409,15 @@ impl HeldItem {
 }
 
 /// The counts of items by run and signature.
-pub(super) fn counts_of(items: &[HeldItem]) -> Vec<SignatureCount> {
-    let mut counts: BTreeMap<(i64, i64), (u64, f64)> = BTreeMap::new();
-    for item in items {
+pub(super) fn counts_of(items: &FoundItems) -> Vec<SignatureCount> {
+    let mut counts: HashMap<(i64, i64), (u64, f64), foldhash::fast::FixedState> =
+        HashMap::default();
+    items.each(|item| {
         let (items, sum) = counts.entry(item.kind()).or_default();
         *items += 1;
-        *sum += item.amount;
-    }
+        *sum += item.amount.unwrap_or_default();
+    });
+    let counts: BTreeMap<(i64, i64), (u64, f64)> = counts.into_iter().collect();
     let count = |((run_no, signature_id), (items, amount))| SignatureCount {
         run_no,
         signature_id,

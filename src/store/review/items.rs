@@ -242,7 +242,7 @@ impl ReviewTables<'_> {
     pub fn write_counts(&mut self) -> Result<(), Problem> {
         let (moved, returned) =
             (std::mem::take(&mut self.moved), std::mem::take(&mut self.returned));
-        self.undecided = None;
+        (self.undecided, self.has_written) = (None, true);
         for ((run_no, signature_id, status), (items, sum)) in moved {
             let is_undecided = status == Status::Unknown.code();
             if items != 0 || sum != 0.0 || is_undecided {
@@ -316,6 +316,7 @@ impl ReviewTables<'_> {
         keys: &[ItemKey],
         values: &[SqlValue],
     ) -> Result<(), Problem> {
+        self.has_written = true;
         for (run_no, numbers) in by_run(keys) {
             let dialect = self.dialect();
             // The places come first, so that the statement's own values keep their numbers.
@@ -346,6 +347,7 @@ impl ReviewTables<'_> {
     pub fn restore(&mut self, proposal_id: &str, before: &[Item]) -> Result<Vec<Item>, Problem> {
         let place = self.dialect().located("d", "p");
         let keys: Vec<ItemKey> = before.iter().map(|item| item.key).collect();
+        self.has_written = true;
         self.recount_blocked(&keys, -1)?;
         self.tx.execute(
             &format!(
@@ -427,14 +429,14 @@ fn by_run(keys: &[ItemKey]) -> BTreeMap<i64, Vec<i64>> {
     runs
 }
 
-fn at_numbers(dialect: Dialect) -> &'static str {
+pub(super) fn at_numbers(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))",
         Dialect::Postgres => "d.run_no = $1 AND d.number = ANY($2::bigint[])",
     }
 }
 
-fn place_parameters(dialect: Dialect, run_no: i64, numbers: &[i64]) -> Vec<SqlValue> {
+pub(super) fn place_parameters(dialect: Dialect, run_no: i64, numbers: &[i64]) -> Vec<SqlValue> {
     let joined = |values: Vec<String>| values.join(",");
     match dialect {
         Dialect::Sqlite => {

@@ -9,8 +9,10 @@ mod counts;
 mod few;
 pub(super) mod figures;
 mod history;
+mod holders;
 mod items;
 mod links;
+mod memory;
 mod notes;
 mod proposals;
 mod queue;
@@ -22,6 +24,7 @@ mod trail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -34,9 +37,12 @@ use super::transact::{Dialect, SqlRow, Transaction};
 
 pub(crate) use super::layout::ItemKey;
 pub(crate) use counts::{HeadCount, KindCount, RowCount, SignatureCount};
+pub(crate) use few::HeldItem;
 pub(crate) use items::{Item, Record, Settled};
 pub(crate) use links::Before;
 pub(super) use links::carry_matches;
+pub(crate) use memory::FoundItems;
+pub use memory::LEAST_IN_MEMORY;
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
@@ -174,6 +180,12 @@ pub(crate) struct ReviewTables<'t> {
     held: HashMap<(String, Vec<i64>), Rc<Vec<ItemKey>>>,
     /// The kept counts of undecided items.
     undecided: Option<Rc<Vec<KindCount>>>,
+    /// Large runs as they are in memory, if they can be.
+    kept_runs: HashMap<i64, Option<Arc<memory::Kept>>>,
+    /// The last query that memory answered, and its items.
+    in_memory: Option<(ItemQuery, Rc<memory::FoundItems>)>,
+    /// Items were changed, so that memory has them no longer.
+    has_written: bool,
     /// Items and amounts that came and went, by run, signature and status.
     moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
     /// The runs and signatures to whose undecided items some came back.
@@ -226,6 +238,9 @@ impl<'t> ReviewTables<'t> {
             left: None,
             held: HashMap::new(),
             undecided: None,
+            kept_runs: HashMap::new(),
+            in_memory: None,
+            has_written: false,
             moved: BTreeMap::new(),
             returned: BTreeSet::new(),
             figures: figures::Moved::default(),

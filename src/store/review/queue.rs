@@ -23,7 +23,7 @@ use crate::store::{MAX_FIELDS, SqlValue, breaks};
 
 use super::condition::{Where, joined};
 use super::counts::whole;
-use super::few::HeldItem;
+use super::memory::FoundItems;
 use super::{ReviewTables, read_key};
 
 /// Rows that are looked at in one statement where no index knows which ones match.
@@ -34,7 +34,7 @@ const TOGETHER: usize = 8;
 const STREAMS: usize = 48;
 
 /// Which items: those for which every condition holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ItemQuery {
     /// `None`: any.
     pub status: Option<Status>,
@@ -703,7 +703,7 @@ impl ReviewTables<'_> {
         severity: Severity,
         since: Days,
     ) -> Result<Vec<DayCount>, Problem> {
-        if let Some(items) = self.held_items(query)? {
+        if let Some(items) = self.found_items(query)? {
             return Ok(counts_by_day(&items, severity, since));
         }
         let runs = self.runs_of_severity(query, severity)?;
@@ -738,14 +738,15 @@ impl ReviewTables<'_> {
         before: Option<i32>,
     ) -> Result<HashMap<(i64, i64), i32>, Problem> {
         let mut days = HashMap::new();
-        if let Some(items) = self.held_items(query)? {
-            for item in items {
-                let Some(since) = item.since else { continue };
-                if before.is_none_or(|day| since < day) {
+        if let Some(items) = self.found_items(query)? {
+            items.each(|item| {
+                if let Some(since) = item.since
+                    && before.is_none_or(|day| since < day)
+                {
                     let first = days.entry(item.kind()).or_insert(since);
                     *first = since.min(*first);
                 }
-            }
+            });
             return Ok(days);
         }
         for mut condition in self.row_conditions(query)? {
@@ -785,14 +786,14 @@ impl ReviewTables<'_> {
 
     /// How many items match.
     pub fn count(&mut self, query: &ItemQuery) -> Result<u64, Problem> {
+        if let Some(items) = self.found_items(query)? {
+            return Ok(items.count());
+        }
         if let Some(ages) = query.ages()
             && query.status == Some(Status::Unknown)
             && !query.with_later
         {
             return self.count_aged(query, &Ages::new(ages));
-        }
-        if let Some(items) = self.held_items(query)? {
-            return Ok(items.len() as u64);
         }
         let mut items = 0;
         for condition in self.row_conditions(query)? {
@@ -1476,15 +1477,18 @@ impl Where {
 }
 
 /// Items of a severity whose breaks began within some days, by run, signature and first day.
-fn counts_by_day(items: &[HeldItem], severity: Severity, (first, last): Days) -> Vec<DayCount> {
+fn counts_by_day(items: &FoundItems, severity: Severity, (first, last): Days) -> Vec<DayCount> {
     let mut counts: BTreeMap<(i64, i64, i32), u64> = BTreeMap::new();
-    for item in items.iter().filter(|item| item.severity == i64::from(severity.code())) {
-        let Some(since) = item.since else { continue };
-        if first.is_none_or(|first| first <= since) && last.is_none_or(|last| since <= last) {
+    items.each(|item| {
+        if item.severity == i64::from(severity.code())
+            && let Some(since) = item.since
+            && first.is_none_or(|first| first <= since)
+            && last.is_none_or(|last| since <= last)
+        {
             let (run_no, signature_id) = item.kind();
             *counts.entry((run_no, signature_id, since)).or_default() += 1;
         }
-    }
+    });
     let count =
         |((run_no, signature_id, since), items)| DayCount { run_no, signature_id, since, items };
     counts.into_iter().map(count).collect()

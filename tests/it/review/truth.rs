@@ -1,6 +1,7 @@
 //! Proposals and lists stay true: prior knowledge, history, and sums in one currency.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use recon::domain::Side;
 use recon::domain::review::policy::Amount;
@@ -9,6 +10,7 @@ use recon::review::{
     AuditFilter, BulkCommit, BulkPreviewAsk, GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem,
     Sla,
 };
+use recon::store::LEAST_IN_MEMORY;
 
 use super::fixture::{
     CLUELESS, GUESS, Given, agree, alone_id, code, item_id, office, override_, stock, stock_alone,
@@ -236,7 +238,21 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
         of(Some("EUR"), Some(9.5), Some(0.5)),
         of(None, None, Some(0.9)),
     ];
-    for (filters, is_indexed) in [(&filters[..1], false), (&filters, true)] {
+    // In memory, too, where some of what was there is decided.
+    let looks = [(&filters[..1], false, false), (&filters, true, false), (&filters, true, true)];
+    for (filters, is_indexed, in_memory) in looks {
+        if in_memory {
+            let first = all(&QueueFilter::default(), QueueSort::Age, 200);
+            LEAST_IN_MEMORY.store(0, Ordering::Relaxed);
+            assert!(!all(&filters[0], QueueSort::Age, 70).is_empty());
+            for item in first.iter().step_by(100) {
+                let ask = override_(&item.attribution_id, "TIMING");
+                desk.resolve(&ann, &ask).unwrap();
+            }
+            for item in first.iter().skip(1).step_by(100) {
+                desk.assign(&ann, &item.attribution_id, Some("me")).unwrap();
+            }
+        }
         while is_indexed && desk.index_next().unwrap() {}
         for sort in [
             QueueSort::Confidence,
@@ -247,7 +263,7 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
             QueueSort::Age,
         ] {
             let every = all(&QueueFilter::default(), sort, 200);
-            assert_eq!(every.len(), given.len());
+            assert_eq!(every.len(), given.len() - if in_memory { 26 } else { 0 });
             for filter in filters {
                 let fits = |item: &&ReviewItem| {
                     let amount: f64 = item.amount_abs.as_ref().unwrap().parse().unwrap();
@@ -275,4 +291,5 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
             }
         }
     }
+    LEAST_IN_MEMORY.store(10_000, Ordering::Relaxed);
 }

@@ -11,11 +11,11 @@ use recon::domain::{
     Cell, Cells, Confidence, Date, DiffType, Field, FieldRef, Instant, Kind, Layout, Row, RunId,
     RunStatus, Severity, Side, Stage, Status, identity,
 };
-use recon::review::{GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem, Sla};
+use recon::review::{Group, GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem, Sla};
 use recon::store::{
     AttributionRow, BREAK_COLUMNS, Batch, BreakFilter, DecisionRow, DifferenceRow, FinishRun,
-    NewRun, NewestBreak, NewestBreaks, RecordKind, RecordRow, SqlValue, Store, chain,
-    difference_number, transact,
+    LEAST_IN_MEMORY, NewRun, NewestBreak, NewestBreaks, RecordKind, RecordRow, SqlValue, Store,
+    chain, difference_number, transact,
 };
 use serde_json::{Value as Json, json};
 
@@ -652,8 +652,39 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
         stage.clock.fetch_sub(moved, Ordering::Relaxed);
     }
     check_newest(store, model);
+    check_memory(store, stage, model.runs.len());
     assert_kept_days(store);
     assert_eq!(transact::read(store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
+}
+
+/// What is kept in memory of large runs says what the store says.
+fn check_memory(store: &dyn Store, stage: &Stage1, which: usize) {
+    let (desk, ann) = (stage.desk(store), stage.actor("ann"));
+    let all = QueueFilter::default;
+    let filters = [
+        QueueFilter { by_people: Some(false), ..all() },
+        QueueFilter { functional: Some(true), ..all() },
+        QueueFilter { sla: Some(Sla::Overdue), min_confidence: Some(0.0), ..all() },
+        QueueFilter { min_amount: Some(0.5), assignee: Some("none".to_owned()), ..all() },
+        QueueFilter { max_confidence: Some(0.9), job: Some("trades".to_owned()), ..all() },
+    ];
+    let filter = &filters[which % filters.len()];
+    let sort = SORTS[which % SORTS.len()];
+    let ids = |items: &[ReviewItem]| -> Vec<String> {
+        items.iter().map(|item| item.attribution_id.clone()).collect()
+    };
+    let told = [u64::MAX, 0].map(|least| {
+        LEAST_IN_MEMORY.store(least, Ordering::Relaxed);
+        let groups = desk.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
+        let of = |group: &Group| {
+            let days = (group.first_seen.clone(), group.overdue);
+            (group.signature.clone(), group.count, group.amount_sum, days, ids(&group.sample))
+        };
+        let groups: Vec<_> = groups.items.iter().map(of).collect();
+        let list = ids(&listed(stage, store, filter, sort));
+        (list, groups, desk.facets(&ann, filter).unwrap().shares)
+    });
+    assert_eq!(told[0], told[1], "{filter:?}");
 }
 
 /// The lists of the page of breaks have what the view says.

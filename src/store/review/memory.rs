@@ -1,0 +1,569 @@
+//! The items of large runs, kept in memory, so that conditions that no index knows are a pass over memory and not over
+//! rows.
+//!
+//! What is kept is what the store had at one row of the audit trail, which every decision appends to: what the trail names
+//! since then is read again. The number and the hash of that row tell whether it is this store's history, the state of
+//! the run whether a run changed its items, and the counts that the store keeps must agree; else all is read anew.
+
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::diagnostic::Problem;
+use crate::domain::Status;
+use crate::store::audit;
+use crate::store::layout::ItemKey;
+use crate::store::rows::parameters;
+use crate::store::transact::SqlRow;
+use crate::store::{MAX_FIELDS, breaks};
+
+use super::few::HeldItem;
+use super::holders::Records;
+use super::items::{at_numbers, place_parameters};
+use super::queue::{Aged, Condition, ItemQuery};
+use super::{ReviewTables, read_key};
+
+/// Runs with fewer items are read from the store. Tests lower it.
+#[doc(hidden)]
+pub static LEAST_IN_MEMORY: AtomicU64 = AtomicU64::new(10_000);
+/// The most items that are kept, of all runs; an item takes 40 bytes.
+const MOST: usize = 4_000_000;
+/// The most items of a run, and of the runs of a list of decided ones, of which there are few.
+const MOST_OF_RUN: u64 = 2_000_000;
+const MOST_RUNS: usize = 8;
+/// Rows of the audit trail after which a run is read anew, and changed items after which they are put among the others.
+const MOST_CHANGES: i64 = 50_000;
+const MOST_APART: usize = 2_000;
+/// Items that are read by one statement.
+const STEP: usize = 5_000;
+
+/// What is kept of each run, by the run's id.
+static KNOWN: Mutex<BTreeMap<String, Arc<Kept>>> = Mutex::new(BTreeMap::new());
+/// Held while a run is read, so that it is read once.
+static READING: Mutex<()> = Mutex::new(());
+
+/// An item.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
+    number: i64,
+    confidence: f64,
+    /// Not a number where it has none.
+    amount: f64,
+    /// [`i32::MIN`] where it has none.
+    since: i32,
+    /// 0 for none.
+    signature: u32,
+    reason: u32,
+    severity: u8,
+    status: u8,
+    locked: bool,
+    /// Its break goes on at a later date, or has cleared.
+    has_left: bool,
+}
+
+impl Row {
+    fn of(key: ItemKey, row: &SqlRow) -> Result<Self, Problem> {
+        let small =
+            |column| Ok::<_, Problem>(u32::try_from(row.count(column)?).unwrap_or(u32::MAX));
+        Ok(Self {
+            number: key.number,
+            signature: small(2)?,
+            confidence: row.real(3)?.unwrap_or_default(),
+            amount: row.real(4)?.unwrap_or(f64::NAN),
+            severity: u8::try_from(row.integer(5)?.unwrap_or_default()).unwrap_or_default(),
+            since: row.integer(6)?.and_then(|day| i32::try_from(day).ok()).unwrap_or(i32::MIN),
+            reason: small(7)?,
+            locked: row.boolean(8)?,
+            status: u8::try_from(row.count(9)?).unwrap_or_default(),
+            has_left: row.integer(10)?.unwrap_or_default() > 0,
+        })
+    }
+
+    const fn record(&self) -> i64 {
+        ItemKey { run_no: 0, number: self.number }.record()
+    }
+
+    /// What it is counted by; `None` for an undecided item that has left.
+    fn kind(&self) -> Option<Kind> {
+        (!self.is_gone()).then_some((self.signature, self.status))
+    }
+
+    fn is_gone(&self) -> bool {
+        self.has_left && self.status == Status::Unknown.code()
+    }
+
+    fn item(&self, run_no: i64) -> HeldItem {
+        HeldItem {
+            key: ItemKey { run_no, number: self.number },
+            signature_id: self.signature.into(),
+            confidence: self.confidence,
+            amount: Some(self.amount).filter(|amount| !amount.is_nan()),
+            severity: self.severity.into(),
+            since: Some(self.since).filter(|day| *day != i32::MIN),
+        }
+    }
+}
+
+/// Signature and status.
+type Kind = (u32, u8);
+
+/// The items of a run at a row of the audit trail.
+#[derive(Clone)]
+pub(super) struct Kept {
+    state: String,
+    seq: i64,
+    hash: [u8; 32],
+    /// By their numbers.
+    rows: Arc<Vec<Row>>,
+    /// What has changed since, as it is now.
+    changed: BTreeMap<i64, Row>,
+    counts: BTreeMap<Kind, u64>,
+}
+
+impl Kept {
+    fn new(state: String, head: &audit::Head, mut rows: Vec<Row>) -> Self {
+        rows.sort_unstable_by_key(|row| row.number);
+        let mut counts = BTreeMap::new();
+        for kind in rows.iter().filter_map(Row::kind) {
+            *counts.entry(kind).or_default() += 1;
+        }
+        let (rows, changed) = (Arc::new(rows), BTreeMap::new());
+        Self { state, seq: head.seq, hash: head.hash, rows, changed, counts }
+    }
+
+    fn row(&self, number: i64) -> Option<Row> {
+        let at = || self.rows.binary_search_by_key(&number, |row| row.number).ok();
+        self.changed.get(&number).or_else(|| self.rows.get(at()?)).copied()
+    }
+
+    /// Takes in how some items are now.
+    fn change(&mut self, now: Vec<Row>) {
+        for now in now {
+            let before = self.row(now.number).and_then(|row| row.kind());
+            if let Some(count) = before.and_then(|kind| self.counts.get_mut(&kind)) {
+                *count -= 1;
+            }
+            if let Some(kind) = now.kind() {
+                *self.counts.entry(kind).or_default() += 1;
+            }
+            self.changed.insert(now.number, now);
+        }
+        if self.changed.len() > MOST_APART {
+            self.rows = Arc::new(self.each().collect());
+            self.changed.clear();
+        }
+    }
+
+    /// All of them, by their numbers.
+    fn each(&self) -> impl Iterator<Item = Row> {
+        let mut changed = self.changed.values().copied().peekable();
+        self.rows.iter().map(move |row| match changed.next_if(|next| next.number == row.number) {
+            Some(now) => now,
+            None => *row,
+        })
+    }
+}
+
+/// Numbers that every row is looked up in.
+type Numbers<T> = HashSet<T, foldhash::fast::FixedState>;
+
+/// A condition on the items of one run.
+enum Test {
+    Status(u8),
+    /// Is not gone from the queue.
+    Present,
+    Severity(u8),
+    Confidence(f64, f64),
+    Amount(f64, f64),
+    NoAmount,
+    Reasons(Numbers<u32>),
+    Locked(bool),
+    /// One of these, or none of them.
+    Among(Numbers<i64>, bool),
+    /// Is none of these, unless a person has decided it.
+    NoSample(Numbers<i64>),
+    NoSignature,
+    Signatures(Numbers<u32>),
+    Aged(Vec<Aged>),
+    /// At one of these slots: the whole record or a field.
+    Slots(Vec<i64>),
+    /// Of a record that holds a text.
+    Holds(Records),
+    Never,
+}
+
+impl Test {
+    fn holds(&self, row: &Row) -> bool {
+        match self {
+            Self::Status(status) => row.status == *status,
+            Self::Present => !row.is_gone(),
+            Self::NoSample(samples) => {
+                row.locked
+                    || row.status != Status::Accepted.code()
+                    || !samples.contains(&row.number)
+            }
+            Self::Severity(severity) => row.severity == *severity,
+            Self::Confidence(least, most) => (*least..=*most).contains(&row.confidence),
+            Self::Amount(least, most) => (*least..=*most).contains(&row.amount),
+            Self::NoAmount => row.amount.is_nan(),
+            Self::Reasons(reasons) => reasons.contains(&row.reason),
+            Self::Locked(locked) => row.locked == *locked,
+            Self::Among(numbers, yes) => numbers.contains(&row.number) == *yes,
+            Self::NoSignature => row.signature == 0,
+            Self::Signatures(signatures) => signatures.contains(&row.signature),
+            Self::Aged(arms) => arms.iter().any(|arm| {
+                let (first, last) = arm.since;
+                let is_known = row.since != i32::MIN;
+                arm.severity.code() == row.severity
+                    && first.is_none_or(|first| is_known && first <= row.since)
+                    && last.is_none_or(|last| is_known && row.since <= last)
+            }),
+            Self::Slots(slots) => slots.contains(&(row.number & MAX_FIELDS as i64)),
+            Self::Holds(records) => records.has(row.record()),
+            Self::Never => false,
+        }
+    }
+}
+
+/// The items of a query.
+#[derive(Default)]
+pub(crate) struct FoundItems {
+    /// Those of large runs, and what is asked of them.
+    kept: Vec<(i64, Arc<Kept>, Vec<Test>)>,
+    /// Those that were read.
+    read: Vec<HeldItem>,
+}
+
+impl FoundItems {
+    pub(super) fn of(read: Vec<HeldItem>) -> Self {
+        Self { kept: Vec::new(), read }
+    }
+
+    /// Calls `each` with every item, those of a run one after the other.
+    pub fn each(&self, mut each: impl FnMut(&HeldItem)) {
+        for (run_no, kept, tests) in &self.kept {
+            for row in kept.each().filter(|row| tests.iter().all(|test| test.holds(row))) {
+                each(&row.item(*run_no));
+            }
+        }
+        self.read.iter().for_each(each);
+    }
+
+    pub fn count(&self) -> u64 {
+        let mut items = 0;
+        self.each(|_| items += 1);
+        items
+    }
+}
+
+impl ReviewTables<'_> {
+    /// The items of a query, where those of some of its runs are kept in memory. `None` where all are looked up in the
+    /// store.
+    pub(super) fn in_memory(
+        &mut self,
+        query: &ItemQuery,
+    ) -> Result<Option<Rc<FoundItems>>, Problem> {
+        if query.samples || self.has_written {
+            return Ok(None);
+        }
+        if let Some((of, items)) = &self.in_memory
+            && of == query
+        {
+            return Ok(Some(Rc::clone(items)));
+        }
+        let large = self.large_runs(&query.runs, query.waits())?;
+        if large.is_empty() || (large.len() < query.runs.len() && !query.waits()) {
+            return Ok(None);
+        }
+        let mut found = FoundItems::default();
+        for run_no in &large {
+            let Some(kept) = self.kept(*run_no)? else { return Ok(None) };
+            let Some(tests) = self.tests(query, *run_no)? else { return Ok(None) };
+            found.kept.push((*run_no, kept, tests));
+        }
+        let mut rest = ItemQuery { some_runs: true, ..query.clone() };
+        rest.runs.retain(|run| !large.contains(run));
+        if !rest.runs.is_empty() {
+            found.read = self.read_items(&rest)?;
+        }
+        let found = Rc::new(found);
+        self.in_memory = Some((query.clone(), Rc::clone(&found)));
+        Ok(Some(found))
+    }
+
+    /// Reads the large ones of the current runs into memory, with the values of a field.
+    pub fn read_ahead(&mut self, runs: &[i64], field: Option<&str>) -> Result<(), Problem> {
+        for run_no in self.large_runs(runs, true)? {
+            self.kept(run_no)?;
+            let run = self.run(run_no)?;
+            if let Some(at) = field.and_then(|name| run.layout.position(name)) {
+                self.holders(run_no, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of these runs have many items: undecided ones, or all where decided ones are asked for, too.
+    fn large_runs(&mut self, runs: &[i64], undecided: bool) -> Result<Vec<i64>, Problem> {
+        let mut items: BTreeMap<i64, u64> = BTreeMap::new();
+        if undecided {
+            for kind in self.undecided()?.iter() {
+                *items.entry(kind.count.run_no).or_default() += kind.count.items;
+            }
+            let runs: HashSet<i64> = runs.iter().copied().collect();
+            items.retain(|run, _| runs.contains(run));
+        } else if runs.len() <= MOST_RUNS {
+            for run_no in runs {
+                let counts = self.counts_of_run(*run_no)?;
+                items.insert(*run_no, counts.into_iter().map(|(_, items)| items).sum());
+            }
+        }
+        let least = LEAST_IN_MEMORY.load(Ordering::Relaxed);
+        let many = items.iter().filter(|(_, items)| (least..=MOST_OF_RUN).contains(*items));
+        Ok(many.map(|(run, _)| *run).collect())
+    }
+
+    /// The kept counts of a run.
+    fn counts_of_run(&mut self, run_no: i64) -> Result<Vec<(Kind, u64)>, Problem> {
+        let sql = "SELECT signature_id, status, items FROM recon.item_counts \
+                   WHERE run_no = $1 AND items > 0 ORDER BY signature_id, status";
+        self.tx.list(sql, &parameters![run_no], |row| {
+            let signature = u32::try_from(row.count(0)?).unwrap_or(u32::MAX);
+            let status = u8::try_from(row.count(1)?).unwrap_or_default();
+            Ok(((signature, status), row.count(2)?.cast_unsigned()))
+        })
+    }
+
+    /// The items of a run as they are now; `None` where that can't be told.
+    fn kept(&mut self, run_no: i64) -> Result<Option<Arc<Kept>>, Problem> {
+        if let Some(kept) = self.kept_runs.get(&run_no) {
+            return Ok(kept.clone());
+        }
+        let run_id = self.run(run_no)?.run_id.clone();
+        let state = self.state_of_items(run_no)?;
+        let head = audit::head(self.tx, false)?;
+        let mut kept = self.caught_up(&run_id, run_no, &state, &head)?;
+        if kept.is_none() {
+            let guard = READING.lock();
+            // Somebody else may have read it meanwhile.
+            kept = self.caught_up(&run_id, run_no, &state, &head)?;
+            if kept.is_none() {
+                kept = self.read_run(&run_id, run_no, &state, &head)?;
+            }
+            drop(guard);
+        }
+        self.kept_runs.insert(run_no, kept.clone());
+        Ok(kept)
+    }
+
+    /// What tells whether a run has changed its items otherwise than by decisions.
+    fn state_of_items(&mut self, run_no: i64) -> Result<String, Problem> {
+        let sql = "SELECT r.attributed_at, b.version, b.items_left, \
+                   (SELECT max(l.run_no) FROM recon.break_dates l WHERE l.job = b.job AND l.day > b.day) \
+                   FROM recon.recon_runs r LEFT JOIN recon.break_dates b ON b.run_no = r.run_no \
+                   WHERE r.run_no = $1";
+        let found = self.tx.find(sql, &parameters![run_no], |row| {
+            let number = |column| Ok::<_, Problem>(row.integer(column)?.unwrap_or(-1));
+            Ok(format!("{:?} {} {} {}", row.text(0)?, number(1)?, number(2)?, number(3)?))
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// What is kept of a run, if it can be brought up to date.
+    fn caught_up(
+        &mut self,
+        run_id: &str,
+        run_no: i64,
+        state: &str,
+        head: &audit::Head,
+    ) -> Result<Option<Arc<Kept>>, Problem> {
+        let known = KNOWN.lock().ok().and_then(|known| known.get(run_id).cloned());
+        let Some(known) = known.filter(|known| known.state == *state) else { return Ok(None) };
+        if known.seq == head.seq {
+            let agrees = known.hash == head.hash && self.agrees(run_no, &known)?;
+            return Ok(agrees.then_some(known));
+        }
+        if known.seq > head.seq || head.seq - known.seq > MOST_CHANGES {
+            return Ok(None);
+        }
+        let sql = "SELECT hash FROM recon.audit_trail WHERE seq = $1";
+        let hash = self.tx.find(sql, &parameters![known.seq], |row| row.blob(0))?.flatten();
+        if known.seq > 0 && hash.map(audit::digest).transpose()? != Some(known.hash) {
+            return Ok(None);
+        }
+        let numbers = self.changed_since(run_no, known.seq)?;
+        let mut now = Vec::new();
+        for some in numbers.chunks(STEP) {
+            self.read_rows(run_no, Some(some), &mut |row| now.push(row))?;
+        }
+        let mut next = Kept { seq: head.seq, hash: head.hash, ..(*known).clone() };
+        next.change(now);
+        let agrees = self.agrees(run_no, &next)?;
+        Ok(agrees.then(|| keep(run_id, next)))
+    }
+
+    /// The numbers of the items of a run that the audit trail names behind a row, directly or through their proposals.
+    fn changed_since(&mut self, run_no: i64, seq: i64) -> Result<Vec<i64>, Problem> {
+        let run = self.run(run_no)?;
+        let sql = "SELECT CAST(t.attribution_id AS text) FROM recon.audit_trail t \
+                   WHERE t.seq > $1 AND t.attribution_id IS NOT NULL";
+        let ids = self.tx.list(sql, &parameters![seq], |row| row.required(0))?;
+        let own = ids.iter().filter_map(|id| id.strip_prefix(run.attribution_prefix.as_str()));
+        let mut numbers: Vec<i64> =
+            own.filter_map(|number| i64::from_str_radix(number, 16).ok()).collect();
+        let sql = "SELECT i.number FROM recon.proposal_items i WHERE i.run_no = $1 \
+                   AND i.proposal_id IN (SELECT t.proposal_id FROM recon.audit_trail t \
+                                         WHERE t.seq > $2 AND t.proposal_id IS NOT NULL)";
+        numbers.extend(self.tx.list(sql, &parameters![run_no, seq], |row| row.count(0))?);
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// Whether there are as many items of each kind as the store counts.
+    fn agrees(&mut self, run_no: i64, kept: &Kept) -> Result<bool, Problem> {
+        let own = kept.counts.iter().filter(|(_, items)| **items > 0);
+        Ok(own.map(|(kind, items)| (*kind, *items)).eq(self.counts_of_run(run_no)?))
+    }
+
+    fn read_run(
+        &mut self,
+        run_id: &str,
+        run_no: i64,
+        state: &str,
+        head: &audit::Head,
+    ) -> Result<Option<Arc<Kept>>, Problem> {
+        let mut rows = Vec::new();
+        self.read_rows(run_no, None, &mut |row| rows.push(row))?;
+        let kept = Kept::new(state.to_owned(), head, rows);
+        let agrees = self.agrees(run_no, &kept)?;
+        Ok(agrees.then(|| keep(run_id, kept)))
+    }
+
+    /// Reads the items of a run, or those with these numbers.
+    fn read_rows(
+        &mut self,
+        run_no: i64,
+        numbers: Option<&[i64]>,
+        each: &mut dyn FnMut(Row),
+    ) -> Result<(), Problem> {
+        let dialect = self.dialect();
+        let left = breaks::left_of_run(self.tx, "d", run_no)?;
+        let (place, values) = match numbers {
+            Some(numbers) => {
+                (at_numbers(dialect).to_owned(), place_parameters(dialect, run_no, numbers))
+            }
+            None => (dialect.of_run("d", run_no), Vec::new()),
+        };
+        let sql = format!(
+            "SELECT {}, coalesce(d.signature_id, 0), d.confidence, d.amount_abs, d.severity, \
+             d.since, d.reason_id, d.is_locked, d.status, {left} \
+             FROM recon.difference_rows d WHERE {place} AND d.status IS NOT NULL",
+            dialect.key("d")
+        );
+        self.tx.query_each(&sql, &values, &mut |row| {
+            each(Row::of(read_key(&row)?, &row)?);
+            Ok(())
+        })
+    }
+
+    /// What a query asks of the items of a run; `None` where memory does not know that.
+    fn tests(&mut self, query: &ItemQuery, run_no: i64) -> Result<Option<Vec<Test>>, Problem> {
+        let mut tests = Vec::new();
+        if let Some(status) = query.status {
+            tests.push(Test::Status(status.code()));
+        }
+        if !query.with_later {
+            tests.push(Test::Present);
+        }
+        if let Some(ids) = &query.signatures {
+            let ids = ids.iter().filter_map(|id| u32::try_from(*id).ok());
+            tests.push(Test::Signatures(ids.filter(|id| *id != 0).collect()));
+        }
+        for condition in &query.conditions {
+            tests.push(match condition {
+                Condition::Severity(severity) => Test::Severity(severity.code()),
+                Condition::MinConfidence(least) => Test::Confidence(*least, f64::INFINITY),
+                Condition::MaxConfidence(most) => Test::Confidence(f64::NEG_INFINITY, *most),
+                Condition::MinAmount(least) => Test::Amount(*least, f64::INFINITY),
+                Condition::MaxAmount(most) => Test::Amount(f64::NEG_INFINITY, *most),
+                Condition::NoAmount => Test::NoAmount,
+                Condition::Reason(code) => self.reasons_that(|one| one.code == *code)?,
+                Condition::Functional(yes) => self.reasons_that(|one| one.functional == *yes)?,
+                Condition::Locked(locked) => Test::Locked(*locked),
+                Condition::AssignedTo(person) => {
+                    Test::Among(self.noted_of(run_no, "assignments", Some(person))?, true)
+                }
+                Condition::Unassigned => {
+                    Test::Among(self.noted_of(run_no, "assignments", None)?, false)
+                }
+                Condition::SentBack(yes) => {
+                    Test::Among(self.noted_of(run_no, "sent_back", None)?, *yes)
+                }
+                Condition::NoSample => {
+                    let open = self.open_samples()?.into_iter().filter(|key| key.run_no == run_no);
+                    Test::NoSample(open.map(|key| key.number).collect())
+                }
+                Condition::NoSignature => Test::NoSignature,
+                Condition::Aged(arms) => {
+                    let own = arms.iter().filter(|arm| arm.runs.contains(&run_no)).cloned();
+                    Test::Aged(own.collect())
+                }
+                Condition::Fields(arms) => arms
+                    .iter()
+                    .find(|(runs, _)| runs.contains(&run_no))
+                    .map_or(Test::Never, |(_, slots)| Test::Slots(slots.clone())),
+                Condition::Holds(text, arms) => {
+                    match arms.iter().find(|(runs, _)| runs.contains(&run_no)) {
+                        None => Test::Never,
+                        Some((_, at)) => {
+                            let Some(holders) = self.holders(run_no, *at)? else { return Ok(None) };
+                            Test::Holds(holders.of(text))
+                        }
+                    }
+                }
+            });
+        }
+        Ok(Some(tests))
+    }
+
+    fn reasons_that(&mut self, fits: impl Fn(&super::Reason) -> bool) -> Result<Test, Problem> {
+        let all = self.reasons()?;
+        let ids = all.iter().filter(|one| fits(one)).map(|one| one.reason_id);
+        Ok(Test::Reasons(ids.filter_map(|id| u32::try_from(id).ok()).collect()))
+    }
+
+    /// The items of a run that a small table has something about.
+    fn noted_of(
+        &mut self,
+        run_no: i64,
+        table: &str,
+        person: Option<&str>,
+    ) -> Result<Numbers<i64>, Problem> {
+        let mut values = parameters![run_no].to_vec();
+        let of = match person {
+            Some(person) => {
+                values.push(person.into());
+                " AND assignee = $2"
+            }
+            None => "",
+        };
+        let sql = format!("SELECT number FROM recon.{table} WHERE run_no = $1{of}");
+        Ok(self.tx.list(&sql, &values, |row| row.count(0))?.into_iter().collect())
+    }
+}
+
+/// Keeps the items of a run for the next time.
+fn keep(run_id: &str, kept: Kept) -> Arc<Kept> {
+    let kept = Arc::new(kept);
+    if let Ok(mut known) = KNOWN.lock() {
+        let others = known.iter().filter(|(id, _)| *id != run_id);
+        let items: usize = others.map(|(_, one)| one.rows.len()).sum();
+        if items + kept.rows.len() > MOST {
+            known.clear();
+        }
+        known.insert(run_id.to_owned(), Arc::clone(&kept));
+    }
+    kept
+}
