@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::config::{self, Loaded, Surroundings};
 use crate::database::StoreUrl;
 use crate::diagnostic::{Class, Code, Problem, Problems};
-use crate::domain::{Date, Instant, PerSide, Side};
+use crate::domain::{Date, Instant, Layout, PerSide, Side};
 use crate::pipeline::{Plan, Session};
 use crate::source::Opened;
 use crate::store::run_reference::{self, RunReference};
 use crate::store::{self, Opening, RunRow, Store};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::account::Account;
 use super::args::Global;
@@ -361,8 +361,27 @@ impl Context {
 
 /// The plan of the configuration that was stored with a run. Paths in it are relative to `file`.
 pub fn plan_stored_with(run: &RunRow, file: &Path) -> Result<Plan, Problems> {
-    let written = run.metadata.get("configuration").map(Json::to_string).unwrap_or_default();
+    let mut written = run.metadata.get("configuration").cloned();
+    if let Some(sections) = written.as_mut().and_then(Json::as_object_mut) {
+        // Who is served, and how, changes no result; without its secrets it could not be checked.
+        sections.remove("server");
+        if let Some(Json::Object(fields)) = sections.get_mut("fields") {
+            in_order(fields, &run.layout);
+        }
+    }
+    let written = written.map(|written| written.to_string()).unwrap_or_default();
     config::load_text(&written, file, surroundings(run.batch_date))?.plan_of_stored()
+}
+
+/// Puts the fields in the order of the run's rows: PostgreSQL does not keep the order of members.
+fn in_order(fields: &mut Map<String, Json>, layout: &Layout) {
+    let mut left = std::mem::take(fields);
+    for field in layout.fields() {
+        if let Some((name, value)) = left.shift_remove_entry(&field.name) {
+            fields.insert(name, value);
+        }
+    }
+    fields.extend(left);
 }
 
 fn surroundings(batch_date: Date) -> Surroundings<'static> {

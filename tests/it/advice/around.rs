@@ -235,6 +235,11 @@ fn what_a_run_was_made_with_is_put_back() {
         .replace("recon.yaml", "key: [id]", "rules: { normalize: step.rhai }\nkey: [id]");
     goes_on(&project, &["run"], "configuration-gone");
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
+    // Secrets are not stored with a run, and what explains it needs none.
+    let hook = "server: { notify: { url: \"http://127.0.0.1:1/\", secret: hidden } }\n";
+    project.write("recon.yaml", format!("{yaml}{hook}"));
+    goes_on(&project, &["run"], "configuration-gone");
+    goes_on(&project, &["explain", "1"], "configuration-gone");
     project.write("recon.yaml", format!("{yaml}mistake: 1\n"));
     shows(&project, &["explain", "1"], "configuration-broken");
     assert!(project.recon(&["check"]).err.contains("`mistake`"));

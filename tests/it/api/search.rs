@@ -354,3 +354,17 @@ fn a_digest_says_what_awaits_people() {
     );
     house.server.assert_well();
 }
+
+#[test]
+fn a_row_is_traced_with_the_fields_in_their_order() {
+    on_both(|house| {
+        let said = house.project().recon(&["explain", "REF0002"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let id = house.queue("ann", "q=REF0002&field_name=note")[0]["attribution_id"].clone();
+        let page = house.person("ann").get(&format!("/review/items/{}/why", id.as_str().unwrap()));
+        for text in [said.out.as_str(), page.text()] {
+            assert!(text.contains("a.csv:3"), "{text}");
+            assert!(!text.contains("changed since the run"), "{text}");
+        }
+    });
+}
