@@ -125,9 +125,12 @@ impl Work<'_> {
     fn search_counts(&mut self, actor: &Actor, wanted: &Wanted) -> Result<SearchCounts, Refusal> {
         let hits = self.hits(wanted)?;
         let mut counts = SearchCounts { more: hits.more, ..SearchCounts::default() };
+        // What goes on at a later date is decided there: no list of undecided items has it.
+        let is_listed = |item: &&Item| item.status != Status::Unknown || !item.has_left;
+        let listed: Vec<&Item> = hits.items.iter().filter(is_listed).collect();
         let undecided: Vec<&Item> =
-            hits.items.iter().filter(|item| item.status == Status::Unknown).collect();
-        for item in &hits.items {
+            listed.iter().copied().filter(|item| item.status == Status::Unknown).collect();
+        for item in listed {
             *match item.status {
                 Status::Unknown => &mut counts.to_decide,
                 Status::Pending => &mut counts.proposed,

@@ -356,6 +356,20 @@ fn a_digest_says_what_awaits_people() {
 }
 
 #[test]
+fn a_search_counts_a_break_that_goes_on_once() {
+    on_both(|house| {
+        house.project().json(&["run", "--json", "--batch-date", "2199-01-01"]);
+        let page = house.person("ann").get("/review/queue?q=acme&view=items").text().to_owned();
+        let tab = page.split("To decide").nth(1).unwrap();
+        let number = tab.split('>').nth(1).unwrap().split('<').next().unwrap();
+        let listed = found(house, "q=acme");
+        assert!(listed > 10, "{listed}");
+        assert_eq!(number, listed.to_string(), "the tab has the number of its list");
+        assert!(found(house, "q=acme&status=ALL") > listed, "the earlier date has them, too");
+    });
+}
+
+#[test]
 fn a_row_is_traced_with_the_fields_in_their_order() {
     on_both(|house| {
         let said = house.project().recon(&["explain", "REF0002"]);
