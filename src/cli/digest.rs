@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::review::ProposalState;
 use crate::domain::{Stage, Status};
+use crate::report::figures::{count, counted};
 use crate::report::unwritable;
 use crate::review::people::StoredDirectory;
 use crate::review::{PageAsk, ProposalFilter, Refusal, Review, ReviewSettings};
@@ -132,34 +133,36 @@ impl Digest {
     fn text(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let proposals = |number: u64| match number {
             1 => "1 proposal".to_owned(),
-            many => format!("{many} proposals"),
+            many => format!("{} proposals", count(many)),
         };
         writeln!(out, "recon, {}", self.day)?;
         writeln!(out)?;
         writeln!(
             out,
             "To decide         {:>9}   {} overdue, {} sent back",
-            self.to_decide, self.overdue, self.sent_back
+            count(self.to_decide),
+            count(self.overdue),
+            count(self.sent_back)
         )?;
         writeln!(
             out,
             "Proposed          {:>9}   {} to check, {} to authorize",
-            self.proposed,
+            count(self.proposed),
             proposals(self.to_check),
-            self.to_authorize
+            count(self.to_authorize)
         )?;
-        writeln!(out, "Settled           {:>9}", self.settled)?;
-        writeln!(out, "Confirmed breaks  {:>9}", self.breaks)?;
+        writeln!(out, "Settled           {:>9}", count(self.settled))?;
+        writeln!(out, "Confirmed breaks  {:>9}", count(self.breaks))?;
         writeln!(out)?;
         for one in &self.newest {
             let (run, many) = (&one.run, one.run.total_differences);
             writeln!(
                 out,
-                "{} {}: {many} {}, {} to decide",
+                "{} {}: {}, {} to decide",
                 run.job,
                 run.batch_date,
-                if many == 1 { "difference" } else { "differences" },
-                one.to_decide
+                counted(many, "difference", "differences"),
+                count(one.to_decide)
             )?;
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! `recon explain`: the trace of one record, as text and as JSON.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use serde_json::{Value as Json, json};
 
@@ -15,7 +17,7 @@ use crate::pipeline::{
 use crate::report::deciders::Deciders;
 use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, characters, figures};
-use crate::review::Tracer;
+use crate::review::{RuleWords, Tracer};
 
 use super::args::Explain;
 use super::context::{AsStored, Change, Context, plan_stored_with};
@@ -33,6 +35,24 @@ pub fn tracer(file: PathBuf) -> Tracer {
             Some(record) => Ok(as_json(&pipeline::explain_record(&plan, &run, &record)?)),
             None => Ok(Json::Null),
         }
+    })
+}
+
+/// Looks up the words of rules for the review page; each is read once for a run.
+pub fn rule_words(file: PathBuf) -> RuleWords {
+    let known: Mutex<HashMap<(String, String), Option<String>>> = Mutex::default();
+    Box::new(move |store, run_id, function| {
+        let key = (run_id.to_owned(), function.to_owned());
+        if let Some(words) = known.lock().ok().and_then(|known| known.get(&key).cloned()) {
+            return words;
+        }
+        let run = run_id.parse().ok().and_then(|id| store.run(id).ok().flatten())?;
+        let plan = plan_stored_with(&run, &file).ok()?;
+        let words = pipeline::words_of_rule(&plan, &run, function);
+        if let Ok(mut known) = known.lock() {
+            known.insert(key, words.clone());
+        }
+        words
     })
 }
 

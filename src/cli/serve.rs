@@ -54,8 +54,10 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     context.listen()?;
     let stop = context.console.progress().interrupt_flag();
     let alone = settings.solo.then(alone);
-    let office = ReviewSettings::new(StoredDirectory, now, settings.solo)
-        .tracing(super::explain::tracer(context.global.config.clone()));
+    let office = ReviewSettings::new(StoredDirectory, now, settings.solo).tracing(
+        super::explain::tracer(context.global.config.clone()),
+        super::explain::rule_words(context.global.config.clone()),
+    );
     let app =
         Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
     adopt(context, &app, loaded.as_ref().map(|loaded| &loaded.resolved.review))?;

@@ -510,6 +510,11 @@ fn explain_side(
     Some(explained)
 }
 
+/// What a rule of the run is for: the comment above its function.
+pub fn words_of_rule(plan: &Plan, run: &RunRow, function: &str) -> Option<String> {
+    rule_words(plan, &rule_place(run, &format!("RULE:{function}"))?)
+}
+
 /// Where the rule `RULE:function` was when the run was attributed.
 fn rule_place(run: &RunRow, assigned_by: &str) -> Option<String> {
     let function = assigned_by.strip_prefix("RULE:")?;

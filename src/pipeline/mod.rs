@@ -42,7 +42,7 @@ pub(crate) use attribute::{attribute, model_changed, rules_changed};
 pub(crate) use diff::diff;
 pub(crate) use explain::{
     DifferenceExplanation, Explanation, FieldExplanation, MatchExplanation, MemberExplanation,
-    SideExplanation, explain, explain_record,
+    SideExplanation, explain, explain_record, words_of_rule,
 };
 pub(crate) use machine::ACCEPTANCE;
 pub use machine::MachineRecord;

@@ -281,7 +281,10 @@ impl Work<'_> {
                     .find(|other| other.by == one.by && other.person_id != one.person_id);
                 if let Some(other) = other {
                     let (first, second) = (other.person_id.clone(), one.person_id.clone());
-                    let by = self.name(&one.by)?;
+                    let by = match self.name(&one.by)? {
+                        shell if shell.starts_with("cli:") => format!("the command line ({shell})"),
+                        name => name,
+                    };
                     return Err(Refusal::new(
                         Code::OneAdministrator,
                         format!(

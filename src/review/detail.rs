@@ -27,7 +27,17 @@ impl Review<'_> {
     /// A [`super::Refusal`].
     pub fn item(&self, actor: &Actor, attribution_id: &str) -> Found<ItemDetail> {
         actor.must(Permission::View)?;
-        self.read(|work| work.detail(actor, attribution_id))
+        let mut detail = self.read(|work| work.detail(actor, attribution_id))?;
+        detail.rule_words = self.rule_words(&detail.item);
+        Ok(detail)
+    }
+
+    /// What the rule is for that spoke for one of the item's likely causes.
+    fn rule_words(&self, item: &ReviewItem) -> Option<String> {
+        let mut all = item.predictions.iter().flat_map(|one| &one.why);
+        let rule = all.find_map(|why| why.strip_prefix("RULE:"))?;
+        let function = rule.split(' ').next()?;
+        self.settings.rule_words.as_ref()?(self.store, &item.run_id, function)
     }
 
     /// The figures of a run, as the person may see them.
@@ -122,6 +132,14 @@ impl Work<'_> {
             .ok_or_else(|| Problem::new(Code::ItemLost, "an item has vanished"))?;
         let hidden = self.is_hidden(&item)?;
         let visible = self.visibility(actor);
+        let history = self.history(actor, &item, None, 20)?;
+        if view.predictions.is_empty() && item.by_person && !hidden {
+            // What people decided keeps what recon knew before.
+            let first = history.iter().rev().find_map(|entry| entry.proposal_id.as_deref());
+            let known = first.map(|id| self.known_items(actor, id, &[item.key])).transpose()?;
+            view.predictions =
+                known.and_then(|mut all| all.pop()).map_or_else(Vec::new, |one| one.predictions);
+        }
         // Which group it is of tells the machine's reason.
         view.group_size = if hidden { None } else { self.group_size(&item)? };
         let proposal = match &view.proposal_id {
@@ -143,6 +161,7 @@ impl Work<'_> {
             siblings: self.siblings(actor, &item)?,
             aggregation: aggregation(&visible, &run.layout, record),
             notes: if hidden { Vec::new() } else { visible.said(&run.layout, notes(&explanation)) },
+            rule_words: None,
             life: self.life(actor, &run, &item)?,
             goes_on,
             forecast: self
@@ -150,7 +169,7 @@ impl Work<'_> {
                 .of(&run.job, run.field_name(item.key.field()), item.diff_type.name())
                 .cloned(),
             matched_by_hand: self.match_view(actor, &item)?,
-            history: self.history(actor, &item, None, 20)?,
+            history,
             similar: self.similar(actor, &item, 0, 5)?,
             comments: self.comments(item.key)?,
             proposal,

@@ -55,12 +55,16 @@ pub use trace::{SideTrace, Step, Trace, TracedField};
 pub type Tracer =
     Box<dyn Fn(&dyn Store, &str, u64) -> Result<serde_json::Value, Problem> + Send + Sync>;
 
+/// What a rule of a run, by the name of its function, is for.
+pub type RuleWords = Box<dyn Fn(&dyn Store, &str, &str) -> Option<String> + Send + Sync>;
+
 /// The clock, the directory of people, and whether one person decides alone.
 pub struct ReviewSettings {
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     directory: Box<dyn Directory>,
     solo: bool,
     tracer: Option<Tracer>,
+    rule_words: Option<RuleWords>,
 }
 
 impl ReviewSettings {
@@ -70,13 +74,19 @@ impl ReviewSettings {
         clock: impl Fn() -> Instant + Send + Sync + 'static,
         solo: bool,
     ) -> Self {
-        Self { clock: Box::new(clock), directory: Box::new(directory), solo, tracer: None }
+        Self {
+            clock: Box::new(clock),
+            directory: Box::new(directory),
+            solo,
+            tracer: None,
+            rule_words: None,
+        }
     }
 
-    /// With traces of items to their sources.
+    /// With traces of items to their sources, and the words of the rules.
     #[must_use]
-    pub fn tracing(self, tracer: Tracer) -> Self {
-        Self { tracer: Some(tracer), ..self }
+    pub fn tracing(self, tracer: Tracer, rule_words: RuleWords) -> Self {
+        Self { tracer: Some(tracer), rule_words: Some(rule_words), ..self }
     }
 
     /// Whether one person decides alone: every page says so.

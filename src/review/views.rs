@@ -326,10 +326,38 @@ fn feature(name: &str, value: Option<f64>) -> String {
             format!("{}: {}", feature.meaning, if value > 0.5 { "yes" } else { "no" })
         }
         (Scale::Number, Some(value)) => {
-            let number = format!("{value:.3}");
-            let number = number.trim_end_matches('0').trim_end_matches('.');
-            format!("{}: {number} ({})", feature.meaning, feature.unit)
+            format!("{}: {}", feature.meaning, measured(value, feature.unit, feature.meaning))
         }
+    }
+}
+
+/// A measure as people write it: shares in percent, and no logarithms.
+fn measured(value: f64, unit: &str, meaning: &str) -> String {
+    let plain = |number: f64, decimals: usize| {
+        let text = format!("{number:.decimals$}");
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        }
+    };
+    let percent = |share: f64| match share * 100.0 {
+        small if small > 0.0 && small < 0.01 => "below 0.01 %".to_owned(),
+        share => format!("{} %", plain(share, 2)),
+    };
+    // Three digits are enough for the size of a number.
+    let size = |number: f64| {
+        let decimals = (2.0 - number.abs().max(1e-9).log10().floor()).clamp(0.0, 6.0);
+        plain(number, decimals as usize)
+    };
+    match unit {
+        "share" => percent(value),
+        "log10" if meaning.starts_with("share ") => percent(10f64.powf(value)),
+        "log10" => format!("about {}", size(10f64.powf(value))),
+        _ if unit.contains("log10(1 +") => {
+            format!("about {}", size(value.signum() * (10f64.powf(value.abs()) - 1.0)))
+        }
+        _ => format!("{} ({unit})", plain(value, 3)),
     }
 }
 
@@ -340,4 +368,19 @@ pub(super) fn notes(explanation: &Json) -> Vec<String> {
 fn texts(json: Option<&Json>) -> Vec<String> {
     let all = json.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     all.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measures_are_written_as_people_write_them() {
+        assert_eq!(measured(0.304, "share", "digits in the shorter text"), "30.4 %");
+        assert_eq!(measured(-3.525, "log10", "share of the run's records"), "0.03 %");
+        assert_eq!(measured(-30.0, "log10", "share of the run's records"), "below 0.01 %");
+        assert_eq!(measured(3.0, "log10", "size of B − A"), "about 1000");
+        assert_eq!(measured(-0.301, "signed log10(1 + |delta|)", "B − A"), "about -1");
+        assert_eq!(measured(2.0, "digits", "edit distance"), "2 (digits)");
+    }
 }

@@ -107,7 +107,8 @@ pub fn evaluate(
     let mut sums = Sums::default();
     for item in items {
         if decided.action == Some(Action::Override) && item.predicted.is_some() {
-            if item.confidence > policy.override_confidence {
+            // What people decided is no prediction, however sure it is.
+            if !item.decided_by_people && item.confidence > policy.override_confidence {
                 let value = format!("{} > {}", item.confidence, policy.override_confidence);
                 fire(Trigger::ConfidentOverride, value);
             }
@@ -286,6 +287,8 @@ mod tests {
         assert_eq!(fires(flipped, &[item()]), [6]);
         assert_eq!(fires(approve(ProposalKind::Policy), &[]), [7]);
         assert_eq!(fires(approve(one), &[ItemFacts { decided_by_people: true, ..item() }]), [8]);
+        let settled = ItemFacts { confidence: 1.0, decided_by_people: true, ..item() };
+        assert_eq!(fires(override_, &[settled]), [8], "what people decided is no prediction");
         assert_eq!(fires(approve(ProposalKind::Bulk), &vec![item(); 3]), [9]);
         let half = ItemFacts { amount: Some(decimal("600000")), ..item() };
         assert_eq!(fires(approve(ProposalKind::Bulk), &vec![half; 2]), [9]);

@@ -199,6 +199,8 @@ pub struct ItemDetail {
     pub aggregation: Option<Json>,
     /// The machine's notes.
     pub notes: Vec<String>,
+    /// What the rule that spoke for a cause is for: the comment above it; null without one.
+    pub rule_words: Option<String>,
     /// The life of its break over the business dates, oldest first: `SEEN`, `CHANGED`, what people did, `CLEARED`.
     pub life: Vec<LifeEvent>,
     /// Where its break was seen last, if that is a later date: it is decided there.

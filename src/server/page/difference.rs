@@ -236,7 +236,7 @@ pub fn lengths(difference: &DifferenceView) -> Option<(String, String)> {
 
 /// The predictions, without those that name no cause.
 pub fn guesses(item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
-    predictions(&item.predictions, functional)
+    predictions(&item.predictions, accepts_first(item), functional)
 }
 
 /// Whether choosing the first prediction takes the automatic cause. Where recon abstained, that is a choice like
@@ -276,7 +276,12 @@ pub fn named(label: &str, systems: &[String; 2]) -> String {
 }
 
 /// Like [`guesses`], for a group.
-pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool) -> Vec<Guess> {
+/// The likely causes. Where recon abstained, it relies on none.
+pub fn predictions(
+    predictions: &[Prediction],
+    relies: bool,
+    functional: &dyn Fn(&str) -> bool,
+) -> Vec<Guess> {
     predictions
         .iter()
         .filter(|prediction| crate::domain::review::state::is_cause(&prediction.code))
@@ -285,7 +290,7 @@ pub fn predictions(predictions: &[Prediction], functional: &dyn Fn(&str) -> bool
             code: prediction.code.clone(),
             bar: Bar::share(prediction.confidence),
             functional: functional(&prediction.code),
-            pale: prediction.confidence < SURE,
+            pale: !relies || prediction.confidence < SURE,
         })
         .collect()
 }

@@ -70,6 +70,7 @@ fn why_shows_cells_steps_and_the_rule_beside_the_item() {
     let browser = Browser::start();
     town.enter(&browser, "ann");
     open_first(&town, &browser, AMOUNTS);
+    browser.shows("rule “amount”: Never confident enough");
     browser.press(&["r"]);
     browser.type_text("typed before");
     browser.run("document.activeElement.blur()");
@@ -120,6 +121,7 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
     town.change(&browser, "bob");
     browser.open(&town.at("/review/check"));
     browser.shows("100 alike by");
+    assert_eq!(browser.run("return document.title"), "Check (100) · recon");
     // A phone shows how far the sides are apart, too.
     browser.resize(390, 844);
     let apart = "return document.querySelector('.list.proposals .delta').innerText";
@@ -133,6 +135,34 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
     assert!(keys.len() <= 10);
     let approved = "SELECT count(*) FROM recon.audit_trail WHERE stage = 'CHECKER'";
     assert_eq!(town.count(approved), 100, "each is approved and audited by itself");
+    // What people settled keeps what recon knew before.
+    browser.open(&town.at("/review/queue?status=ACCEPTED&view=items"));
+    browser.click(".list.items a.main");
+    browser.shows("rule “amount”: Never confident enough");
+    browser.open(&town.at("/review/check?state=APPLIED"));
+    browser.click(".list.proposals a.main");
+    browser.shows("What recon knew");
+    browser.shows("rule “amount”");
+}
+
+#[test]
+fn choosing_with_a_key_leaves_the_values_in_view() {
+    let town = Town::new(1, 1);
+    let browser = Browser::start();
+    town.enter(&browser, "ann");
+    browser.resize(1280, 500);
+    for list in [AMOUNTS, "/review/queue?field_name=note&view=items"] {
+        for key in ["1", "o", "r"] {
+            open_first(&town, &browser, list);
+            browser.press(&[key]);
+            browser
+                .wait("the choice", "return !!document.querySelector('.deciding input:checked')");
+            browser.run_until("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))");
+            let room = "return document.documentElement.scrollHeight > innerHeight";
+            assert_eq!(browser.run(room), true, "the page can scroll");
+            assert_eq!(browser.run("return scrollY"), 0, "{key} in {list}");
+        }
+    }
 }
 
 #[test]

@@ -426,9 +426,9 @@
       const form = element.form;
       const words = form && one('textarea[name="comment"]', form);
       const code = element.id && one(`[data-choose="${CSS.escape(element.id)}"]`);
-      if (code) code.focus();
-      else if (element.dataset.comment === "no" || !words) element.focus();
-      else words.focus();
+      const target = code || (element.dataset.comment === "no" || !words ? element : words);
+      // The bar is always in view: what the person reads above it must stay where it is.
+      target.focus({ preventScroll: Boolean(element.closest(".deciding")) });
     } else if (element.matches('input[type="checkbox"], summary')) {
       element.click();
     } else if (element.matches("input, textarea, select")) {

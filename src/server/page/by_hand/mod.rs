@@ -17,6 +17,7 @@ use crate::server::routes::{PROPOSE, get, post};
 use super::address::with_query;
 use super::context::{PageContext, html, redirect, sentence};
 use super::frame::{Frame, Screen};
+use super::item::distance;
 use super::queue::{Code, codes};
 use super::{difference, labels};
 
@@ -127,7 +128,7 @@ impl Row {
             counterparty: item.counterparty.clone().unwrap_or_default(),
             amount: texts.join(", "),
             date: item.batch_date.clone(),
-            why: why.unwrap_or_default().to_owned(),
+            why: why.map(distance).unwrap_or_default(),
             href: format!("/review/items/{}", item.attribution_id),
         }
     }

@@ -61,6 +61,11 @@ pub struct Check {
 }
 
 impl Check {
+    /// How many proposals the list has, if that is known.
+    fn listed(&self) -> Option<&u64> {
+        self.tabs.iter().find(|tab| tab.present)?.count.as_ref()
+    }
+
     /// Whether some proposal can be approved from the list.
     fn may_approve(&self) -> bool {
         self.proposals.iter().any(|row| !row.ids.is_empty())

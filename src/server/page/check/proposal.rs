@@ -17,7 +17,7 @@ use crate::server::page::by_hand::Sum;
 use crate::server::page::context::{PageContext, html, redirect, sentence};
 use crate::server::page::fragment::{Bar, Histogram};
 use crate::server::page::frame::{Frame, Screen};
-use crate::server::page::item::{self, Event, Notice};
+use crate::server::page::item::{self, Event, Guess, Notice};
 use crate::server::page::queue::bulk::{self, Sample};
 use crate::server::page::queue::{Code, codes};
 use crate::server::page::{difference, labels, login};
@@ -60,6 +60,8 @@ pub struct Proposal {
     /// Content of a proposal without items: name and value.
     pub payload: Vec<(String, String)>,
     /// Simulation of a proposed reason code.
+    /// What was known of its only item: the likely causes with their evidence.
+    pub guesses: Vec<Guess>,
     pub simulation: Option<Simulation>,
     /// The form to amend it, if the user may.
     pub amend: Option<Amend>,
@@ -209,6 +211,10 @@ impl Proposal {
             },
             payload: payload(view),
             simulation: simulation(view),
+            guesses: match answers.detail.items.as_slice() {
+                [only] if view.count == 1 => item::guesses(only, answers.reasons, None),
+                _ => Vec::new(),
+            },
             amend: amend(view, answers),
             history: history(answers.detail, answers.now),
             version: view.tag.clone(),

@@ -22,6 +22,7 @@ pub use self::decision::choice;
 use self::decision::{assign_form, comment, decide_form, sample_form};
 use self::past::{Before, Lived, before, history, life};
 pub use self::past::{Event, forecast};
+pub use self::record::distance;
 use self::record::{Field, Matching, fields, line, matching};
 use super::address::{self, Listing, with_query};
 use super::by_hand::Sum;
@@ -306,7 +307,7 @@ impl Item {
             matching: matching(detail),
             match_href: match_href(item, answers.actor),
             matched: matched_by_hand(detail, answers.actor),
-            guesses: guesses(item, answers.reasons),
+            guesses: guesses(item, answers.reasons, detail.rule_words.as_deref()),
             decide,
             why_not,
             why_href: listing.with_position(&format!("{base}/why")),
@@ -320,6 +321,7 @@ impl Item {
             before: detail
                 .similar
                 .iter()
+                .filter(|one| one.attribution_id != item.attribution_id)
                 .map(|one| before(one, answers.now, &functional))
                 .collect(),
             alike: alike(item),
@@ -496,7 +498,8 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
         })
 }
 
-pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry]) -> Vec<Guess> {
+/// `words`: what the rule that spoke is for.
+pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry], words: Option<&str>) -> Vec<Guess> {
     let of = |code: &str| reasons.iter().find(|entry| entry.reason.code == code);
     item.predictions
         .iter()
@@ -509,13 +512,18 @@ pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry]) -> Vec<Guess> {
                 .unwrap_or_default(),
             functional: of(&prediction.code).is_none_or(|entry| entry.reason.is_functional),
             bar: Bar::share(prediction.confidence),
-            why: prediction.why.iter().take(4).map(|text| why(text)).collect(),
+            why: prediction
+                .why
+                .iter()
+                .take(4)
+                .map(|text| why(text, &prediction.code, words))
+                .collect(),
         })
         .collect()
 }
 
 /// What a model measured begins with its sign; a rule speaks for its cause; all else is a note.
-fn why(text: &str) -> Why {
+fn why(text: &str, code: &str, words: Option<&str>) -> Why {
     let against = text.strip_prefix('-').or_else(|| text.strip_prefix('−'));
     if let Some(said) = against.or_else(|| text.strip_prefix('+')) {
         let class = if against.is_some() { "con" } else { "pro" };
@@ -527,9 +535,37 @@ fn why(text: &str) -> Why {
         return Why { class, text };
     }
     match text.split_once(':') {
-        Some(("RULE", rule)) => Why { class: "pro", text: format!("rule {rule}") },
+        Some(("RULE", rule)) => rule_said(rule, code, words),
         Some(("MODEL", version)) => Why { class: "note", text: format!("model {version}") },
         _ => Why { class: "note", text: text.to_owned() },
+    }
+}
+
+/// What a rule said. It speaks for the cause that it named, not for one that a model found instead.
+fn rule_said(rule: &str, code: &str, words: Option<&str>) -> Why {
+    let (function, said) = rule.split_once(' ').unwrap_or((rule, ""));
+    let name = function.trim_start_matches("attribute_").replace('_', " ");
+    let other = ["claims ", "hinted at "].iter().find_map(|verb| said.strip_prefix(verb));
+    let named = other.and_then(|rest| rest.split([';', ' ']).next());
+    let class = if named.is_none_or(|named| named == code) { "pro" } else { "note" };
+    let mut text = format!("rule “{name}”");
+    if !said.is_empty() {
+        text.push(' ');
+        text.push_str(&in_percent(said));
+    }
+    if let Some(words) = words {
+        text.push_str(": ");
+        text.push_str(words);
+    }
+    Why { class, text }
+}
+
+/// `right in 0.9963 of cases` as a percentage.
+fn in_percent(said: &str) -> String {
+    let share = said.split_once("right in ").and_then(|(_, rest)| rest.split_once(" of cases"));
+    match share.and_then(|(share, _)| Some((share, share.parse().ok()?))) {
+        Some((share, number)) => said.replacen(share, &labels::percent(number), 1),
+        None => said.to_owned(),
     }
 }
 
@@ -663,4 +699,30 @@ pub fn around(context: &PageContext<'_>, listing: &Listing) -> PageAsk {
     // The place in the list is shown only where counting it costs nothing.
     ask.count = listing.filter.is_counted();
     ask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_speaks_in_words_and_only_for_the_cause_it_named() {
+        let said = |text: &str, code: &str, words| {
+            let why = why(text, code, words);
+            (why.class, why.text)
+        };
+        let words = Some("Booked later.");
+        assert_eq!(
+            said("RULE:attribute_timing_lag", "LATE", words),
+            ("pro", "rule “timing lag”: Booked later.".to_owned())
+        );
+        let claim = "RULE:attribute_cent claims ROUND; such claims were right in 0.995 of cases, \
+                     and the model is surer";
+        let text = "rule “cent” claims ROUND; such claims were right in >99\u{a0}% of cases, \
+                    and the model is surer";
+        assert_eq!(said(claim, "ROUND", None), ("pro", text.to_owned()));
+        assert_eq!(said(claim, "TYPO", None), ("note", text.to_owned()));
+        let hint = "RULE:attribute_cent hinted at ROUND (0.6)";
+        assert_eq!(said(hint, "TYPO", None).0, "note");
+    }
 }

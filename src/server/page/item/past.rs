@@ -41,6 +41,11 @@ pub struct Event {
 
 pub fn before(one: &SimilarDecision, now: Instant, functional: &dyn Fn(&str) -> bool) -> Before {
     let value = |value: &Option<String>| match value.as_deref() {
+        None if one.value_a.as_deref() == Some("EXISTS")
+            || one.value_b.as_deref() == Some("EXISTS") =>
+        {
+            "no record".to_owned()
+        }
         None => "null".to_owned(),
         Some("EXISTS") => "a record".to_owned(),
         Some(text) => {

@@ -1,6 +1,7 @@
 //! The record of a difference: its other fields, how it was matched, and what it could have been matched with.
 
-use crate::review::{ItemDetail, RecordSide};
+use crate::domain::Decimal;
+use crate::review::{FieldValue, ItemDetail, RecordSide};
 use crate::server::page::address::Listing;
 use crate::server::page::diff::{self, Shown, Signs};
 use crate::server::page::fragment::Value;
@@ -138,8 +139,20 @@ pub fn matching(detail: &ItemDetail) -> Matching {
             .collect(),
         others: others
             .into_iter()
-            .map(|one| format!("{} was not taken: {}", text(one, "ref"), text(one, "why")))
+            .map(|one| {
+                format!("{} was not taken: {}", text(one, "ref"), distance(&text(one, "why")))
+            })
             .collect(),
+    }
+}
+
+/// How far away a row is, with its thousands apart.
+pub fn distance(why: &str) -> String {
+    match why.split_once(' ') {
+        Some((number, rest)) if rest.starts_with("away") => {
+            format!("{} {rest}", labels::amount(number))
+        }
+        _ => why.to_owned(),
     }
 }
 
@@ -162,6 +175,21 @@ fn text_of(value: &serde_json::Value) -> Option<String> {
     }
 }
 
+/// A value as people read it: a decimal with its thousands apart.
+fn readable(field: &FieldValue) -> Option<String> {
+    let text = text_of(&field.value)?;
+    Some(if field.kind == "decimal" && !field.masked { labels::amount(&text) } else { text })
+}
+
+/// Whether both are decimals of one value.
+fn is_one_number(a: &Option<Option<String>>, b: &Option<Option<String>>) -> bool {
+    let number = |side: &Option<Option<String>>| {
+        let text = side.as_ref()?.as_ref()?.replace(',', "").replace('−', "-");
+        text.contains('.').then(|| Decimal::parse(text.as_bytes()).ok()).flatten()
+    };
+    number(a).is_some_and(|a| number(b) == Some(a))
+}
+
 /// The other fields of the record, differing ones first.
 pub fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
     let own = &detail.item.difference.field_name;
@@ -171,7 +199,7 @@ pub fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
     };
     let value = |side: &Option<RecordSide>, name: &str| -> Option<Option<String>> {
         let side = side.as_ref()?;
-        Some(side.fields.iter().find(|field| field.name == name).and_then(|f| text_of(&f.value)))
+        Some(side.fields.iter().find(|field| field.name == name).and_then(readable))
     };
     let mut all = names(&detail.record_a);
     all.extend(
@@ -184,6 +212,8 @@ pub fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
             let (a, b) = (value(&detail.record_a, &name), value(&detail.record_b, &name));
             // Of a record without a partner there is one column.
             let (a, b) = (a.clone().or_else(|| b.clone()), b.or(a));
+            // The same number is shown once, however many zeros end it.
+            let b = if is_one_number(&a, &b) { a.clone() } else { b };
             let sibling = detail.siblings.iter().find(|one| one.difference.field_name == name);
             let differs = sibling.is_some();
             let compared = [&detail.record_a, &detail.record_b]
@@ -212,4 +242,34 @@ pub fn fields(detail: &ItemDetail, listing: &Listing) -> Vec<Field> {
         .collect();
     rows.sort_by_key(|field| !field.differs);
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_have_their_thousands_apart_and_equal_ones_are_one() {
+        let field = |kind: &str, text: &str, masked: bool| FieldValue {
+            name: "x".to_owned(),
+            kind: kind.to_owned(),
+            compared: true,
+            value: text.into(),
+            masked,
+        };
+        let shown = |kind: &str, text: &str| readable(&field(kind, text, false)).unwrap();
+        assert_eq!(shown("decimal", "-1234567.50"), "−1,234,567.50");
+        assert_eq!(shown("text", "1234567"), "1234567", "a name made of digits is no amount");
+        assert_eq!(shown("integer", "1234567"), "1234567", "nor need an integer be one");
+        let one = |a: &str, b: &str| is_one_number(&Some(Some(a.into())), &Some(Some(b.into())));
+        assert!(one("−1,234.5", "−1,234.50"));
+        assert!(!one("1.5", "−1.5") && !one("1.51", "1.5") && !one("a.b", "a.b"));
+        assert!(!one("100", "100.00"), "without a point it may be a name");
+    }
+
+    #[test]
+    fn how_far_away_a_row_is_has_its_thousands_apart() {
+        assert_eq!(distance("1439.04 away, 0 allowed"), "1,439.04 away, 0 allowed");
+        assert_eq!(distance("3 days away, 2 allowed"), "3 days away, 2 allowed");
+    }
 }

@@ -65,7 +65,16 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let reasons = context.desk.reason_codes(&context.actor, None)?;
     let listing = Listing::of(context.query())?;
     let back = listing.with_position(&format!("/review/items/{id}"));
-    html(200, &Why::new(frame, &detail, trace, guesses(&detail.item, &reasons), back))
+    html(
+        200,
+        &Why::new(
+            frame,
+            &detail,
+            trace,
+            guesses(&detail.item, &reasons, detail.rule_words.as_deref()),
+            back,
+        ),
+    )
 }
 
 impl Why {

@@ -9,7 +9,7 @@ use askama::Template;
 use crate::domain::Instant;
 use crate::domain::attribution::UNKNOWN;
 use crate::domain::money::Sum;
-use crate::report::statement::{grouped, title};
+use crate::report::statement::title;
 use crate::report::{self, Summary};
 use crate::review;
 
@@ -521,7 +521,7 @@ fn money(summary: &Summary) -> Vec<[String; 4]> {
         .map(|one| {
             let mut gap = one.b;
             gap.minus(&one.a);
-            let shown = |sum: &Sum| grouped(&sum.at_scale(gap.scale()).to_string());
+            let shown = |sum: &Sum| labels::amount(&sum.at_scale(gap.scale()).to_string());
             [title(&one.field, one.currency.as_deref()), shown(&one.a), shown(&one.b), shown(&gap)]
         })
         .collect()

@@ -122,6 +122,7 @@ pub fn group(
     } else {
         Due::default()
     };
+    let accepts = first.is_some_and(difference::accepts_first);
     Group {
         label: difference::named(&group.label, &difference::systems(group.sample.iter())),
         job: group.job.clone().filter(|_| {
@@ -137,8 +138,8 @@ pub fn group(
         sample,
         count: group.count,
         amount: group.amount_sum.map(|sum| labels::amount(&format!("{sum:.2}"))),
-        guesses: difference::predictions(&group.predictions, functional),
-        accepts: first.is_some_and(difference::accepts_first),
+        guesses: difference::predictions(&group.predictions, accepts, functional),
+        accepts,
         oldest: labels::age(oldest(group, answers.now)),
         since: group
             .first_seen

@@ -398,6 +398,7 @@ pub(super) fn detail(at: usize) -> ItemDetail {
         }],
         aggregation: Some(matched(at, &field)),
         notes: vec![],
+        rule_words: Some("One is the other rounded.".into()),
         life: life(),
         forecast: Some(forecast()),
         history: vec![
