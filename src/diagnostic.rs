@@ -56,7 +56,7 @@ impl fmt::Display for Place {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Told", try_from = "Told")]
+#[serde(into = "SentProblem", try_from = "SentProblem")]
 pub struct Problem {
     pub class: Class,
     /// Its row of the error catalogue.
@@ -69,7 +69,7 @@ pub struct Problem {
 
 /// A problem on its way to another process.
 #[derive(Serialize, Deserialize)]
-struct Told {
+struct SentProblem {
     code: String,
     is_warning: bool,
     message: String,
@@ -79,7 +79,7 @@ struct Told {
     help: Option<String>,
 }
 
-impl From<Problem> for Told {
+impl From<Problem> for SentProblem {
     fn from(problem: Problem) -> Self {
         Self {
             code: problem.code.name().to_owned(),
@@ -91,10 +91,10 @@ impl From<Problem> for Told {
     }
 }
 
-impl TryFrom<Told> for Problem {
+impl TryFrom<SentProblem> for Problem {
     type Error = String;
 
-    fn try_from(told: Told) -> Result<Self, String> {
+    fn try_from(told: SentProblem) -> Result<Self, String> {
         let code = Code::of_name(&told.code).ok_or_else(|| format!("no code `{}`", told.code))?;
         let place = |(file, line, column, text)| Box::new(Place { file, line, column, text });
         Ok(Self {

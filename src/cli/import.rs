@@ -20,7 +20,7 @@ const RUN_BYTES: u64 = 64 << 20;
 
 pub fn run(context: &Context, arguments: &Import) -> Result<u8, Problems> {
     context.listen()?;
-    let mut found = Found::default();
+    let mut found = ResultFiles::default();
     arguments.paths.iter().try_for_each(|path| found.add(path))?;
     let Some(path) = &found.run else {
         return Err(unreadable("there is no `run.json` among the files").into());
@@ -56,12 +56,12 @@ fn in_file(path: &Path, error: &std::io::Error) -> Problem {
 
 /// The files of a result.
 #[derive(Default)]
-struct Found {
+struct ResultFiles {
     run: Option<PathBuf>,
     tables: ImportedTables,
 }
 
-impl Found {
+impl ResultFiles {
     fn add(&mut self, path: &Path) -> Result<(), Problem> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {

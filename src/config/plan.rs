@@ -18,7 +18,7 @@ use crate::domain::{PerSide, Side};
 use crate::normalize::{FieldPlan, SidePlan};
 use crate::pipeline::{ConfigurationRecord, MaxRejected, OpenItems, Options, Plan};
 use crate::script::ScriptSource;
-use crate::source::columns::{Found, find, unique_names};
+use crate::source::columns::{ColumnMatch, find, unique_names};
 use crate::source::{Fill, Opened, SourcePlan};
 
 impl Loaded {
@@ -75,7 +75,7 @@ impl Loaded {
             let source = &self.resolved.sources[side];
             let mapped = source.wanted();
             let is_whole = |header: &[String]| {
-                mapped.iter().all(|column| matches!(find(header, column), Found::At(_)))
+                mapped.iter().all(|column| matches!(find(header, column), ColumnMatch::At(_)))
             };
             let there = source.read.has_header_at_hand().then(|| source.read.open(&mapped).ok());
             let there = there.flatten().map(|opened| opened.columns().to_vec());

@@ -88,7 +88,7 @@ const CURRENCIES: usize = 12;
 
 /// Signs, codes and marks around the digits of a column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Notation {
     pub around: Around,
     /// The debit and credit marks.
     pub debit_credit: Option<(String, String)>,
@@ -194,8 +194,8 @@ impl Units {
 }
 
 /// Inspects a column's trimmed values.
-pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Seen {
-    let mut seen = Seen::default();
+pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Notation {
+    let mut seen = Notation::default();
     let mut marks: Vec<String> = Vec::new();
     let mut notations = [false; NOTATIONS.len()];
     let mut is_wide = false;
@@ -360,7 +360,7 @@ pub fn is_currency(word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn seen(values: &[&str]) -> Seen {
+    fn seen(values: &[&str]) -> Notation {
         look(values.iter().copied())
     }
 
@@ -419,7 +419,7 @@ mod tests {
 
     #[test]
     fn references_are_not_amounts() {
-        let nothing = Seen::default();
+        let nothing = Notation::default();
         for values in [
             &["TRX 5", "TRX 6"][..],
             &["REF123", "AB-12"],

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::money::{Seen, look};
+use super::money::{Notation, look};
 use super::reading::{NumberStyle, Reading, Trial, named_readings, time_readings};
 use super::sketch::ratio;
 use crate::domain::{Cell, Kind};
@@ -256,7 +256,7 @@ impl Profiler {
         let mut fitting = if are_bare(values) {
             // Bare digits are the same number in every style.
             vec![Reading::number(NumberStyle::plain())]
-        } else if seen == Seen::default() {
+        } else if seen == Notation::default() {
             self.numbers.fitting(look)
         } else {
             let numbers = NumberStyle::all().into_iter().map(|style| Reading {
@@ -301,7 +301,7 @@ fn are_bare(values: &[(String, u64)]) -> bool {
     })
 }
 
-fn look_around(values: &[(String, u64)]) -> Seen {
+fn look_around(values: &[(String, u64)]) -> Notation {
     look(values.iter().map(|(text, _)| text.as_str()))
 }
 

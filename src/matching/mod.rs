@@ -155,7 +155,7 @@ pub struct BlockMatches {
 
 /// A possible match of units: their positions, and whether another best solution has it instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
+struct PossibleMatch {
     units: [Vec<usize>; 2],
     certificate: Certificate,
     alternatives: u32,
@@ -190,8 +190,9 @@ fn solve<N: Exact>(
         members.sort_by_key(|row| here[*row as usize].order());
         members
     };
-    let is_made =
-        |found: &Found| found.chosen && (settings.take || found.certificate == Certificate::Unique);
+    let is_made = |found: &PossibleMatch| {
+        found.chosen && (settings.take || found.certificate == Certificate::Unique)
+    };
     let matches = found
         .iter()
         .filter(|found| found.chosen)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::bound::{Limit, Position};
 use super::item::{Item, Items, Spread, apart};
 use super::number::Exact;
-use super::{Certificate, Found, Pass, Shape};
+use super::{Certificate, Pass, PossibleMatch, Shape};
 use crate::domain::{Decimal, PerSide, Side};
 
 /// How many candidates an open row has at most.
@@ -47,13 +47,13 @@ pub enum Why {
 pub(super) fn candidates<N: Exact>(
     pass: &Pass,
     items: &Items<N>,
-    found: &[Found],
-    is_made: impl Fn(&Found) -> bool,
+    found: &[PossibleMatch],
+    is_made: impl Fn(&PossibleMatch) -> bool,
     rows: impl Fn(usize, &[usize]) -> Vec<u32>,
 ) -> PerSide<Vec<(u32, Vec<Candidate>)>> {
     // For each unit the match that was made with it, and the possible ones that were not.
-    let mut made: [HashMap<usize, &Found>; 2] = [HashMap::new(), HashMap::new()];
-    let mut left: [HashMap<usize, Vec<&Found>>; 2] = [HashMap::new(), HashMap::new()];
+    let mut made: [HashMap<usize, &PossibleMatch>; 2] = [HashMap::new(), HashMap::new()];
+    let mut left: [HashMap<usize, Vec<&PossibleMatch>>; 2] = [HashMap::new(), HashMap::new()];
     for one in found {
         for side in 0..2 {
             for unit in &one.units[side] {
@@ -111,7 +111,7 @@ pub(super) fn candidates<N: Exact>(
     })
 }
 
-fn open_reason(found: &Found) -> Why {
+fn open_reason(found: &PossibleMatch) -> Why {
     match found.certificate {
         Certificate::Undetermined => Why::Undetermined,
         _ => Why::Tied,

@@ -10,7 +10,7 @@ use super::bound::{Limit, Position};
 use super::components::Sets;
 use super::item::{Item, Items, apart};
 use super::number::{Effort, Exact};
-use super::{Certificate, Found, Settings};
+use super::{Certificate, PossibleMatch, Settings};
 
 /// Two classes whose units may be paired, and how far apart they are in each field.
 pub(super) struct Edge<N> {
@@ -142,7 +142,7 @@ pub(super) fn edges<N: Exact>(
 }
 
 /// The pairs of the best solution, and the tied alternatives to them.
-pub(super) fn solve<N: Exact>(settings: Settings, items: &Items<N>) -> Vec<Found> {
+pub(super) fn solve<N: Exact>(settings: Settings, items: &Items<N>) -> Vec<PossibleMatch> {
     let classes = [classes(&items.sides[0]), classes(&items.sides[1])];
     let (edges, complete) = edges(items, &classes, settings.effort, |_| true);
     let count = classes[0].len();
@@ -248,7 +248,7 @@ fn record<N>(
     edges: &[Edge<N>],
     assignment: &Assignment,
     used: &mut [Vec<usize>; 2],
-    found: &mut Vec<Found>,
+    found: &mut Vec<PossibleMatch>,
 ) {
     // Those that are certain come first, so that it does not matter which of the tied ones were chosen.
     for certain in [true, false] {
@@ -261,7 +261,7 @@ fn record<N>(
                     used[side][class] += 1;
                     classes[side][class].start + used[side][class] - 1
                 };
-                found.push(Found {
+                found.push(PossibleMatch {
                     units: [vec![unit(0, a)], vec![unit(1, b)]],
                     certificate: match (assignment.undetermined, certain) {
                         (true, _) => Certificate::Undetermined,
@@ -277,7 +277,7 @@ fn record<N>(
     for (at, edge) in edges.iter().enumerate() {
         if assignment.tied[at] && assignment.flow[at] == 0 && !assignment.undetermined {
             let first = |side: usize, class: u32| vec![classes[side][class as usize].start];
-            found.push(Found {
+            found.push(PossibleMatch {
                 units: [first(0, edge.a), first(1, edge.b)],
                 certificate: Certificate::Tied,
                 alternatives: 0,

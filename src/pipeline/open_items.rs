@@ -474,7 +474,7 @@ fn rows_of<'a>(record: &StoredRecord<'a>, matched: &'a Matched) -> Vec<StoredRow
 }
 
 /// Identifies a row: kind and hash. Rows identified by different kinds are different.
-type Told = (By, u64);
+type RowIdentity = (By, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum By {
@@ -504,7 +504,7 @@ impl By {
         }
     }
 
-    fn told(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Told {
+    fn told(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> RowIdentity {
         let by = Self::of(plan, cells, of_snapshot);
         let hash = match by {
             Self::Key => key::hash(cells, plan.layout.key_len()),
@@ -542,9 +542,9 @@ fn named(plan: &Plan, cells: Cells<'_>) -> Vec<u8> {
 /// Waiting rows that today's files deliver again.
 struct Today<'w> {
     /// Rows of movements that may be rows that wait.
-    again: HashMap<(Side, Told), Vec<Vec<u8>>>,
+    again: HashMap<(Side, RowIdentity), Vec<Vec<u8>>>,
     /// Rows that the snapshot must deliver, and how often it does.
-    wanted: HashMap<Told, Vec<(&'w [u8], u64)>>,
+    wanted: HashMap<RowIdentity, Vec<(&'w [u8], u64)>>,
 }
 
 impl Waiting {
@@ -622,7 +622,7 @@ impl Waiting {
         if self.rows.is_empty() {
             return Ok(Vec::new());
         }
-        let mut own: HashMap<(Side, Told), Vec<usize>> = HashMap::new();
+        let mut own: HashMap<(Side, RowIdentity), Vec<usize>> = HashMap::new();
         for (at, row) in self.rows.iter().enumerate() {
             let told = By::told(plan, Cells::new(&row.cells), false);
             own.entry((row.side, told)).or_default().push(at);
@@ -663,9 +663,9 @@ impl Waiting {
         &self,
         plan: &Plan,
         partitions: &Partitions,
-        own: &HashMap<(Side, Told), Vec<usize>>,
+        own: &HashMap<(Side, RowIdentity), Vec<usize>>,
     ) -> Result<Today<'_>, Problem> {
-        let mut wanted: HashMap<Told, Vec<(&[u8], u64)>> = HashMap::new();
+        let mut wanted: HashMap<RowIdentity, Vec<(&[u8], u64)>> = HashMap::new();
         for cells in self.matches.iter().flatten() {
             let told = By::told(plan, Cells::new(cells), true);
             let alike = wanted.entry(told).or_default();
@@ -673,7 +673,7 @@ impl Waiting {
                 alike.push((cells, 0));
             }
         }
-        let mut again: HashMap<(Side, Told), Vec<Vec<u8>>> = HashMap::new();
+        let mut again: HashMap<(Side, RowIdentity), Vec<Vec<u8>>> = HashMap::new();
         let mut look = |side: Side, row: &RowRef<'_>| {
             let cells = row.cells();
             if self.items.movements[side] {

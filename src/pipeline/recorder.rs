@@ -28,7 +28,7 @@ pub enum Depth {
 
 /// A difference before attribution.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct NewDifference<'a> {
     pub field: FieldRef,
     pub diff_type: DiffType,
     pub severity: Severity,
@@ -120,7 +120,13 @@ impl<'p> Recorder<'p> {
     }
 
     /// Stores the differences of a record with their reasons, and counts the verdict on it.
-    fn judge(&mut self, record: u64, called: u64, found: &[Found<'_>], evidence: &RecordRow<'_>) {
+    fn judge(
+        &mut self,
+        record: u64,
+        called: u64,
+        found: &[NewDifference<'_>],
+        evidence: &RecordRow<'_>,
+    ) {
         let Some(attributor) = self.attributor.as_mut() else { return };
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
         self.together.clear();
@@ -247,7 +253,7 @@ pub(super) fn count_money(
     kind: RecordKind,
     sides: PerSide<Option<Cells<'_>>>,
     matched: Option<&Matched>,
-    found: &[Found<'_>],
+    found: &[NewDifference<'_>],
     tally: &mut Tally,
 ) {
     if fields.is_empty() {
@@ -358,7 +364,7 @@ pub(super) fn find<'a>(
     b: Option<Cells<'a>>,
     skip: &[usize],
     tally: &mut Tally,
-) -> Vec<Found<'a>> {
+) -> Vec<NewDifference<'a>> {
     let mut found = Vec::new();
     if let (RecordKind::Pair | RecordKind::Group, Some(a), Some(b)) = (kind, a, b) {
         let result = plan.comparison.pair(a, b, |at, diff_type, a, b| {
@@ -367,7 +373,7 @@ pub(super) fn find<'a>(
             }
             let severity = plan.comparison.severity(at, diff_type);
             let field = FieldRef::Field(at);
-            found.push(Found { field, diff_type, severity, a: Some(a), b: Some(b) });
+            found.push(NewDifference { field, diff_type, severity, a: Some(a), b: Some(b) });
         });
         if found.is_empty() {
             tally.books.matched += 1;
@@ -382,7 +388,7 @@ pub(super) fn find<'a>(
         };
         let severity = diff_type.default_severity();
         let field = FieldRef::EntireRecord;
-        found.push(Found { field, diff_type, severity, a: None, b: None });
+        found.push(NewDifference { field, diff_type, severity, a: None, b: None });
     }
     tally.books.breaks += u64::from(!found.is_empty());
     for difference in &found {
@@ -393,7 +399,7 @@ pub(super) fn find<'a>(
 
 /// Adds one side's canonical text to the batch: `None` for null, `EXISTS` on the side that has the
 /// whole record.
-pub(super) fn push_value(batch: &mut Batch, found: &Found<'_>, side: Side) -> Option<Text> {
+pub(super) fn push_value(batch: &mut Batch, found: &NewDifference<'_>, side: Side) -> Option<Text> {
     let raw = match side {
         Side::A => found.a,
         Side::B => found.b,

@@ -25,7 +25,7 @@ const GETTER: &str = "get$";
 pub(super) fn findings(ast: &AST, source: &ScriptSource) -> Vec<Problem> {
     let mut engine = engine::build();
     difference::register(&mut engine);
-    let known = Known::of(&engine, ast);
+    let known = AllowedNames::of(&engine, ast);
     let rules: Vec<(&str, Position, Position)> = ast
         .iter_fn_def()
         .filter(|function| function.name.starts_with("attribute") && function.params.len() == 1)
@@ -173,12 +173,12 @@ fn property(behind_the_dot: &Expr) -> Option<(&str, Position)> {
 }
 
 /// The functions and properties that a script may use.
-struct Known {
+struct AllowedNames {
     functions: BTreeSet<(String, usize)>,
     properties: BTreeSet<String>,
 }
 
-impl Known {
+impl AllowedNames {
     fn of(engine: &Engine, ast: &AST) -> Self {
         let registered = engine.collect_fn_metadata(
             None,

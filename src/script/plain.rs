@@ -28,7 +28,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The context in which a rule is translated.
-pub(super) struct Known<'k> {
+pub(super) struct RuleContext<'k> {
     /// The reason that a call gives, if nothing is wrong with it.
     pub reason: &'k dyn Fn(&str, Decimal, rhai::Position) -> Option<Reason>,
     pub switch_names: &'k SwitchNames,
@@ -82,7 +82,7 @@ type Evaluated<'v> = Result<Value<'v>, Stop<'v>>;
 
 impl Plain {
     /// Translates the statements of a function of one parameter.
-    pub fn of(parameter: &str, statements: &[Stmt], known: &Known<'_>) -> Self {
+    pub fn of(parameter: &str, statements: &[Stmt], known: &RuleContext<'_>) -> Self {
         Self(Translation { parameter, known, locals: Vec::new() }.statements(statements))
     }
 
@@ -100,7 +100,7 @@ impl Plain {
 
 struct Translation<'t> {
     parameter: &'t str,
-    known: &'t Known<'t>,
+    known: &'t RuleContext<'t>,
     locals: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::difference::{self, Reads, ScriptDifference, Subject};
 use super::engine::{self, CallResult, Program, line_and_column};
 use super::exact::failure;
-use super::plain::{Known, Plain};
+use super::plain::{Plain, RuleContext};
 use super::{ScriptError, ScriptSource};
 use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::{Confidence, DifferenceContext};
@@ -230,7 +230,7 @@ fn plain_parts(
         Some(Reason { code: index, confidence: to_confidence(confidence)?, line, column })
     };
     let switch_names = program.switch_names();
-    let known = Known { reason: &reason, switch_names: &switch_names };
+    let known = RuleContext { reason: &reason, switch_names: &switch_names };
     let mut plain: Vec<Option<Plain>> = functions.iter().map(|_| None).collect();
     program.each_rule(|name, parameter, statements| {
         if let Some(at) = functions.iter().position(|function| function.name == name)

@@ -72,7 +72,7 @@ fn ended(ends: &[&AtomicBool]) -> bool {
 
 /// Events already sent.
 #[derive(Default)]
-struct Told {
+struct SentEvents {
     runs: Option<HashSet<String>>,
     /// Proposals by id, version and state.
     proposals: HashSet<(String, i64, String)>,
@@ -80,7 +80,7 @@ struct Told {
 }
 
 fn watch(app: &App, notify: &Notify, queue: &SyncSender<Message>, ends: &[&AtomicBool]) {
-    let mut told = Told::default();
+    let mut told = SentEvents::default();
     let mut looked_for_overdue: Option<Instant> = None;
     while !ended(ends) {
         let mut found = Vec::new();
@@ -116,7 +116,7 @@ fn watch(app: &App, notify: &Notify, queue: &SyncSender<Message>, ends: &[&Atomi
 type Found = (Event, String, Json);
 
 /// Runs that have finished since the server started.
-fn runs(app: &App, told: &mut Told, found: &mut Vec<Found>) -> Result<(), Refusal> {
+fn runs(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
     let newest = app.store.runs(&RunFilter { limit: Some(RUNS), ..RunFilter::default() })?;
     let finished = newest.into_iter().filter(|run| {
         run.status == RunStatus::Failed
@@ -148,7 +148,7 @@ fn runs(app: &App, told: &mut Told, found: &mut Vec<Found>) -> Result<(), Refusa
 }
 
 /// Open proposals, each once for each version and stage.
-fn proposals(app: &App, told: &mut Told, found: &mut Vec<Found>) -> Result<(), Refusal> {
+fn proposals(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
     let waiting = app.desk().waiting()?;
     let mut open = HashSet::with_capacity(waiting.len());
     for one in waiting {
@@ -177,7 +177,7 @@ fn proposals(app: &App, told: &mut Told, found: &mut Vec<Found>) -> Result<(), R
 }
 
 /// Undecided items whose time is over: those that came since the last look, in one message.
-fn overdue(app: &App, told: &mut Told, found: &mut Vec<Found>) -> Result<(), Refusal> {
+fn overdue(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
     let filter = QueueFilter { sla: Some(Sla::Overdue), ..QueueFilter::default() };
     let mut ask = PageAsk { limit: Some(200), sort: QueueSort::Age, ..PageAsk::default() };
     let actor = system_actor();

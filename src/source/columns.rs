@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 
 /// The meaning of a name in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum ColumnMatch {
     /// This column, from 0.
     At(usize),
     /// Several columns have the name.
@@ -15,24 +15,24 @@ pub enum Found {
 
 /// The column that `name` means: the one of this name; else `#4` is the fourth column, and
 /// `currency#2` the second one named `currency`.
-pub fn find(header: &[String], name: &str) -> Found {
+pub fn find(header: &[String], name: &str) -> ColumnMatch {
     let named = |name: &str| -> Vec<usize> {
         let columns = header.iter().enumerate().filter(|(_, column)| *column == name);
         columns.map(|(at, _)| at).collect()
     };
     match named(name).as_slice() {
-        [only] => return Found::At(*only),
+        [only] => return ColumnMatch::At(*only),
         [] => {}
-        several => return Found::Several(several.to_vec()),
+        several => return ColumnMatch::Several(several.to_vec()),
     }
-    let Some((base, number)) = name.rsplit_once('#') else { return Found::Nowhere };
+    let Some((base, number)) = name.rsplit_once('#') else { return ColumnMatch::Nowhere };
     let number = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     let at = match (base, number) {
         (_, None) => None,
         ("", Some(place)) => (place < header.len()).then_some(place),
         (base, Some(which)) => named(base).get(which).copied(),
     };
-    at.map_or(Found::Nowhere, Found::At)
+    at.map_or(ColumnMatch::Nowhere, ColumnMatch::At)
 }
 
 /// The columns' names, each once: of several columns with one name, `currency#1` is the first and
@@ -115,19 +115,19 @@ mod tests {
     fn a_column_is_found_by_its_name_or_its_place() {
         let header = header(&["date", "currency", "amount", "currency", "", "x#2", ""]);
         for (name, found) in [
-            ("date", Found::At(0)),
-            ("currency", Found::Several(vec![1, 3])),
-            ("currency#1", Found::At(1)),
-            ("currency#2", Found::At(3)),
-            ("currency#3", Found::Nowhere),
-            ("date#1", Found::At(0)),
-            ("#1", Found::At(0)),
-            ("#7", Found::At(6)),
-            ("#8", Found::Nowhere),
-            ("#0", Found::Nowhere),
-            ("", Found::Several(vec![4, 6])),
-            ("x#2", Found::At(5)),
-            ("amount#two", Found::Nowhere),
+            ("date", ColumnMatch::At(0)),
+            ("currency", ColumnMatch::Several(vec![1, 3])),
+            ("currency#1", ColumnMatch::At(1)),
+            ("currency#2", ColumnMatch::At(3)),
+            ("currency#3", ColumnMatch::Nowhere),
+            ("date#1", ColumnMatch::At(0)),
+            ("#1", ColumnMatch::At(0)),
+            ("#7", ColumnMatch::At(6)),
+            ("#8", ColumnMatch::Nowhere),
+            ("#0", ColumnMatch::Nowhere),
+            ("", ColumnMatch::Several(vec![4, 6])),
+            ("x#2", ColumnMatch::At(5)),
+            ("amount#two", ColumnMatch::Nowhere),
         ] {
             assert_eq!(find(&header, name), found, "{name}");
         }
@@ -139,7 +139,7 @@ mod tests {
         let names = unique_names(&header);
         assert_eq!(names, ["a", "b#1", "#3", "b#2", "#5"]);
         for (at, name) in names.iter().enumerate() {
-            assert_eq!(find(&header, name), Found::At(at));
+            assert_eq!(find(&header, name), ColumnMatch::At(at));
         }
         let plain = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(unique_names(&plain), plain);

@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::batch::BatchParser;
 use super::blocks::Limits;
-use super::columns::{Found, find, unique_names};
+use super::columns::{ColumnMatch, find, unique_names};
 use super::dialect::{Fields, Span};
 use super::fill::{Carried, Fill, Filled};
 use super::input::Input;
 use super::kind::{Fault, OpenContext, Opening, Piece, Pieces, RawRow, RowParser, Unusable};
 use super::statement::OpenPages;
-use super::trailer::{Seen, Tally};
+use super::trailer::{FileCounts, Tally};
 use super::{RawRecord, SourcePlan};
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};
@@ -98,7 +98,9 @@ impl Opened {
             first_number: Some(0),
         };
         for column in plan.summed_columns() {
-            if plan.kind.has_header() && !matches!(find(&opened.columns, &column), Found::At(_)) {
+            if plan.kind.has_header()
+                && !matches!(find(&opened.columns, &column), ColumnMatch::At(_))
+            {
                 let message = format!("the trailer has a sum of `{column}`, which is no column");
                 return Err(missing_column(message, &column, &opened.columns).in_file(&first.name));
             }
@@ -189,7 +191,7 @@ impl Opened {
             .map(|name| own.iter().position(|own| own == name))
             .collect();
         for wanted in &self.wanted {
-            if let Found::At(at) = find(&self.columns, wanted)
+            if let ColumnMatch::At(at) = find(&self.columns, wanted)
                 && remap.get(at).copied().flatten().is_none()
             {
                 let message = format!("this file has no column `{wanted}`");
@@ -232,7 +234,7 @@ struct InputState {
     parser: Arc<dyn RowParser>,
     remap: Option<Remap>,
     rows: AtomicU64,
-    trailer: Option<Seen>,
+    trailer: Option<FileCounts>,
 }
 
 /// An input that is being read.
@@ -320,7 +322,7 @@ impl Blocks {
             rows: AtomicU64::new(0),
             trailer: {
                 let trailer = self.opened.plan.trailer.as_ref();
-                trailer.map(|trailer| Seen::new(trailer, &opening.columns))
+                trailer.map(|trailer| FileCounts::new(trailer, &opening.columns))
             },
         });
         self.inputs = self.inputs.map(|number| number + 1);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::columns::{Found, find};
+use super::columns::{ColumnMatch, find};
 use super::kind::RawRow;
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::{Decimal, RawCells as _};
@@ -54,7 +54,7 @@ impl Trailer {
 }
 
 /// The trailers and rows of a file that all threads have seen.
-pub(super) struct Seen {
+pub(super) struct FileCounts {
     trailer: Arc<Trailer>,
     /// The places of the summed columns in the file.
     columns: Vec<Option<usize>>,
@@ -72,10 +72,10 @@ pub(super) struct Tally {
     sums: Vec<Option<Decimal>>,
 }
 
-impl Seen {
+impl FileCounts {
     pub fn new(trailer: &Arc<Trailer>, columns: &[String]) -> Self {
         let place = |(column, _): &(String, Figure)| match find(columns, column) {
-            Found::At(at) => Some(at),
+            ColumnMatch::At(at) => Some(at),
             _ => None,
         };
         Self {

@@ -49,7 +49,7 @@ struct Run {
     trim_pending: bool,
     pruned: bool,
     failure: Option<String>,
-    known: Known,
+    known: TrailRun,
 }
 
 impl Run {
@@ -65,18 +65,18 @@ impl Run {
 
 /// A run as the trail knows it.
 #[derive(Default)]
-struct Known {
+struct TrailRun {
     /// The row, the version and the digest of what the machine decided.
     decisions: Option<(i64, u64, String)>,
     /// The other digests by name, each with its row.
     digests: BTreeMap<&'static str, (i64, String)>,
     /// How the run stands: the row, and stage, status, end and failure as the columns should have them.
-    stands: Option<Stands>,
+    stands: Option<TrailRunState>,
     /// A row tells that the run was pruned.
     pruned: bool,
 }
 
-struct Stands {
+struct TrailRunState {
     seq: i64,
     stage: String,
     status: String,
@@ -87,7 +87,7 @@ struct Stands {
 /// The digests but that of decisions.
 const DIGESTS: [&str; 5] = ["run", "records", "rejected", "differences", "explanations"];
 
-impl Known {
+impl TrailRun {
     fn take(&mut self, seq: i64, action: &str, told: &Json) {
         let text = |name: &str| told.get(name).and_then(Json::as_str).map(str::to_owned);
         let version = told.get("digest").and_then(Json::as_u64).unwrap_or(1);
@@ -118,13 +118,13 @@ impl Known {
         }
         if let (Some(stage), Some(status)) = (text("stage"), text("status")) {
             let (end_time, failure) = (text("end_time"), text("failure"));
-            self.stands = Some(Stands { seq, stage, status, end_time, failure });
+            self.stands = Some(TrailRunState { seq, stage, status, end_time, failure });
         }
     }
 }
 
 /// An item's state as the trail has it.
-struct Told {
+struct TrailItem {
     /// The number of the last row that tells its state.
     seq: i64,
     state: State,
@@ -250,7 +250,7 @@ fn number_of(attribution_id: &str) -> u64 {
 /// Everything that the trail tells, by what it is about.
 #[derive(Default)]
 struct Trail {
-    items: HashMap<String, Told>,
+    items: HashMap<String, TrailItem>,
     /// Runs that are gone, by their ids: whether a row tells that they were pruned, and their job's date.
     gone: BTreeMap<String, Gone>,
     /// The last seal of each proposal, with its row.
@@ -342,7 +342,7 @@ fn runs(tx: &mut dyn Transaction) -> Result<HashMap<String, Run>, Problem> {
                 trim_pending: row.boolean(11)?,
                 pruned: row.text(12)?.is_some(),
                 failure: row.text(13)?,
-                known: Known::default(),
+                known: TrailRun::default(),
             },
         ))
     };
@@ -437,7 +437,7 @@ fn trail(tx: &mut dyn Transaction, runs: &mut HashMap<String, Run>) -> Result<Tr
                     let before = row.text(2)?.as_deref().map(parsed);
                     let before = before.as_ref().and_then(State::told);
                     let machine = before.and_then(|before| before.machine(number_of(&id), version));
-                    trail.items.insert(id, Told { seq, state, since, machine });
+                    trail.items.insert(id, TrailItem { seq, state, since, machine });
                 }
             }
             Ok(())

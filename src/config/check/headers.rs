@@ -6,7 +6,7 @@ use crate::config::typed::listed;
 use crate::diagnostic::{Code, PathStep, Problem, Problems, nearest};
 use crate::domain::{PerSide, Side};
 use crate::script::ScriptOutline;
-use crate::source::columns::{Found, find, several, unique_names};
+use crate::source::columns::{ColumnMatch, find, several, unique_names};
 
 /// The headers matched with the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,12 +159,12 @@ fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Pro
 
 fn column_index(header: &[String], side: Side, column: &str) -> Result<usize, Problem> {
     match find(header, column) {
-        Found::At(index) => Ok(index),
-        Found::Several(columns) => {
+        ColumnMatch::At(index) => Ok(index),
+        ColumnMatch::Several(columns) => {
             let message = format!("source {side} has more than one column `{column}`");
             Err(several(Problem::new(Code::AmbiguousColumn, message), column, &columns))
         }
-        Found::Nowhere => {
+        ColumnMatch::Nowhere => {
             let message = format!("source {side} has no column `{column}`");
             let problem = Problem::new(Code::MissingColumn, message);
             Err(match nearest(column, header.iter().map(String::as_str)) {

@@ -14,7 +14,7 @@ use crate::domain::attribution::NO_REASON;
 
 /// A row of the audit trail about an attribution.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct AuditedRow<'a> {
     pub seq: i64,
     pub attribution_id: &'a str,
     pub proposal_id: Option<&'a str>,
@@ -76,7 +76,7 @@ fn text<'j>(json: &'j Json, at: &str) -> Option<&'j str> {
 }
 
 impl Labels {
-    pub fn tell(&mut self, row: &Told<'_>) {
+    pub fn tell(&mut self, row: &AuditedRow<'_>) {
         if let Some(from) = text(row.new, "/carried_from/attribution_id") {
             self.carry(row, from);
             return;
@@ -118,7 +118,7 @@ impl Labels {
         });
     }
 
-    fn propose(&mut self, row: &Told<'_>) {
+    fn propose(&mut self, row: &AuditedRow<'_>) {
         // An amendment repeats the item; the state before the proposal counts.
         let Some(previous) = row.previous.filter(|json| text(json, "/status") != Some("PENDING"))
         else {
@@ -133,7 +133,7 @@ impl Labels {
         self.guesses.insert(row.attribution_id.to_owned(), (predicted, blind));
     }
 
-    fn carry(&mut self, row: &Told<'_>, from: &str) {
+    fn carry(&mut self, row: &AuditedRow<'_>, from: &str) {
         let Some(Event::Label(label)) = self.live.get(from).and_then(|at| self.events.get(*at))
         else {
             return;
@@ -223,7 +223,7 @@ mod tests {
             new: Json,
         ) {
             self.seq += 1;
-            self.labels.tell(&Told {
+            self.labels.tell(&AuditedRow {
                 seq: self.seq,
                 attribution_id: item,
                 proposal_id: proposal,

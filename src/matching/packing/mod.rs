@@ -16,12 +16,16 @@ use super::item::Items;
 use super::number::{Effort, Exact};
 use super::pairs::{self, Edge};
 use super::subsets::{Choice, Finder, Part, Sought};
-use super::{Certificate, Found, Pass, Settings, Shape};
+use super::{Certificate, Pass, PossibleMatch, Settings, Shape};
 use prices::Local;
 use search::{Order, Search};
 
 /// The best matches of a block in which a side may have several units, and the tied alternatives to them.
-pub(super) fn solve<N: Exact>(pass: &Pass, settings: Settings, items: &Items<N>) -> Vec<Found> {
+pub(super) fn solve<N: Exact>(
+    pass: &Pass,
+    settings: Settings,
+    items: &Items<N>,
+) -> Vec<PossibleMatch> {
     let mut finder = Finder::new(pass, items);
     let forward = [pairs::classes(&items.sides[0]), pairs::classes(&items.sides[1])];
     let unsummed = |field: usize| !pass.near[field].summed;
@@ -348,7 +352,7 @@ fn record<N: Exact>(
     packed: &Packed<N>,
     complete: bool,
     used: &mut [Vec<usize>; 2],
-    found: &mut Vec<Found>,
+    found: &mut Vec<PossibleMatch>,
 ) {
     let undetermined = packed.undetermined || !complete;
     let oriented = |sides: [Vec<usize>; 2]| {
@@ -370,7 +374,7 @@ fn record<N: Exact>(
                     }
                     all
                 };
-                found.push(Found {
+                found.push(PossibleMatch {
                     units: oriented([units(0), units(1)]),
                     certificate: match (undetermined, certain) {
                         (true, _) => Certificate::Undetermined,
@@ -394,7 +398,7 @@ fn record<N: Exact>(
                     })
                     .collect()
             };
-            found.push(Found {
+            found.push(PossibleMatch {
                 units: oriented([units(0), units(1)]),
                 certificate: Certificate::Tied,
                 alternatives: 0,

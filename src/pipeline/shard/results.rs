@@ -68,7 +68,7 @@ struct Tables<'t, W: Write> {
 
 /// A side of a record.
 #[derive(Default)]
-struct Told<'a> {
+struct RecordSide<'a> {
     reference: Option<Cow<'a, str>>,
     object: Option<String>,
     line: Option<u64>,
@@ -186,7 +186,12 @@ impl<'t, W: Write> Tables<'t, W> {
         Ok(())
     }
 
-    fn side<'a>(&self, side: Side, record: &StoredRecord<'a>, matched: Option<&Matched>) -> Told<'a>
+    fn side<'a>(
+        &self,
+        side: Side,
+        record: &StoredRecord<'a>,
+        matched: Option<&Matched>,
+    ) -> RecordSide<'a>
     where
         't: 'a,
     {
@@ -206,7 +211,7 @@ impl<'t, W: Write> Tables<'t, W> {
             RecordKind::Group => matched.map_or(0, |one| one.members()[side] as u64),
             kind => u64::from(!lacks.contains(&kind)),
         };
-        Told {
+        RecordSide {
             reference,
             object: values.map(|values| self.object(values)),
             line: place.map(|(line, _)| line),

@@ -67,7 +67,7 @@ fn must_administer(by: &Actor, what: &str) -> Result<(), Refusal> {
 }
 
 /// A login that there is.
-pub(super) struct Known {
+pub(super) struct ExistingLogin {
     /// Its folded name.
     pub key: String,
     /// The owner, disabled or not.
@@ -75,11 +75,11 @@ pub(super) struct Known {
 }
 
 /// The person of a login, disabled or not.
-pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<Known, Refusal> {
+pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<ExistingLogin, Refusal> {
     let key = key_of(tx, login)?;
     let person = people::person(tx, &key)?.ok_or_else(|| no_such_login(login))?;
     // Whether the person is disabled, or has agreed, does not matter here.
-    Ok(Known { key, principal: Principal::of(person, AuthMethod::Cli) })
+    Ok(ExistingLogin { key, principal: Principal::of(person, AuthMethod::Cli) })
 }
 
 fn no_such_login(login: &str) -> Refusal {
@@ -237,7 +237,7 @@ pub fn set_roles(
     must_administer(by, "change roles")?;
     transact::write(store, |tx| {
         people::lock_admins(tx)?;
-        let Known { key, principal } = known(tx, login)?;
+        let ExistingLogin { key, principal } = known(tx, login)?;
         check_roles(roles, principal.is_service)?;
         if roles.contains(Role::Admin) && !principal.roles.contains(Role::Admin) {
             refuse_token(by)?;
@@ -311,7 +311,7 @@ pub fn set_disabled(
     must_administer(by, "disable people")?;
     transact::write(store, |tx| {
         people::lock_admins(tx)?;
-        let Known { key, principal } = known(tx, login)?;
+        let ExistingLogin { key, principal } = known(tx, login)?;
         let before = person(tx, &key)?.is_disabled;
         if before != disabled {
             people::set_disabled(tx, &principal.person_id, disabled)?;
@@ -363,7 +363,10 @@ pub fn set_password(
 }
 
 /// Refuses to set the password of a login that waits for its person's consent.
-pub(super) fn refuse_waiting(tx: &mut dyn Transaction, found: &Known) -> Result<(), Refusal> {
+pub(super) fn refuse_waiting(
+    tx: &mut dyn Transaction,
+    found: &ExistingLogin,
+) -> Result<(), Refusal> {
     if person(tx, &found.key)?.awaits_consent {
         let message = format!(
             "`{}` waits for its person's consent: they agree to it in their profile",
@@ -423,7 +426,7 @@ pub fn change_password(
 pub(super) fn store_password(
     tx: &mut dyn Transaction,
     by: &Actor,
-    of: &Known,
+    of: &ExistingLogin,
     hash: &str,
     now: Instant,
 ) -> Result<Person, Refusal> {
@@ -523,7 +526,7 @@ pub fn set_grant(
         return Err(Refusal::new(Code::BadFieldName, "that is no name of a field"));
     }
     transact::write(store, |tx| {
-        let Known { key, principal } = known(tx, login)?;
+        let ExistingLogin { key, principal } = known(tx, login)?;
         let person_id = &principal.person_id;
         if granted && by.person_id == *person_id {
             let message = "nobody grants a field to themselves; another admin does";

@@ -8,7 +8,7 @@ use crate::review::{Actor, Refusal};
 use crate::store::people;
 use crate::store::transact::{self, Transact, Transaction};
 
-use super::directory::{self, Known, NewPerson, Person};
+use super::directory::{self, ExistingLogin, NewPerson, Person};
 use super::record::{Change, audit};
 use super::secret::{Pair, Random, digest, is_secret};
 use super::token::refuse_token;
@@ -62,7 +62,7 @@ pub fn invite(
         return Err(directory::not_permitted("invite people"));
     }
     transact::write(store, |tx| {
-        let Known { key, principal } = directory::known(tx, login)?;
+        let ExistingLogin { key, principal } = directory::known(tx, login)?;
         if principal.is_service {
             let message = "a program has tokens, no password";
             return Err(Refusal::new(Code::ServiceRoles, message));
@@ -70,7 +70,10 @@ pub fn invite(
         if principal.roles.contains(Role::Admin) {
             refuse_token(by)?;
         }
-        directory::refuse_waiting(tx, &Known { key: key.clone(), principal: principal.clone() })?;
+        directory::refuse_waiting(
+            tx,
+            &ExistingLogin { key: key.clone(), principal: principal.clone() },
+        )?;
         people::Invitation::delete(tx, Some(&key))?;
         let text = make(tx, Some(&key), now, INVITED, random)?;
         let change = Change {

@@ -11,7 +11,7 @@ use crate::store::review::policy_in_force;
 use crate::store::transact::{self, Transact};
 use crate::store::{people, time_text};
 
-use super::directory::{self, Known};
+use super::directory::{self, ExistingLogin};
 use super::principal::principal;
 use super::record::{Change, audit};
 use super::secret::{Random, base62, digest, is_secret};
@@ -64,7 +64,7 @@ pub fn create(
     };
     refuse_token(by)?;
     let token = transact::write(store, |tx| {
-        let Known { key, principal } = directory::known(tx, new.login)?;
+        let ExistingLogin { key, principal } = directory::known(tx, new.login)?;
         let (_, policy) = policy_in_force(tx)?;
         if policy.deciding_tokens.contains(name) && !by.may(Permission::Administer) {
             let message = "a token of this name may check: only an administrator makes it";

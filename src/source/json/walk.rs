@@ -126,7 +126,7 @@ impl JsonParser {
     }
 
     /// Takes the cells of an object apart.
-    fn object(&self, text: &str, fields: &mut Fields, seen: &mut Seen) -> Result<(), Fault> {
+    fn object(&self, text: &str, fields: &mut Fields, seen: &mut SeenNames) -> Result<(), Fault> {
         fields.spans.clear();
         fields.spans.resize(self.columns, Span::NULL);
         fields.scratch.clear();
@@ -151,7 +151,7 @@ impl JsonParser {
         }
     }
 
-    fn row(&self, line: &Line<'_>, fields: &mut Fields, seen: &mut Seen, each: &mut Sink<'_>) {
+    fn row(&self, line: &Line<'_>, fields: &mut Fields, seen: &mut SeenNames, each: &mut Sink<'_>) {
         let found = text_of(line, self.encoding);
         let fault = found.and_then(|text| self.object(text, fields, seen)).err();
         if fault.is_some() {
@@ -191,7 +191,7 @@ fn in_words(error: &serde_json::Error, text: &str) -> String {
 impl RowParser for JsonParser {
     fn rows(&self, piece: &Piece, fields: &mut Fields, each: &mut Sink<'_>) {
         let Piece::Text(block) = piece else { return };
-        let mut seen = Seen { row: 0, rows: vec![0; self.nodes] };
+        let mut seen = SeenNames { row: 0, rows: vec![0; self.nodes] };
         if self.is_lines {
             for line in lines(block) {
                 if !line.bytes.trim_ascii().is_empty() {
@@ -255,12 +255,12 @@ impl RowParser for JsonParser {
 }
 
 /// Names of the tree that the present object already had.
-struct Seen {
+struct SeenNames {
     row: u32,
     rows: Vec<u32>,
 }
 
-impl Seen {
+impl SeenNames {
     fn next(&mut self) {
         self.row += 1;
     }
@@ -276,7 +276,7 @@ impl Seen {
 struct Walk<'w> {
     text: &'w str,
     fields: &'w mut Fields,
-    seen: &'w mut Seen,
+    seen: &'w mut SeenNames,
     had: &'w [AtomicBool],
 }
 

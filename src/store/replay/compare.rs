@@ -10,7 +10,7 @@ use super::super::machine_results::{
 use super::super::rows::parameters;
 use super::super::seal;
 use super::super::transact::Transaction;
-use super::{Replay, Run, State, Told, Trail};
+use super::{Replay, Run, State, Trail, TrailItem};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, Status};
 
@@ -187,7 +187,7 @@ type Counted = BTreeMap<(i64, i64, u8), (i64, f64, f64)>;
 pub(super) fn compare_items(
     tx: &mut dyn Transaction,
     runs: &HashMap<String, Run>,
-    told: &mut HashMap<String, Told>,
+    told: &mut HashMap<String, TrailItem>,
     found: &mut Replay,
 ) -> Result<Counted, Problem> {
     let dialect = tx.dialect();

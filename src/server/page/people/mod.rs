@@ -97,7 +97,7 @@ const ROLES: [(Role, &str); 6] = [
 
 /// The administrator's last input or result.
 #[derive(Default)]
-struct Shown {
+struct PeopleNotice {
     invited: Option<(String, String)>,
     login: String,
     name: String,
@@ -105,10 +105,10 @@ struct Shown {
 }
 
 pub fn screen(call: &Call<'_>) -> Result<Response, Denied> {
-    show(&PageContext::new(call)?, Shown::default(), 200)
+    show(&PageContext::new(call)?, PeopleNotice::default(), 200)
 }
 
-fn show(context: &PageContext<'_>, shown: Shown, status: u16) -> Result<Response, Denied> {
+fn show(context: &PageContext<'_>, shown: PeopleNotice, status: u16) -> Result<Response, Denied> {
     let store = &*context.call.app.store;
     let (frame, _) = context.frame(Screen::People)?;
     let people = directory::list(store).map_err(Refusal::from)?;
@@ -227,8 +227,11 @@ pub fn create(call: &Call<'_>) -> Result<Response, Denied> {
     match made {
         Ok(person) => linked(&context, &person.login),
         Err(refusal) => {
-            let typed =
-                Shown { login: login.clone(), name: name.unwrap_or_default(), ..Shown::default() };
+            let typed = PeopleNotice {
+                login: login.clone(),
+                name: name.unwrap_or_default(),
+                ..PeopleNotice::default()
+            };
             refused(&context, refusal, typed)
         }
     }
@@ -254,9 +257,9 @@ fn linked(context: &PageContext<'_>, login: &str) -> Result<Response, Denied> {
         Ok(token) => {
             let link = format!("{}/review/first?token={token}", base(context));
             let invited = Some((login.to_owned(), link));
-            show(context, Shown { invited, ..Shown::default() }, 200)
+            show(context, PeopleNotice { invited, ..PeopleNotice::default() }, 200)
         }
-        Err(refusal) => refused(context, refusal, Shown::default()),
+        Err(refusal) => refused(context, refusal, PeopleNotice::default()),
     }
 }
 
@@ -272,11 +275,15 @@ pub fn change(call: &Call<'_>) -> Result<Response, Denied> {
     };
     match done {
         Ok(_) => Ok(redirect("/review/people", "changed")),
-        Err(refusal) => refused(&context, refusal, Shown::default()),
+        Err(refusal) => refused(&context, refusal, PeopleNotice::default()),
     }
 }
 
-fn refused(context: &PageContext<'_>, refusal: Refusal, typed: Shown) -> Result<Response, Denied> {
+fn refused(
+    context: &PageContext<'_>,
+    refusal: Refusal,
+    typed: PeopleNotice,
+) -> Result<Response, Denied> {
     let told = matches!(
         refusal.kind,
         RefusalKind::Conflict | RefusalKind::Invalid | RefusalKind::Malformed
@@ -285,5 +292,5 @@ fn refused(context: &PageContext<'_>, refusal: Refusal, typed: Shown) -> Result<
         return Err(refusal.into());
     }
     let status = refusal.kind.status();
-    show(context, Shown { wrong: Some(sentence(&refusal.message)), ..typed }, status)
+    show(context, PeopleNotice { wrong: Some(sentence(&refusal.message)), ..typed }, status)
 }
