@@ -7,7 +7,6 @@ use crate::domain::{Confidence, Status};
 /// The code of differences under investigation; never accepted automatically.
 const PENDING_INVESTIGATION: &str = "PENDING_INVESTIGATION";
 
-/// The acceptance threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sure {
     /// A claimed confidence of at least this.
@@ -16,7 +15,6 @@ pub enum Sure {
     Within(Budget),
 }
 
-/// The configured acceptance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Acceptance {
     pub sure: Sure,

@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Problem};
 
-/// Folds of the cross-validation.
 const FOLDS: usize = 5;
 /// Maximum rows for the comparison; the winner is fitted to all.
 const MAX_COMPARED: usize = 10_000;

@@ -115,7 +115,6 @@ pub struct DriftReport {
     /// Agreement with users, if there were decisions.
     pub agreement: Option<Agreement>,
     pub retrain: bool,
-    /// The reasons in sentences.
     pub why: Vec<String>,
 }
 

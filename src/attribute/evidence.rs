@@ -64,7 +64,6 @@ pub fn group(assigned_by: &AssignedBy, reason: &str) -> String {
 }
 
 impl Evidence {
-    /// Counts a decided guess.
     pub fn add(&mut self, group: &str, confidence: f64, right: bool) {
         // Slightly above a multiple, so that 0.9 is not 0.8999.
         let part = ((confidence.clamp(0.0, 1.0) + 1e-9) * PARTS) as u32;
@@ -169,7 +168,6 @@ impl Evidence {
         resampled
     }
 
-    /// The stored form.
     pub fn to_json(&self) -> serde_json::Value {
         let counts: Vec<Count> = self
             .counts

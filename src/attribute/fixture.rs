@@ -128,7 +128,7 @@ impl MatchCase {
         Ok(PerSide { a: side(&self.a)?, b: side(&self.b)? })
     }
 
-    /// What is expected, in the words of [`Self::said`].
+    /// The expected result, in the words of [`Self::said`].
     pub fn expected(&self) -> String {
         let numbers = |rows: &[Written<u64>]| rows.iter().map(|row| row.0).collect::<Vec<_>>();
         let said = self.matches.iter().map(|one| {
@@ -138,7 +138,7 @@ impl MatchCase {
         Self::listed(said)
     }
 
-    /// What was made, saying no more of each match than the case asks for.
+    /// The matches made, with no more details than the case asks for.
     pub fn got(&self, made: &[(Vec<u64>, Vec<u64>, &str, &str)]) -> String {
         let said = made.iter().map(|(a, b, pass, certificate)| {
             let same = |one: &&ExpectedMatch| {
@@ -226,14 +226,11 @@ impl FixtureSpec {
     }
 }
 
-/// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseResult {
     pub name: String,
     pub passed: bool,
-    /// The expected result.
     pub expected: String,
-    /// The actual result.
     pub got: String,
     /// The line of the case in its file, if known.
     pub line: Option<u64>,

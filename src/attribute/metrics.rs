@@ -71,7 +71,6 @@ pub struct ReliabilityBin {
     /// The highest, exclusive except for 1.
     pub to: f64,
     pub n: u64,
-    /// The mean confidence.
     pub confidence: f64,
     /// The share of right guesses.
     pub accuracy: f64,

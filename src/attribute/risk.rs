@@ -70,7 +70,6 @@ impl Budget {
     }
 }
 
-/// A decided guess.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decided<'a> {
     /// The group that shares a threshold: the model's guess (`FX_VARIANCE`), or a rule
@@ -273,7 +272,6 @@ pub fn is_audited(counter: u64, seed: u64, share: f64) -> bool {
 /// Blind checks of accepted differences, and whether they break the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditCheck {
-    /// Number of checks.
     pub checked: u64,
     /// Wrong ones among them.
     pub wrong: u64,

@@ -38,7 +38,7 @@ pub(super) struct Wanted {
     /// The share of undecided items whose suggestions are hidden. If there are any, undecided items come in
     /// the order of their ids: the order of confidence would reveal how sure the machine is.
     pub blind: f64,
-    /// What the person may see: a text is looked for nowhere else.
+    /// The values that the person may see: a text is searched nowhere else.
     pub visible: Visibility,
 }
 

@@ -70,12 +70,12 @@ impl How {
 /// A difference as the next date knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    /// What its row is called.
+    /// The identity of its row.
     row: u64,
     number: i64,
     /// The number of the same break's difference in the run before; 0 for none.
     before: i64,
-    /// Which one of its record's alike ones it is.
+    /// Its number among the alike ones of its record.
     alike: u32,
     since: i32,
 }
@@ -111,7 +111,7 @@ impl Entry {
     }
 }
 
-/// What fields are called, so that their order may change.
+/// Names of fields, so that their order may change.
 #[derive(Debug, Default)]
 struct Names {
     job: u64,
@@ -123,7 +123,6 @@ impl Names {
         Self { job: of_text(job), fields: layout.names().map(of_text).collect() }
     }
 
-    /// The key of a break.
     fn key(&self, row: u64, field: FieldRef, alike: u32) -> i64 {
         let field = match field {
             FieldRef::EntireRecord => 0,
@@ -493,7 +492,7 @@ fn read_day(date: &str) -> Result<i32, Problem> {
     Ok(date.days())
 }
 
-/// What became of breaks when a run was published, and is still to be done.
+/// Changes of breaks by a published run, and work still to do.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
     links: Vec<Leaving>,
@@ -771,7 +770,7 @@ fn clear(
     Ok(Which::These(settled))
 }
 
-/// What a job says of its open items.
+/// A job's settings for open items.
 struct Declared {
     a_moves: bool,
     b_moves: bool,
@@ -903,7 +902,7 @@ fn each_difference(
     Ok(())
 }
 
-/// Which of these rows a run matched.
+/// The rows among these that a run matched.
 fn partners(
     tx: &mut dyn Transaction,
     run_no: i64,

@@ -98,7 +98,6 @@ impl Tree {
     }
 }
 
-/// A compiled forest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forest {
     trees: Vec<Tree>,
@@ -116,12 +115,10 @@ impl Forest {
         self.features
     }
 
-    /// The number of classes.
     pub const fn class_count(&self) -> usize {
         self.classes
     }
 
-    /// The number of trees.
     pub fn tree_count(&self) -> usize {
         self.trees.len()
     }
@@ -302,7 +299,6 @@ struct StoredStepTree {
 }
 
 impl StoredSteps {
-    /// The number of trees.
     pub fn count(&self) -> usize {
         self.trees.len()
     }

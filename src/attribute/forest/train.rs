@@ -29,7 +29,6 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
 
-/// How trees are grown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
     /// The number of trees kept.
@@ -87,7 +86,6 @@ pub struct Labelled<'a> {
     pub features: usize,
     /// The class of each row, below `classes`.
     pub labels: &'a [u16],
-    /// The number of classes.
     pub classes: usize,
     /// The weight of each row, above 0 and at most 1; empty if all are equal.
     pub weights: &'a [f32],

@@ -27,7 +27,6 @@ pub(super) struct Memo<T> {
 }
 
 pub(super) enum Known<'a, T> {
-    /// The rule's answer.
     Answer(&'a T),
     /// Unknown; run the rule, record its reads, and [`learn`](Memo::learn) the answer.
     NotYet,

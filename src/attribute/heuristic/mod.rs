@@ -16,18 +16,15 @@ use memo::{Known, Memo};
 pub struct RulesPlan {
     /// The scripts, in the order of `rules.attribute`.
     pub scripts: Vec<ScriptSource>,
-    /// The declared reason codes.
     pub codes: Vec<String>,
 }
 
 /// The rules' decision about a difference.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// A rule claims it.
     Claimed {
         /// The reason code, as its index in [`RulesPlan::codes`].
         code: usize,
-        /// The claimed confidence.
         confidence: Confidence,
         /// The rule, as its index in [`Rules::rules`].
         rule: usize,
@@ -78,7 +75,6 @@ struct Rule {
 type RuleResult = Result<Verdict, ScriptError>;
 
 impl Rules {
-    /// Compiles the scripts.
     pub fn new(plan: &RulesPlan) -> Result<Self, Problem> {
         let mut scripts = Vec::with_capacity(plan.scripts.len());
         let mut rules = Vec::new();

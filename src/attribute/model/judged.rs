@@ -10,7 +10,6 @@ pub(super) struct Judged {
     pub(super) chosen: Chosen,
     /// The judged rows, ascending.
     rows: Vec<usize>,
-    /// Their calibrated distributions.
     calibrated: Vec<f32>,
     classes: usize,
 }

@@ -145,7 +145,7 @@ fn gather(
     Ok(found)
 }
 
-/// What differences have in common that look alike.
+/// The key that differences share if they look alike.
 fn looks(field: &str, row: &[f32]) -> Vec<u8> {
     let flags = catalogue()
         .iter()

@@ -16,7 +16,7 @@ pub use item::*;
 pub use proposal::*;
 pub use report::*;
 
-/// What stands for a value that the person may not see.
+/// Stands for a value that the person may not see.
 pub const MASKED: &str = "•••";
 
 /// An answer, and whether it is that of an earlier request with the same key.

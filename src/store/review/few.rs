@@ -23,7 +23,7 @@ const STEP: usize = 500;
 /// The most of them.
 const LARGEST_STEP: usize = 8_000;
 
-/// What an item is sorted by: a level, a value, and its key.
+/// The sort key of an item: a level, a value, and its key.
 #[derive(Clone, Copy, Debug)]
 struct Rank(i64, f64, (i64, i64));
 
@@ -236,7 +236,7 @@ impl ReviewTables<'_> {
         Ok((page.into_iter().map(|(_, key)| key).collect(), None))
     }
 
-    /// Which of these items are of a record that holds a text.
+    /// The items among these whose record holds a text.
     fn that_hold(
         &mut self,
         keys: &[ItemKey],
@@ -297,7 +297,7 @@ impl ReviewTables<'_> {
 }
 
 impl ReviewTables<'_> {
-    /// Which records may hold the text of a query; `None` where it has none, and while a run is not indexed.
+    /// The records that may hold the text of a query; `None` where it has none, and while a run is not indexed.
     fn held<'q>(&mut self, query: &'q ItemQuery) -> Result<Option<Held<'q>>, Problem> {
         let found = query.conditions.iter().find_map(|one| match one {
             Condition::Holds(text, arms) => Some(Holds { text, arms }),
@@ -402,7 +402,6 @@ impl HeldItem {
         }
     }
 
-    /// Its run and signature.
     pub const fn kind(&self) -> (i64, i64) {
         (self.key.run_no, self.signature_id)
     }

@@ -100,7 +100,7 @@ impl ReviewTables<'_> {
         })
     }
 
-    /// What happened to the break of an attribution.
+    /// The history of an attribution's break.
     pub fn life_of_break(&mut self, attribution_id: &str) -> Result<Vec<Event>, Problem> {
         break_list::life(self.tx, attribution_id)
     }

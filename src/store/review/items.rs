@@ -14,7 +14,6 @@ use crate::store::{SqlValue, StoredRecord, breaks, chunk};
 
 use super::{ReviewTables, Run, read_key};
 
-/// An item.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub key: ItemKey,
@@ -188,7 +187,6 @@ impl ReviewTables<'_> {
         Ok(items)
     }
 
-    /// The item of this attribution id.
     pub fn item(&mut self, attribution_id: &str, lock: bool) -> Result<Option<Item>, Problem> {
         match self.keys([attribution_id])? {
             Some(keys) => Ok(self.items(&keys, lock)?.pop()),
@@ -209,7 +207,6 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &[], item)
     }
 
-    /// How many undecided items have one of these signatures.
     pub fn count_undecided(&mut self, signatures: &[i64]) -> Result<u64, Problem> {
         let within = rows::numbers_in(self.dialect(), "$1");
         let sql = format!(
@@ -450,7 +447,6 @@ pub(super) fn place_parameters(dialect: Dialect, run_no: i64, numbers: &[i64]) -
     }
 }
 
-/// A record's evidence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     /// JSON arrays of values, in the order of the layout.
@@ -514,7 +510,7 @@ impl Record {
             .reduce(|most, one| if one > most { one } else { most })
     }
 
-    /// What its rows are called: the references of both sides and of a group's rows.
+    /// The references of both sides and of a group's rows.
     pub fn references(&self, layout: &Layout) -> Vec<String> {
         let sides = [self.reference(0, layout), self.reference(1, layout)];
         let members = self.matched.iter().flat_map(|one| one.a.iter().chain(&one.b));

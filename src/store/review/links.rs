@@ -1,4 +1,4 @@
-//! Which differences people matched by hand, and by which proposal.
+//! Differences that people matched by hand, and their proposals.
 
 use serde_json::{Value as Json, json};
 
@@ -12,7 +12,7 @@ use crate::store::transact::{Dialect, Transaction};
 use super::items::Item;
 use super::{ReviewTables, read_key};
 
-/// What an item had before people matched it.
+/// An item's state before people matched it.
 #[derive(Clone, Debug)]
 pub(crate) struct Before {
     pub status: Status,
@@ -24,7 +24,6 @@ pub(crate) struct Before {
 }
 
 impl ReviewTables<'_> {
-    /// The match that an item is of.
     pub fn match_of(&mut self, key: ItemKey) -> Result<Option<String>, Problem> {
         let sql = "SELECT proposal_id FROM recon.matched_by_hand WHERE run_no = $1 AND number = $2";
         self.tx.find(sql, &parameters![key.run_no, key.number], |row| row.required(0))

@@ -52,7 +52,6 @@ pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
 pub(crate) use search::{SearchText, cell_text};
 pub(crate) use trail::AuditQuery;
 
-/// An attributed run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub run_no: i64,
@@ -132,7 +131,7 @@ pub(crate) struct Reason {
     pub closes: bool,
 }
 
-/// What similar items have in common. Stored as a JSON array of job, field, type, reason, pattern, severity and
+/// The values that similar items share. Stored as a JSON array of job, field, type, reason, pattern, severity and
 /// whether the field is an amount of money.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Signature {
@@ -308,7 +307,7 @@ impl<'t> ReviewTables<'t> {
         Ok(())
     }
 
-    /// What was read for a run, by side.
+    /// The sources of a run, by side.
     pub fn sources(&mut self, run_no: i64) -> Result<PerSide<Source>, Problem> {
         let sql = "SELECT metadata ->> 'sources' FROM recon.recon_runs WHERE run_no = $1";
         let text = self.tx.find(sql, &parameters![run_no], |row| row.text(0))?.flatten();

@@ -1,4 +1,4 @@
-//! What people keep about items without deciding them: comments, assignments, claims, and what was sent back.
+//! Notes about items: comments, assignments, claims, and returned proposals.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub(crate) struct SentBackRow {
 pub(crate) type CommentRow = (String, String, String, String);
 
 impl ReviewTables<'_> {
-    /// What a table keeps about these items. A further condition may have the parameter `$2`.
+    /// The rows of a table about these items. A further condition may have the parameter `$2`.
     fn about<T>(
         &mut self,
         (columns, table, condition): (&str, &str, &str),

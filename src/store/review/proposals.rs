@@ -18,7 +18,6 @@ use super::condition::Where;
 use super::items::{Item, keys_in, keys_parameter};
 use super::{ReviewTables, read_key};
 
-/// A proposal.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposal {
     pub proposal_id: String,
@@ -99,7 +98,7 @@ pub(crate) struct ProposalItem {
     pub facts: Json,
 }
 
-/// What was known of an item when a proposal took it.
+/// An item's state when a proposal took it.
 #[derive(Clone, Debug)]
 pub(crate) struct Prior {
     pub reason_id: i64,
@@ -140,7 +139,6 @@ impl Approval {
     }
 }
 
-/// Which proposals.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProposalQuery {
     pub state: Option<ProposalState>,
@@ -239,7 +237,7 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &condition.values, read)
     }
 
-    /// What was known of these items when the proposal took them.
+    /// The state of these items when the proposal took them.
     pub fn priors(
         &mut self,
         proposal_id: &str,
@@ -492,7 +490,7 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &[rows::numbers(signatures.iter().copied())], |row| row.count(0))
     }
 
-    /// What a maker proposed since then about these signatures, except for one proposal.
+    /// A maker's proposals since then about these signatures, except for one.
     pub fn recent(
         &mut self,
         signatures: &[i64],

@@ -33,7 +33,7 @@ const TOGETHER: usize = 8;
 /// Signatures whose items are merged; where more match, the queue is read in its own order.
 const STREAMS: usize = 48;
 
-/// Which items: those for which every condition holds.
+/// Selects the items for which every condition holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ItemQuery {
     /// `None`: any.
@@ -73,7 +73,6 @@ pub(crate) enum Condition {
     Functional(bool),
     /// Decided by people, or not.
     Locked(bool),
-    /// Assigned to this person.
     AssignedTo(String),
     Unassigned,
     /// Sent back by a checker, or not.
@@ -784,7 +783,6 @@ impl ReviewTables<'_> {
         Ok(items)
     }
 
-    /// How many items match.
     pub fn count(&mut self, query: &ItemQuery) -> Result<u64, Problem> {
         if let Some(items) = self.found_items(query)? {
             return Ok(items.count());
@@ -1433,7 +1431,7 @@ fn with_enough(bounds: &[Bound], most: usize) -> usize {
     before.count().max(1)
 }
 
-/// What has been read for a page.
+/// Items read so far for a page.
 struct Reading {
     column: Column,
     at: Option<Position>,

@@ -96,7 +96,6 @@ impl ReviewTables<'_> {
         })
     }
 
-    /// Actions of each person.
     pub fn activity(&mut self, period: &Between) -> Result<Vec<Activity>, Problem> {
         let condition = period.condition(self, "performed_at");
         let sql = format!(
@@ -207,11 +206,9 @@ impl ReviewTables<'_> {
 pub(crate) struct DecisionOfRun {
     /// The number of the difference within its run.
     pub number: u64,
-    /// The maker's comment.
     pub made: Option<String>,
     pub stage: Option<String>,
     pub person_id: Option<String>,
-    /// The approver's comment.
     pub approved: Option<String>,
 }
 

@@ -1,5 +1,4 @@
-//! What commands keep besides decisions: answers to repeat, previews of bulk decisions, policies, and the
-//! security log.
+//! Data of commands besides decisions: answers to repeat, previews of bulk decisions, policies, and the security log.
 
 use sha2::{Digest, Sha256};
 
@@ -125,7 +124,7 @@ impl Refused<'_> {
     }
 }
 
-/// Which items a preview of a bulk decision showed, in which versions.
+/// The items of a bulk preview, with their versions.
 #[derive(Clone, Debug)]
 pub(crate) struct BulkPreviewRow {
     pub person_id: String,

@@ -105,7 +105,7 @@ fn grams(text: &str, out: &mut Vec<i64>) {
     }
 }
 
-/// What is looked up for a text.
+/// The index entries to look up for a text.
 enum LookUp {
     /// Records that have all of these.
     All(Vec<i64>),
@@ -465,7 +465,7 @@ const GRAMS: Table = Table {
 
 const MASK: i64 = (1 << FIELD_BITS) - 1;
 
-/// What of a record is found, besides its differences: references, names of a group's rows, and all values.
+/// The searchable texts of a record, besides its differences: references, names of a group's rows, and all values.
 fn words(run: &Run, record: &Record) -> Vec<String> {
     let mut words = Vec::new();
     for reference in record.references(&run.layout) {
@@ -478,7 +478,7 @@ fn words(run: &Run, record: &Record) -> Vec<String> {
     words
 }
 
-/// What is indexed of a value, in lower case.
+/// The indexed part of a value, in lower case.
 fn beginning(value: &str) -> String {
     value.chars().take(INDEXED).flat_map(char::to_lowercase).collect()
 }

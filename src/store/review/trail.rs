@@ -10,19 +10,17 @@ use super::condition::Where;
 /// Rows that a text is looked for in, for one page.
 const SEARCHED: usize = 5_000;
 
-/// Which rows of the audit trail: those for which every condition holds.
+/// Selects the rows of the audit trail for which every condition holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuditQuery {
     /// Done by all of these persons: two different ones have no row in common.
     pub actors: Vec<String>,
     pub action: Option<String>,
     pub stage: Option<String>,
-    /// About this entity.
     pub entity: Option<String>,
     /// About this entity, or part of the proposal of this id.
     pub entity_or_proposal: Option<String>,
     pub from: Option<String>,
-    /// Before this time.
     pub to: Option<String>,
     pub from_seq: Option<i64>,
     pub to_seq: Option<i64>,

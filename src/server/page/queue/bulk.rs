@@ -37,12 +37,12 @@ pub struct Bulk {
     pub triggers: Vec<String>,
     /// Name, number, share.
     pub breakdown: Vec<(String, String, Bar)>,
-    /// What all items have in common.
+    /// Values that all items share.
     pub common: Vec<String>,
     /// Items that do not fit the others.
     pub outliers: Vec<Sample>,
     pub samples: Vec<Sample>,
-    /// What the two sides are called.
+    /// The names of the two sides.
     pub systems: [String; 2],
     /// Reference, address, reason.
     pub excluded: Vec<(String, String, String)>,

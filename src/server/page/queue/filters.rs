@@ -21,7 +21,7 @@ pub struct Tab {
 }
 
 impl Tab {
-    /// What must not wait is highlighted, where there is any.
+    /// Highlights urgent items, if there are any.
     pub fn urgent(self) -> Self {
         Self { urgent: self.count.is_some_and(|count| count > 0), ..self }
     }

@@ -49,7 +49,7 @@ pub struct Queue {
     pub about: String,
     /// The whole list can be accepted: how many items, and the page with the preview.
     pub accept: Option<(String, String)>,
-    /// What the two sides are called.
+    /// The names of the two sides.
     pub systems: [String; 2],
     pub tabs: Vec<Tab>,
     /// How many items the list has, if that is known; for the title of the window.
@@ -60,7 +60,6 @@ pub struct Queue {
     pub facets: Vec<Facet>,
     /// Active filters, each with the address without it.
     pub chips: Vec<Chip>,
-    /// The person's named filters.
     pub views: Vec<View>,
     /// The present list can be given a name.
     pub may_save: bool,
@@ -71,9 +70,7 @@ pub struct Queue {
     pub groups_href: String,
     pub items_href: String,
     pub list: List,
-    /// Previous page.
     pub previous: Option<String>,
-    /// Next page.
     pub next: Option<String>,
     /// The user may decide.
     pub may_decide: bool,
@@ -107,10 +104,9 @@ pub enum List {
 pub struct Data<'a> {
     pub listing: &'a Listing,
     pub summary: &'a Summary,
-    /// What the search finds in each list.
+    /// Matches of the search in each list.
     pub search: Option<SearchCounts>,
     pub facets: &'a Facets,
-    /// The person's named filters.
     pub views: &'a [View],
     /// The person may name filters.
     pub may_save: bool,
@@ -146,7 +142,7 @@ impl Queue {
         matches!(&self.list, List::Items(items) if items.iter().any(|one| !one.counterparty.is_empty()))
     }
 
-    /// What the column of causes has: guesses, or what was decided.
+    /// The heading of the causes' column: guesses, or decided causes.
     fn cause(&self) -> &'static str {
         if self.decided { "Cause" } else { "Likely cause" }
     }
