@@ -13,7 +13,7 @@ use crate::store::review::{FoundItems, Item, ItemKey, ItemQuery, RowCount, Run, 
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, QueueSort, Sla};
-use super::queue::{Deadlines, TimeLeft, Wanted, list_name, may_sort};
+use super::queue::{Deadlines, Place, TimeLeft, Wanted, keep_first, list_name, may_sort};
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page, Share};
 use super::work::Work;
@@ -45,6 +45,9 @@ enum Alike {
 /// How many undecided items are overdue, and when the oldest break among them all began.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waits {
+    /// Those of which it is known since when they are there, and of these the nearly due ones.
+    dated: u64,
+    due: u64,
     overdue: u64,
     since: Option<i32>,
 }
@@ -117,6 +120,8 @@ impl Counter {
             (row.severity, row.since, row.status)
         {
             let sla = self.deadlines.of(severity, row.key.run_no, since);
+            waits.dated += 1;
+            waits.due += u64::from(sla == Sla::Due);
             waits.overdue += u64::from(sla == Sla::Overdue);
             waits.since = Some(waits.since.map_or(since, |known| known.min(since)));
         }
@@ -191,7 +196,10 @@ impl Review<'_> {
             let wanted = work.wanted(actor, filter)?;
             let (counted, examples) = match wanted.text {
                 Some(_) => work.found(&wanted)?,
-                None => (work.counted(&wanted, true)?, work.examples(&wanted)?),
+                None => match work.counted_found(&wanted)? {
+                    Some((counted, examples)) => (counted, Some(examples)),
+                    None => (work.counted(&wanted, true)?, None),
+                },
             };
             let mut groups: Vec<(String, Together)> =
                 work.together(&wanted, counted, by)?.into_iter().collect();
@@ -247,13 +255,13 @@ impl Review<'_> {
                     return Ok(Facets { shares: Facets::list(shares), are_counted: false });
                 }
             }
-            let (mut shares, items) = work.shares(&wanted)?;
+            let (mut shares, items, known) = work.shares(&wanted)?;
             if wanted.query.status == Some(Status::Unknown) {
                 let [mine, others] = work.assigned(actor, &wanted)?;
                 shares.insert((6, "assignee", "me".to_owned()), mine);
                 let none = items.saturating_sub(mine + others);
                 shares.insert((6, "assignee", "none".to_owned()), none);
-                let ages = work.ages_of(&wanted, items)?;
+                let ages = work.ages_of(&wanted, items, known)?;
                 for (sla, count) in
                     ["ok", "due", "overdue"].into_iter().zip(ages.into_iter().flatten())
                 {
@@ -290,12 +298,18 @@ impl Facets {
 }
 
 impl Work<'_> {
-    /// How many items have each value, and how many there are.
-    fn shares(&mut self, wanted: &Wanted) -> Result<(Shares, u64), Problem> {
+    /// How many items have each value, how many there are, and how much of their time is left, where that is known.
+    fn shares(&mut self, wanted: &Wanted) -> Result<(Shares, u64, TimeLeft), Problem> {
         let mut shares = Shares::new();
-        let mut items = 0;
+        let (mut items, mut left) = (0, TimeLeft::default());
         for one in self.counted(wanted, false)? {
             items += one.items;
+            let Waits { dated, due, overdue, .. } = one.waits;
+            for (sum, items) in
+                left.iter_mut().zip([dated.saturating_sub(due + overdue), due, overdue])
+            {
+                *sum += items;
+            }
             let run_id = self.tables.run(one.run_no)?.run_id.clone();
             *shares.entry((5, "run_id", run_id)).or_default() += one.items;
             let Some(said) = self.said_of(&one)? else { continue };
@@ -312,7 +326,7 @@ impl Work<'_> {
                 }
             }
         }
-        Ok((shares, items))
+        Ok((shares, items, left))
     }
 
     /// How many of the items are assigned to the person, and to others.
@@ -333,20 +347,18 @@ impl Work<'_> {
 
     /// How many of the items are in time, nearly due and overdue; `None` where counting would take too long, or tell
     /// which items have a hidden suggestion.
-    fn ages_of(&mut self, wanted: &Wanted, items: u64) -> Result<Option<TimeLeft>, Problem> {
+    fn ages_of(
+        &mut self,
+        wanted: &Wanted,
+        items: u64,
+        known: TimeLeft,
+    ) -> Result<Option<TimeLeft>, Problem> {
         if wanted.query.without_blind.is_some() || wanted.query.samples {
             return Ok(None);
         }
         if wanted.text.is_none() {
-            if let Some(items) = self.found_items(wanted)? {
-                let deadlines = Deadlines::new(self, &wanted.runs)?;
-                let mut ages = TimeLeft::default();
-                items.each(|item| {
-                    if let Some(sla) = deadlines.of_item(item) {
-                        ages[sla as usize] += 1;
-                    }
-                });
-                return Ok(Some(ages));
+            if self.found_items(wanted)?.is_some() {
+                return Ok(Some(known));
             }
             let is_kept = wanted.query.conditions.is_empty();
             return match is_kept || items <= MOST_COUNTED {
@@ -379,8 +391,8 @@ impl Work<'_> {
         if self.may_be_hidden(wanted)? {
             return self.counted_one_by_one(wanted);
         }
-        if let Some(items) = self.found_items(wanted)? {
-            return self.counted_found(wanted, &items);
+        if let Some((counted, _)) = self.counted_found(wanted)? {
+            return Ok(counted);
         }
         let counts = self.tables.counts(&wanted.query)?;
         let mut left = if ages && wanted.query.status == Some(Status::Unknown) {
@@ -395,7 +407,7 @@ impl Work<'_> {
                 alike: Alike::Signature(one.signature_id),
                 items: one.items,
                 amount: one.amount,
-                waits: Waits { overdue, since: None },
+                waits: Waits { overdue, ..Waits::default() },
             }
         });
         Ok(counted.collect())
@@ -406,15 +418,6 @@ impl Work<'_> {
         let accepted = wanted.query.status.is_none_or(|status| status == Status::Accepted);
         Ok((wanted.has_undecided() && wanted.blind > 0.0)
             || (accepted && self.tables.has_samples()?))
-    }
-
-    /// Three items of each signature, where the items of the filter need not be read for it.
-    fn examples(&mut self, wanted: &Wanted) -> Result<Option<Examples>, Problem> {
-        if self.may_be_hidden(wanted)? {
-            return Ok(None);
-        }
-        let found = self.found_items(wanted)?;
-        Ok(found.map(|items| wanted.first_of_each(&items, EXAMPLES)))
     }
 
     /// The items of a filter with conditions, where they need not be read for it.
@@ -428,35 +431,50 @@ impl Work<'_> {
         }
     }
 
-    /// Items by run and signature, with their ages.
+    /// Items by run and signature with their ages, and three items of each signature, where the items of the filter need
+    /// not be read for it.
     fn counted_found(
         &mut self,
         wanted: &Wanted,
-        items: &FoundItems,
-    ) -> Result<Vec<Counted>, Problem> {
+    ) -> Result<Option<(Vec<Counted>, Examples)>, Problem> {
+        if self.may_be_hidden(wanted)? {
+            return Ok(None);
+        }
+        let Some(items) = self.found_items(wanted)? else { return Ok(None) };
         let deadlines = Deadlines::new(self, &wanted.runs)?;
+        let mut sla_of = deadlines.of_items();
         let has_ages = wanted.query.status == Some(Status::Unknown);
-        let mut counts: HashMap<(i64, i64), Counted, foldhash::fast::FixedState> =
-            HashMap::default();
+        type Own = (u64, f64, Waits, Vec<Place>);
+        let mut counts: HashMap<(i64, i64), Own, foldhash::fast::FixedState> = HashMap::default();
         items.each(|item| {
-            let (run_no, signature) = item.kind();
-            let own = counts.entry((run_no, signature)).or_insert_with(|| Counted {
-                run_no,
-                alike: Alike::Signature(signature),
-                items: 0,
-                amount: 0.0,
-                waits: Waits::default(),
-            });
-            own.items += 1;
-            own.amount += item.amount.unwrap_or_default();
+            let (items, amount, waits, first) = counts.entry(item.kind()).or_default();
+            *items += 1;
+            *amount += item.amount.unwrap_or_default();
+            keep_first(first, wanted.place(item), EXAMPLES);
             if let Some(since) = item.since.filter(|_| has_ages) {
-                own.waits.overdue += u64::from(deadlines.of_item(item) == Some(Sla::Overdue));
-                own.waits.since = Some(own.waits.since.map_or(since, |known| known.min(since)));
+                let sla = sla_of(item);
+                waits.dated += u64::from(sla.is_some());
+                waits.due += u64::from(sla == Some(Sla::Due));
+                waits.overdue += u64::from(sla == Some(Sla::Overdue));
+                waits.since = Some(waits.since.map_or(since, |known| known.min(since)));
             }
         });
-        let mut counted: Vec<Counted> = counts.into_values().collect();
-        counted.sort_unstable_by_key(|one| (one.run_no, one.alike));
-        Ok(counted)
+        let counts: BTreeMap<(i64, i64), Own> = counts.into_iter().collect();
+        let (mut counted, mut places) = (Vec::new(), BTreeMap::<i64, Vec<Place>>::new());
+        for ((run_no, signature), (items, amount, waits, first)) in counts {
+            counted.push(Counted {
+                run_no,
+                alike: Alike::Signature(signature),
+                items,
+                amount,
+                waits,
+            });
+            let own = places.entry(signature).or_default();
+            first.into_iter().for_each(|place| keep_first(own, place, EXAMPLES));
+        }
+        let keys = |own: Vec<Place>| own.into_iter().map(|(_, key)| key).collect();
+        let examples = places.into_iter().map(|(signature, own)| (signature, keys(own)));
+        Ok(Some((counted, examples.collect())))
     }
 
     /// The same where some suggestions are hidden: the kept counts don't tell which.

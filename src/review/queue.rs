@@ -69,10 +69,24 @@ impl Deadlines {
         Ok(Self { days: deadlines })
     }
 
-    /// How much time is left for an item, if it is known since when its break is there.
-    pub fn of_item(&self, item: &HeldItem) -> Option<Sla> {
-        let severity = Severity::from_code(u8::try_from(item.severity).ok()?)?;
-        Some(self.of(severity, item.key.run_no, item.since?))
+    /// How much time is left for each of many items, if it is known since when its break is there. The days of a run are
+    /// looked up once for its items, which come one after the other.
+    pub fn of_items(&self) -> impl FnMut(&HeldItem) -> Option<Sla> {
+        let (mut at, mut days) = (None, [None; 5]);
+        move |item| {
+            let run_no = item.key.run_no;
+            if at != Some(run_no) {
+                at = Some(run_no);
+                days = [0, 1, 2, 3, 4].map(|code| self.days.get(&(code, run_no)));
+            }
+            let (overdue, due) = days.get(usize::try_from(item.severity).ok()?).copied()??;
+            let since = item.since?;
+            Some(match since {
+                since if since <= *overdue => Sla::Overdue,
+                since if since <= *due => Sla::Due,
+                _ => Sla::Ok,
+            })
+        }
     }
 
     /// How much time is left for a break of this severity that is in this run, and began on this day.
@@ -306,33 +320,38 @@ fn invalid(field: &str, detail: &str) -> Refusal {
     Refusal::new(Code::InvalidFilter, format!("{field}: {detail}")).with(field, detail)
 }
 
+/// Where an item stands in an order: by a value, then by its key.
+pub(super) type Place = (f64, ItemKey);
+
+/// Puts a place among the first ones, if it is one of them.
+pub(super) fn keep_first(first: &mut Vec<Place>, place: Place, most: usize) {
+    let compare =
+        |left: &Place, right: &Place| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
+    if first.len() < most || first.last().is_some_and(|last| compare(last, &place).is_gt()) {
+        let at = first.partition_point(|other| compare(other, &place).is_lt());
+        first.insert(at, place);
+        first.truncate(most);
+    }
+}
+
 impl Wanted {
     /// Whether undecided items are among the items.
     pub fn has_undecided(&self) -> bool {
         self.query.status.is_none_or(|status| status == Status::Unknown)
     }
 
-    /// Of these items of the filter, the first ones of each signature: of undecided ones the least sure, as in its list.
+    /// Where an item stands among those of its signature: of undecided ones the least sure come first, as in its list.
+    pub fn place(&self, item: &HeldItem) -> Place {
+        (if self.query.waits() { item.confidence } else { 0.0 }, item.key)
+    }
+
+    /// Of these items of the filter, the first ones of each signature.
     pub fn first_of_each(&self, items: &FoundItems, most: usize) -> Examples {
-        let by_confidence = self.query.waits();
-        let place = |item: &HeldItem| {
-            let confidence = if by_confidence { item.confidence } else { 0.0 };
-            (confidence, item.key)
-        };
-        let compare = |left: &(f64, ItemKey), right: &(f64, ItemKey)| {
-            left.0.total_cmp(&right.0).then(left.1.cmp(&right.1))
-        };
-        type First = Vec<(f64, ItemKey)>;
-        let mut first: HashMap<i64, First, foldhash::fast::FixedState> = HashMap::default();
+        let mut first: HashMap<i64, Vec<Place>, foldhash::fast::FixedState> = HashMap::default();
         items.each(|item| {
-            let (own, place) = (first.entry(item.signature_id).or_default(), place(item));
-            if own.len() < most || own.last().is_some_and(|last| compare(last, &place).is_gt()) {
-                let at = own.partition_point(|other| compare(other, &place).is_lt());
-                own.insert(at, place);
-                own.truncate(most);
-            }
+            keep_first(first.entry(item.signature_id).or_default(), self.place(item), most);
         });
-        let keys = |own: First| own.into_iter().map(|(_, key)| key).collect();
+        let keys = |own: Vec<Place>| own.into_iter().map(|(_, key)| key).collect();
         first.into_iter().map(|(signature, own)| (signature, keys(own))).collect()
     }
 

@@ -12,7 +12,7 @@ use crate::store::layout::ItemKey;
 use super::counts::SignatureCount;
 use super::items::Item;
 use super::memory::FoundItems;
-use super::queue::{Condition, ItemOrder, ItemQuery, Position};
+use super::query::{Condition, ItemOrder, ItemQuery, Position};
 use super::search::{SearchText, cell_text};
 use super::{Record, ReviewTables, read_key};
 
@@ -112,10 +112,13 @@ impl ItemQuery {
             matches!(one, Functional(_) | Locked(_) | Reason(_) | Fields(_) | Holds(..))
         };
         let all = self.conditions.iter().filter(|one| **one != Condition::NoSample).count();
+        let is_by_row = order.is_by_severity()
+            || !self.waits()
+            || (order == ItemOrder::Age && self.ages().is_none());
         let is_by_amount = matches!(order, ItemOrder::Amount | ItemOrder::AtRisk);
         self.conditions.iter().any(is_of_row)
             || all > 1
-            || (all == 1 && (order.is_by_severity() || !self.waits()))
+            || (all == 1 && is_by_row)
             || (is_by_amount && self.signatures.is_some())
     }
 }

@@ -21,7 +21,7 @@ use crate::store::{MAX_FIELDS, breaks};
 use super::few::HeldItem;
 use super::holders::Records;
 use super::items::{at_numbers, place_parameters};
-use super::queue::{Aged, Condition, ItemQuery};
+use super::query::{Aged, Condition, ItemQuery};
 use super::{ReviewTables, read_key};
 
 /// Runs with fewer items are read from the store. Tests lower it.

@@ -4,6 +4,7 @@
 //! [`ReviewTables`] is one transaction with what was read within it. It answers with plain types and decides
 //! nothing: who may do what, and what is shown to whom, is `review`'s.
 
+mod ages;
 mod condition;
 mod counts;
 mod few;
@@ -15,11 +16,13 @@ mod links;
 mod memory;
 mod notes;
 mod proposals;
+mod query;
 mod queue;
 mod reports;
 mod requests;
 mod saved;
 mod search;
+mod sections;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -46,7 +49,7 @@ pub use memory::LEAST_IN_MEMORY;
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
-pub(crate) use queue::{Aged, Condition, ItemOrder, ItemQuery, Position};
+pub(crate) use query::{Aged, Condition, ItemOrder, ItemQuery, Position};
 pub(crate) use reports::{Between, Finding, decisions_of};
 pub(crate) use requests::{BulkPreviewRow, KeptAnswer, Refused, policy_in_force};
 pub(crate) use search::{SearchText, cell_text};
