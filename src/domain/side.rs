@@ -62,6 +62,19 @@ impl<T> PerSide<T> {
         Ok(Self { a: make(Side::A)?, b: make(Side::B)? })
     }
 
+    /// Like [`Self::try_of`], with B made on another thread. A's failure is reported first.
+    pub fn try_of_both<E: Send>(make: impl Fn(Side) -> Result<T, E> + Sync) -> Result<Self, E>
+    where
+        T: Send,
+    {
+        std::thread::scope(|scope| {
+            let b = scope.spawn(|| make(Side::B));
+            let a = make(Side::A);
+            let b = b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(Self { a: a?, b: b? })
+        })
+    }
+
     /// Maps both sides, A first.
     pub fn map<U>(self, mut make: impl FnMut(Side, T) -> U) -> PerSide<U> {
         PerSide { a: make(Side::A, self.a), b: make(Side::B, self.b) }

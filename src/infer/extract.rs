@@ -2,6 +2,7 @@
 //! each column's values.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::field::plain_steps;
@@ -123,10 +124,14 @@ impl Extract {
     fn sketch_columns(&mut self) -> Result<(), Problem> {
         let mut reader = self.reader();
         let mut sketches = vec![Sketch::default(); self.columns.len()];
+        let mut text = Vec::new();
         self.rows.each(|row| {
             reader.row(row, |at, cell| {
-                if let (Some(sketch), Some(text)) = (sketches.get_mut(at), loose(cell)) {
-                    sketch.add(hash_of(text));
+                text.clear();
+                if let Some(sketch) = sketches.get_mut(at)
+                    && write_loose(cell, &mut text)
+                {
+                    sketch.add(hash_of(text.as_slice()));
                 }
             });
         })?;
@@ -138,13 +143,14 @@ impl Extract {
 
     /// Reads rows according to the columns' types.
     pub fn reader(&self) -> Trial {
+        self.reader_of(0..self.columns.len())
+    }
+
+    /// Reads only these columns, in this order.
+    pub fn reader_of(&self, columns: impl IntoIterator<Item = usize>) -> Trial {
         let trim = resolve(&plain_steps(&["trim"]));
-        let fields = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(at, column)| column.profile.reading.plan(at, &trim))
-            .collect();
+        let plan = |at: usize| Some(self.columns.get(at)?.profile.reading.plan(at, &trim));
+        let fields = columns.into_iter().filter_map(plan).collect();
         Trial::new(fields, self.columns.len(), self.form.null_values.clone())
     }
 }
@@ -185,30 +191,39 @@ impl Reservoir {
 /// A value without insignificant variations: case, punctuation, spaces, leading zeros, the time of
 /// a day. `None` for null.
 pub fn loose(cell: Cell<'_>) -> Option<String> {
-    match cell {
-        Cell::Null => None,
-        Cell::Decimal(value) => Some(value.normalized().to_string()),
-        Cell::Instant(instant) => Some(instant.date().to_string()),
-        Cell::Text(text) | Cell::Unparsed(text) => {
-            let mut plain = String::with_capacity(text.len());
-            if text.is_ascii() {
-                let bytes = text.bytes().filter(u8::is_ascii_alphanumeric);
-                plain.extend(bytes.map(|byte| char::from(byte.to_ascii_uppercase())));
-            } else {
-                for character in text.chars().filter(|character| character.is_alphanumeric()) {
-                    plain.extend(character.to_uppercase());
-                }
-            }
-            let digits = plain.trim_start_matches('0');
-            match (plain.is_empty(), text.trim().is_empty()) {
-                (_, true) => None,
-                (true, _) => Some(text.to_owned()),
-                _ if digits.is_empty() => Some("0".to_owned()),
-                _ => Some(digits.to_owned()),
-            }
-        }
-        other => Some(other.to_string()),
+    let mut text = Vec::new();
+    let is_value = write_loose(cell, &mut text);
+    is_value.then(|| String::from_utf8(text).unwrap_or_default())
+}
+
+/// Appends what [`loose`] returns to an empty text; whether there is a value.
+fn write_loose(cell: Cell<'_>, to: &mut Vec<u8>) -> bool {
+    // Writing to memory doesn't fail.
+    let _ = match cell {
+        Cell::Null => return false,
+        Cell::Decimal(value) => write!(to, "{}", value.normalized()),
+        Cell::Instant(instant) => write!(to, "{}", instant.date()),
+        Cell::Text(text) | Cell::Unparsed(text) => return write_loose_text(text, to),
+        other => write!(to, "{other}"),
+    };
+    true
+}
+
+fn write_loose_text(text: &str, to: &mut Vec<u8>) -> bool {
+    if text.is_ascii() {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        to.extend(letters.map(|byte| byte.to_ascii_uppercase()));
+    } else {
+        let letters = text.chars().filter(|character| character.is_alphanumeric());
+        to.extend(letters.flat_map(char::to_uppercase).collect::<String>().bytes());
     }
+    if to.is_empty() {
+        to.extend_from_slice(text.as_bytes());
+        return !text.trim().is_empty();
+    }
+    let zeros = to.iter().take_while(|byte| **byte == b'0').count();
+    to.drain(..zeros.min(to.len() - 1));
+    true
 }
 
 /// Whether values of these types can be compared.

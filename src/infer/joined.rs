@@ -66,10 +66,10 @@ impl Joined {
             0 | 1 => u64::MAX,
             times => u64::MAX / times,
         };
-        let columns_a: Vec<usize> = key.iter().map(|pair| pair.a).collect();
-        let columns_b: Vec<usize> = key.iter().map(|pair| pair.b).collect();
-        let mut rows_a = rows_by_key(&extracts.a, &columns_a, limit)?;
-        let mut rows_b = rows_by_key(&extracts.b, &columns_b, limit)?;
+        let PerSide { a: mut rows_a, b: mut rows_b } = PerSide::try_of_both(|side| {
+            let columns: Vec<usize> = key.iter().map(|pair| pair[side]).collect();
+            rows_by_key(&extracts[side], &columns, limit)
+        })?;
         let mut keys: Vec<u64> =
             rows_a.keys().copied().filter(|key| rows_b.contains_key(key)).collect();
         keys.sort_unstable();
@@ -235,9 +235,16 @@ fn same_digits(a: &Fact, b: &Fact) -> bool {
 type RowsByKey = HashMap<u64, Option<Vec<Fact>>>;
 
 fn rows_by_key(extract: &Extract, key: &[usize], limit: u64) -> Result<RowsByKey, Problem> {
-    let mut reader = extract.reader();
+    let (mut keys, mut reader) = (extract.reader_of(key.iter().copied()), extract.reader());
     let mut rows: RowsByKey = HashMap::new();
+    let mut parts: Vec<Option<String>> = Vec::new();
     extract.rows.each(|row| {
+        parts.clear();
+        keys.row(row, |_, cell| parts.push(loose(cell)));
+        let is_whole = parts.iter().all(Option::is_some);
+        let Some(hash) = is_whole.then(|| hash_of(&parts)).filter(|hash| *hash <= limit) else {
+            return;
+        };
         let mut facts: Vec<Fact> = Vec::with_capacity(row.len());
         reader.row(row, |at, cell| {
             let number = match cell {
@@ -247,9 +254,6 @@ fn rows_by_key(extract: &Extract, key: &[usize], limit: u64) -> Result<RowsByKey
             let written = String::from_utf8_lossy(row.cell(at)).into_owned();
             facts.push(Fact { written, loose: loose(cell), number });
         });
-        let parts: Option<Vec<&str>> =
-            key.iter().map(|at| facts.get(*at)?.loose.as_deref()).collect();
-        let Some(hash) = parts.map(hash_of).filter(|hash| *hash <= limit) else { return };
         rows.entry(hash).and_modify(|known| *known = None).or_insert(Some(facts));
     })?;
     Ok(rows)

@@ -241,14 +241,14 @@ fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCan
             }
         }
     }
-    let of = |columns: fn(&PerSide<usize>) -> usize| -> Vec<Vec<usize>> {
-        combinations.iter().map(|parts| parts.iter().map(columns).collect()).collect()
-    };
-    let sketches_a = sketches(&extracts.a, &of(|pair| pair.a))?;
-    let sketches_b = sketches(&extracts.b, &of(|pair| pair.b))?;
+    let sketches = PerSide::try_of_both(|side| {
+        let of_side =
+            combinations.iter().map(|parts| parts.iter().map(|part| part[side]).collect());
+        sketches(&extracts[side], &of_side.collect::<Vec<_>>())
+    })?;
     let mut found: Vec<KeyCandidate> = combinations
         .into_iter()
-        .zip(sketches_a.iter().zip(&sketches_b))
+        .zip(sketches.a.iter().zip(&sketches.b))
         .filter_map(|(columns, (a, b))| candidate(extracts, columns, PerSide { a, b }))
         .filter(KeyCandidate::is_unique)
         .collect();
@@ -282,7 +282,7 @@ pub fn measure(
     candidate: &mut KeyCandidate,
     fields: &[FieldGuess],
 ) -> Result<(), Problem> {
-    let sketches = PerSide::try_of(|side| {
+    let sketches = PerSide::try_of_both(|side| {
         let extract = &extracts[side];
         let fields: Vec<&FieldGuess> = fields.iter().filter(|field| field.key).collect();
         let plans = fields.iter().zip(&candidate.columns);

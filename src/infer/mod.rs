@@ -120,8 +120,8 @@ pub struct Inference {
 /// Infers a configuration from two files; `shown` are their paths as written in `recon.yaml`.
 pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference, Problem> {
     let mut profiler = Profiler::new();
-    let mut extracts = PerSide::try_of(|side| Extract::of(paths[side], &mut profiler))?;
-    let joints = PerSide::try_of(|side| match extracts[side].form.has_names() {
+    let mut extracts = PerSide::try_of_both(|side| Extract::of(paths[side], &mut Profiler::new()))?;
+    let joints = PerSide::try_of_both(|side| match extracts[side].form.has_names() {
         true => Joint::detect(&extracts[side]),
         // The script would have to name columns that have no names.
         false => Ok(None),

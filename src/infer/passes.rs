@@ -77,7 +77,7 @@ pub fn propose(
     fields: &[FieldGuess],
     pairs: &[Pair],
 ) -> Result<Vec<ProposedPass>, Problem> {
-    let rows = PerSide::try_of(|side| rows(&extracts[side], side, fields, pairs))?;
+    let rows = PerSide::try_of_both(|side| rows(&extracts[side], side, fields, pairs))?;
     let roles = roles(fields, &rows);
     let mut open = PerSide::of(|side| (0..rows[side].len()).collect::<Vec<usize>>());
     let mut proposed = Vec::new();
@@ -118,13 +118,12 @@ fn rows(
     let nulls = extract.form.null_values.clone();
     let mut reader = Trial::new(plans.collect(), extract.columns.len(), nulls);
     let mut rows: Vec<Row> = Vec::new();
-    extract.rows.each(|raw| {
-        if rows.len() < MOST_ROWS {
-            let mut row = Row { line: rows.len() as u64 + 1, ..Row::default() };
-            reader.row(raw, |_, cell| push_cell(&mut row.cells, cell));
-            rows.push(row);
-        }
+    extract.rows.first(MOST_ROWS, |raw| {
+        let mut row = Row { line: rows.len() as u64 + 1, ..Row::default() };
+        reader.row(raw, |_, cell| push_cell(&mut row.cells, cell));
+        rows.push(row);
     })?;
+    rows.truncate(MOST_ROWS);
     Ok(rows)
 }
 

@@ -88,12 +88,17 @@ pub struct Reach {
 
 impl FileRows {
     /// Passes every row to `each`, up to [`READ_AT_MOST`] bytes.
-    pub fn each(&self, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
+    pub fn each(&self, each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
+        self.first(usize::MAX, each)
+    }
+
+    /// Stops after the block in which `rows` are reached.
+    pub fn first(&self, rows: usize, mut each: impl FnMut(&SeenRow<'_>)) -> Result<Reach, Problem> {
         let (mut blocks, mut parser) = self.plan.open(&[])?.blocks();
         let (mut reach, mut bytes) = (Reach { whole: true, ..Reach::default() }, 0);
         let repeated = self.repeated_header.as_ref();
         while let Some(block) = blocks.next_block()? {
-            if bytes > READ_AT_MOST {
+            if bytes > READ_AT_MOST || reach.rows >= rows as u64 {
                 reach.whole = false;
                 break;
             }

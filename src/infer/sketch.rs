@@ -2,7 +2,9 @@
 //! size and order.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash};
+
+use foldhash::quality::FixedState;
 
 /// Maximum number of values in a sketch.
 const KEPT: usize = 4_096;
@@ -17,28 +19,29 @@ pub struct Sketch {
 
 /// The same number for the same value, in every run.
 pub fn hash_of(value: impl Hash) -> u64 {
-    // SipHash with its fixed keys: sampling must not change between runs.
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    // Without a seed of the process: sampling must not change between runs.
+    FixedState::with_seed(0).hash_one(value)
 }
 
 impl Sketch {
     pub fn add(&mut self, hash: u64) {
         self.filled += 1;
+        // Of a large column, most hashes end here.
+        if self.values.len() == KEPT
+            && self.values.last_key_value().is_some_and(|(largest, _)| hash > *largest)
+        {
+            self.overflowed = true;
+            return;
+        }
         if let Some(count) = self.values.get_mut(&hash) {
             *count += 1;
             return;
         }
-        if self.values.len() < KEPT {
-            self.values.insert(hash, 1);
-        } else if self.values.last_key_value().is_some_and(|(largest, _)| hash < *largest) {
+        if self.values.len() == KEPT {
             self.values.pop_last();
-            self.values.insert(hash, 1);
-            self.overflowed = true;
-        } else {
             self.overflowed = true;
         }
+        self.values.insert(hash, 1);
     }
 
     /// The share of distinct values: 1 if no value is repeated.

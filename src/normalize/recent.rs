@@ -10,6 +10,10 @@ use foldhash::fast::FixedState;
 
 /// How many results are kept.
 const SLOTS: usize = 8_192;
+/// How many at first: clearing all slots costs more than a short input.
+const FIRST_SLOTS: usize = 256;
+/// Number of inputs after which there are as many slots as can be.
+const FULL_AFTER: u32 = 1_024;
 /// A slot is what the processor fetches at once.
 const SLOT: usize = 64;
 /// The bytes of a slot before input and result: whether it is used and the flags, both lengths, and
@@ -39,7 +43,7 @@ pub(super) struct Slot(u64);
 impl Recent {
     pub(super) fn new() -> Self {
         let hasher = FixedState::with_seed(0x7265_6365_6e74);
-        Self { hasher, slots: vec![[0; SLOT]; SLOTS], looked: 0, found: 0 }
+        Self { hasher, slots: vec![[0; SLOT]; FIRST_SLOTS], looked: 0, found: 0 }
     }
 
     /// Whether looking still pays: after a first lot of inputs, one in two must have been found.
@@ -60,7 +64,7 @@ impl Recent {
         hasher.write(input);
         let hash = hasher.finish();
         self.looked += 1;
-        let slot = &self.slots[hash as usize % SLOTS];
+        let slot = &self.slots[hash as usize % self.slots.len()];
         let (middle, end) = (HEAD + usize::from(slot[1]), HEAD + usize::from(slot[2]));
         let tag = (hash >> 32) as u32;
         if slot[0] & USED == 0
@@ -81,8 +85,12 @@ impl Recent {
         if end > SLOT {
             return;
         }
+        if self.looked >= FULL_AFTER && self.slots.len() < SLOTS {
+            self.slots = vec![[0; SLOT]; SLOTS];
+        }
         let Slot(hash) = slot;
-        let slot = &mut self.slots[hash as usize % SLOTS];
+        let place = hash as usize % self.slots.len();
+        let slot = &mut self.slots[place];
         slot[0] = USED | flags << FLAGS;
         // Both are less than a slot.
         (slot[1], slot[2]) = (input.len() as u8, (end - HEAD) as u8);

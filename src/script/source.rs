@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::engine;
 use crate::diagnostic::{Code, Place, Problem};
@@ -23,11 +23,21 @@ pub struct ScriptSource {
     calendars: Arc<BTreeMap<String, Calendar>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Written {
     path: PathBuf,
     text: String,
+    /// Each thread compiles the script, but its text is checked once.
+    checked: OnceLock<Result<ScriptOutline, Vec<Problem>>>,
 }
+
+impl PartialEq for Written {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.text == other.text
+    }
+}
+
+impl Eq for Written {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
@@ -92,7 +102,7 @@ impl ScriptSource {
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        let written = Arc::new(Written { path: name.into(), text });
+        let written = Arc::new(Written { path: name.into(), text, checked: OnceLock::new() });
         Self { written, batch_date: None, calendars: Arc::default() }
     }
 
@@ -139,6 +149,10 @@ impl ScriptSource {
 
     /// Compiles the script without running any of it: what it declares, or what is wrong with it.
     pub fn check(&self) -> Result<ScriptOutline, Vec<Problem>> {
+        self.written.checked.get_or_init(|| self.outline()).clone()
+    }
+
+    fn outline(&self) -> Result<ScriptOutline, Vec<Problem>> {
         if self.text().lines().count() > MAX_LINES {
             let message = format!("the script has more than {MAX_LINES} lines");
             return Err(vec![Problem::new(Code::ScriptTooLong, message).in_file(self.path())]);

@@ -203,7 +203,8 @@ impl Window {
         self.filled -= self.start;
         self.start = 0;
         while self.filled < count && !self.at_end {
-            let room = count.max(self.filled + Self::LEAST);
+            // A short file does not pay for clearing a whole block.
+            let room = count.min((2 * self.filled).max(Self::FIRST)).max(self.filled + Self::LEAST);
             if self.buffer.len() < room {
                 self.buffer.resize(room, 0);
             }
