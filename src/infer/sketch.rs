@@ -13,6 +13,8 @@ const KEPT: usize = 4_096;
 #[derive(Clone, Debug, Default)]
 pub struct Sketch {
     values: BTreeMap<u64, u64>,
+    /// The largest hash, once the sketch is full.
+    largest: Option<u64>,
     pub filled: u64,
     overflowed: bool,
 }
@@ -26,10 +28,8 @@ pub fn hash_of(value: impl Hash) -> u64 {
 impl Sketch {
     pub fn add(&mut self, hash: u64) {
         self.filled += 1;
-        // Of a large column, most hashes end here.
-        if self.values.len() == KEPT
-            && self.values.last_key_value().is_some_and(|(largest, _)| hash > *largest)
-        {
+        // Most hashes of a large column end here.
+        if self.largest.is_some_and(|largest| hash > largest) {
             self.overflowed = true;
             return;
         }
@@ -42,6 +42,9 @@ impl Sketch {
             self.overflowed = true;
         }
         self.values.insert(hash, 1);
+        if self.values.len() == KEPT {
+            self.largest = self.values.last_key_value().map(|(largest, _)| *largest);
+        }
     }
 
     /// The share of distinct values: 1 if no value is repeated.

@@ -318,7 +318,7 @@ fn a_step_that_most_rows_need_is_written_and_printed() {
     });
     let said = init(&project, a, b);
     assert!(
-        said.contains("name: `upper` makes 19 of 20 rows agree: `Client 0` = `CLIENT 0`"),
+        said.contains("name: `upper` makes 19 of 20 rows agree: `Client 1` = `CLIENT 1`"),
         "{said}"
     );
     assert!(configuration(&project).contains("normalize: [trim, upper]"));
