@@ -69,6 +69,7 @@ migrations! {
     23 "0023" "runs_that_left",
     24 "0024" "days_of_items",
     25 "0025" "open_at_older_dates",
+    26 "0026" "run_fields",
 }
 
 /// A migration that a store says it has.
