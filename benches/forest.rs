@@ -9,10 +9,13 @@
 )]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use recon::attribute::forest::boost::{Boosting, boost};
 use recon::attribute::forest::train::{Labelled, Parameters, Reference, grow};
 
 const FEATURES: usize = 100;
 const CLASSES: usize = 14;
+/// About as many as cross-validation chooses for generated trades.
+const ROUNDS: usize = 160;
 
 /// Rows like those of differences: flags, small counts and magnitudes, with 5 % wrong labels.
 fn rows(count: usize, seed: u64) -> (Vec<f32>, Vec<u16>) {
@@ -76,14 +79,20 @@ fn forest(criterion: &mut Criterion) {
     println!("out of bag {:.3} right", right.count() as f64 / 100_000.0);
     let full = stored.compile().expect("compiles");
     println!("{} nodes", full.node_count());
+    let parameters = Boosting::default().fitting(labels.len());
+    let boosted = boost(&data, ROUNDS, &parameters, 1, &recon::domain::Quiet).expect("boosts");
+    let boosted = boosted.compile().expect("compiles");
+    println!("boosted: {} trees, {} nodes", boosted.tree_count(), boosted.node_count());
 
     let mut group = criterion.benchmark_group("predict");
     group.sample_size(10);
     group.throughput(Throughput::Elements(count as u64));
     group.bench_function("library", |bencher| bencher.iter(|| reference.predict(&fresh, FEATURES)));
-    for (name, forest) in
-        [("compiled, the same forest", &compiled), ("compiled, of 100,000 rows", &full)]
-    {
+    for (name, forest) in [
+        ("compiled, the same forest", &compiled),
+        ("compiled, of 100,000 rows", &full),
+        ("compiled, boosted", &boosted),
+    ] {
         group.bench_function(format!("{name}, one thread"), |bencher| {
             let mut out = Vec::new();
             bencher.iter(|| forest.predict(&fresh, &mut out));

@@ -1,14 +1,17 @@
-//! Encodes names and categorical values as numbers, without using the reason.
+//! Encodes names and categorical values as numbers.
 //!
 //! A category becomes two numbers: its frequency in the training set, and a hashed id. Neither
-//! depends on the target, so no label leaks into a feature. The encoding belongs to the model;
-//! nothing is learned at prediction time.
+//! depends on the target, so no label leaks into a feature; reasons seen with a value are apart ([`super::seen`]).
+//! The encoding belongs to the model; nothing is learned at prediction time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::ABSENT;
+use super::record::texts_of;
+use super::seen::{FOLDS, Seen, SeenFacts, Witness};
+use super::words::{Counter, Words};
 use crate::domain::{Cell, DiffType, DifferenceContext, FieldRef, Kind, Layout, PerSide, Side};
 
 /// Maximum number of remembered values of a category; rarer ones count as new.
@@ -126,6 +129,19 @@ pub struct Encoder {
     longest: Vec<(String, u32)>,
     /// The mean length of the keys' texts, in characters.
     key_length: f32,
+    /// Not in models of older formats, which are stored without it.
+    #[serde(skip)]
+    learned: Learned,
+    /// The same without each fold of the training set; only while training.
+    #[serde(skip)]
+    folds: Vec<Seen>,
+}
+
+/// What is learned of words and values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    pub words: Words,
+    pub seen: Seen,
 }
 
 /// A category's two numbers.
@@ -158,6 +174,33 @@ impl Encoder {
         self.key_length
     }
 
+    pub(super) const fn words(&self) -> &Words {
+        &self.learned.words
+    }
+
+    /// The reasons seen with values; for a difference of the training set, those of other folds.
+    pub(super) fn seen(&self, difference: &DifferenceContext<'_>, is_known: bool) -> SeenFacts {
+        let other_folds = is_known.then(|| self.folds.get(fold(difference))).flatten();
+        let whole = &self.learned.seen;
+        other_folds.unwrap_or(whole).of(whole, &value_hashes(difference))
+    }
+
+    /// What is stored apart from it.
+    pub const fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// Without what only training needs.
+    #[must_use]
+    pub fn trained(self) -> Self {
+        Self { folds: Vec::new(), ..self }
+    }
+
+    #[must_use]
+    pub fn with(self, learned: Learned) -> Self {
+        Self { learned, ..self }
+    }
+
     /// All categories of a difference, in the order of [`Category::ALL`].
     pub(super) fn encode(
         &self,
@@ -186,6 +229,33 @@ impl Encoder {
     pub(super) fn positions(&self, layout: &Layout) -> [Option<usize>; 3] {
         std::array::from_fn(|at| layout.position(self.read_from.get(at)?.as_deref()?))
     }
+}
+
+/// A hash of the record: of its key, or of all it has where there is no key.
+fn record_hash(difference: &DifferenceContext<'_>) -> u64 {
+    let spread = difference.layout.spread_len();
+    let cells = difference.a.or(difference.b);
+    cells.map_or(0, |cells| hash(&[crate::domain::key::reference(cells, spread).as_bytes()]))
+}
+
+/// The fold of a difference's record.
+fn fold(difference: &DifferenceContext<'_>) -> usize {
+    // The highest bits decide what is held out.
+    (record_hash(difference) >> 9) as usize % FOLDS
+}
+
+/// Hashes of the values of the record's texts, each with its field; side A's, else B's.
+fn value_hashes(difference: &DifferenceContext<'_>) -> Vec<u64> {
+    let fields = difference.layout.fields().iter().enumerate().skip(difference.layout.key_len());
+    let texts = fields.filter(|(_, field)| matches!(field.kind, Kind::Text | Kind::Boolean));
+    let value = |(at, field): (usize, &crate::domain::Field)| {
+        let value = value_hash(difference, at)?;
+        Some(hash(&[field.name.as_bytes(), &value.to_le_bytes()]))
+    };
+    texts
+        .filter_map(value)
+        .chain([pair_hash(difference.field_name(), difference.diff_type)])
+        .collect()
 }
 
 fn pair_hash(field: &str, diff_type: DiffType) -> u64 {
@@ -227,6 +297,9 @@ pub struct Learner {
     longest: BTreeMap<String, u32>,
     key_lengths: (u64, u64),
     seen_keys: BTreeSet<u64>,
+    seen_records: BTreeSet<u64>,
+    words: Counter,
+    witness: Witness,
 }
 
 impl Learner {
@@ -242,11 +315,23 @@ impl Learner {
             longest: BTreeMap::new(),
             key_lengths: (0, 0),
             seen_keys: BTreeSet::new(),
+            seen_records: BTreeSet::new(),
+            words: Counter::default(),
+            witness: Witness::default(),
         }
     }
 
-    /// Adds a difference of the training set.
-    pub fn observe(&mut self, difference: &DifferenceContext<'_>, systems: &PerSide<String>) {
+    /// Adds a difference of the training set and its reason.
+    pub fn observe(
+        &mut self,
+        difference: &DifferenceContext<'_>,
+        systems: &PerSide<String>,
+        reason: &str,
+    ) {
+        self.witness.add(reason, fold(difference), value_hashes(difference));
+        if self.seen_records.insert(record_hash(difference)) {
+            self.words.add(&texts_of(difference));
+        }
         let name = difference.field_name();
         self.count(Category::Field, hash(&[name.as_bytes()]));
         self.count(Category::FieldAndType, pair_hash(name, difference.diff_type));
@@ -286,11 +371,14 @@ impl Learner {
 
     pub fn finish(self) -> Encoder {
         let (length, keys) = self.key_lengths;
+        let (seen, folds) = self.witness.finish();
         Encoder {
             values: self.counts.iter().map(Values::of).collect(),
             read_from: self.read_from,
             longest: self.longest.into_iter().collect(),
             key_length: (length as f64 / keys.max(1) as f64) as f32,
+            learned: Learned { words: self.words.finish(), seen },
+            folds,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::encode::{Encoded, Encoder, RunContext, sides};
 use super::matched::MatchFacts;
 use super::number::NumberFacts;
 use super::record::RecordFacts;
+use super::seen::SeenFacts;
 use super::text::TextFacts;
 use super::{COUNT, TABLE, flag};
 use crate::domain::{Cell, Decimal, DiffType, DifferenceContext, FieldRef, Kind, Layout};
@@ -34,6 +35,7 @@ pub(super) struct Facts {
     pub categories: [Encoded; 7],
     pub matched: MatchFacts,
     pub record: RecordFacts,
+    pub seen: SeenFacts,
 }
 
 #[derive(Default)]
@@ -65,12 +67,20 @@ pub struct Extractor<'a> {
     run: &'a RunContext,
     positions: [Option<usize>; 3],
     texts: [String; 2],
+    /// The differences are those that the encoder has learned from.
+    are_known: bool,
 }
 
 impl<'a> Extractor<'a> {
     pub fn new(encoder: &'a Encoder, run: &'a RunContext, layout: &Layout) -> Self {
         let positions = encoder.positions(layout);
-        Self { encoder, run, positions, texts: [String::new(), String::new()] }
+        Self { encoder, run, positions, texts: [String::new(), String::new()], are_known: false }
+    }
+
+    /// For the differences that the encoder has learned from: none sees its own words or reason in it.
+    #[must_use]
+    pub fn of_known(self) -> Self {
+        Self { are_known: true, ..self }
     }
 
     /// Writes the features of `difference` into the first [`COUNT`] numbers of `out`, in the order
@@ -136,7 +146,13 @@ impl<'a> Extractor<'a> {
             key: self.key(difference),
             categories: self.encoder.encode(difference, &self.positions, &self.run.systems),
             matched: MatchFacts::of(difference.matched),
-            record: RecordFacts::of(difference, together, self.run.batch_date),
+            record: RecordFacts::of(
+                difference,
+                together,
+                self.run.batch_date,
+                (self.encoder.words(), self.are_known.into()),
+            ),
+            seen: self.encoder.seen(difference, self.are_known),
         }
     }
 
@@ -324,7 +340,7 @@ mod tests {
         };
         let systems = PerSide { a: "FRONT".to_owned(), b: "RISK".to_owned() };
         let mut learner = Learner::new(&layout);
-        learner.observe(&difference, &systems);
+        learner.observe(&difference, &systems, "FX_VARIANCE");
         let encoder = learner.finish();
         let mut run = RunContext::new(systems, None, 10);
         run.count(difference.field, difference.diff_type, 1);
@@ -404,7 +420,7 @@ mod tests {
             };
             let systems = PerSide { a: String::new(), b: String::new() };
             let mut learner = Learner::new(&layout);
-            learner.observe(&difference, &systems);
+            learner.observe(&difference, &systems, "FX_VARIANCE");
             let encoder = learner.finish();
             let run = RunContext::new(systems, Some(crate::domain::Date::from_days(20_000)), 0);
             let mut extractor = Extractor::new(&encoder, &run, &layout);

@@ -12,10 +12,12 @@ mod facts;
 mod matched;
 mod number;
 mod record;
+mod seen;
 mod text;
+mod words;
 
 pub(in crate::attribute) use date::swapped;
-pub use encode::{Encoder, Learner, RunContext};
+pub use encode::{Encoder, Learned, Learner, RunContext};
 pub use facts::{Extractor, Together};
 pub(in crate::attribute) use number::{power_of_ten, transposed as digits_transposed};
 pub(in crate::attribute) use text::{
@@ -151,6 +153,95 @@ pub(in crate::attribute) fn blur(rows: &mut [f32], columns: &[usize], seed: u64)
 
 /// The length of a row.
 pub const COUNT: usize = TABLE.len();
+
+/// A feature of one of the record's numbers.
+macro_rules! of_number {
+    ($at:literal, $n:literal, $nth:literal, size) => {
+        number(
+            concat!("number_", $n),
+            "signed log10(1 + |x|)",
+            concat!($nth, " number of the record"),
+            |f| f.record.numbers[$at].size,
+        )
+    };
+    ($at:literal, $n:literal, $nth:literal, relative) => {
+        number(
+            concat!("number_", $n, "_relative"),
+            "share of the larger",
+            concat!("(B − A) ÷ the larger, ", $nth, " number of the record"),
+            |f| f.record.numbers[$at].relative,
+        )
+    };
+}
+
+/// A feature of one of the record's texts.
+macro_rules! of_text {
+    ($at:literal, $n:literal, $nth:literal, id) => {
+        category(concat!("text_", $n, "_id"), concat!($nth, " text of the record"), |f| {
+            f.record.texts[$at].id
+        })
+    };
+    ($at:literal, $n:literal, $nth:literal, similarity) => {
+        of_text!($at, $n, $nth, similarity, "0 to 1", "shared pairs of characters, ")
+    };
+    ($at:literal, $n:literal, $nth:literal, overlap) => {
+        of_text!($at, $n, $nth, overlap, "share", "words of both ÷ words of either, ")
+    };
+    ($at:literal, $n:literal, $nth:literal, weight) => {
+        of_text!($at, $n, $nth, weight, "share", "the same with rare words weighing more, ")
+    };
+    ($at:literal, $n:literal, $nth:literal, contained) => {
+        of_text!(
+            $at,
+            $n,
+            $nth,
+            contained,
+            "share",
+            "words of one side, by weight, that the other has, "
+        )
+    };
+    ($at:literal, $n:literal, $nth:literal, $what:ident, $unit:literal, $meaning:literal) => {
+        number(
+            concat!("text_", $n, "_", stringify!($what)),
+            $unit,
+            concat!($meaning, $nth, " text of the record"),
+            |f| f.record.texts[$at].$what,
+        )
+    };
+}
+
+/// A feature of one of the record's dates.
+macro_rules! of_date {
+    ($at:literal, $n:literal, $nth:literal, days) => {
+        of_date!($at, $n, $nth, days, "days", "B − A, ")
+    };
+    ($at:literal, $n:literal, $nth:literal, weekday) => {
+        of_date!($at, $n, $nth, weekday, "0 to 6", "day of the week from Monday, ")
+    };
+    ($at:literal, $n:literal, $nth:literal, age) => {
+        of_date!($at, $n, $nth, age, "days", "business date of the run − the date, ")
+    };
+    ($at:literal, $n:literal, $nth:literal, $what:ident, $unit:literal, $meaning:literal) => {
+        number(
+            concat!("date_", $n, "_", stringify!($what)),
+            $unit,
+            concat!($meaning, $nth, " date of the record"),
+            |f| f.record.dates[$at].$what,
+        )
+    };
+}
+
+/// How much likelier a reason is by the values of the record.
+macro_rules! of_seen {
+    ($at:literal, $n:literal, $nth:literal) => {
+        number(
+            concat!("seen_", $n),
+            "natural logarithm",
+            concat!("how much likelier the record's values make the ", $nth, " most common reason"),
+            |f| f.seen.gains[$at],
+        )
+    };
+}
 
 static TABLE: &[Feature] = &[
     // The difference itself.
@@ -356,168 +447,81 @@ static TABLE: &[Feature] = &[
         f.matched.candidates
     }),
     // The whole record: values and agreement of its first fields of each kind, in the job's order.
-    number("number_1", "signed log10(1 + |x|)", "1st number of the record", |f| {
-        f.record.numbers[0].size
-    }),
-    number(
-        "number_1_relative",
-        "share of the larger",
-        "(B − A) ÷ the larger, 1st number of the record",
-        |f| f.record.numbers[0].relative,
-    ),
-    number("number_2", "signed log10(1 + |x|)", "2nd number of the record", |f| {
-        f.record.numbers[1].size
-    }),
-    number(
-        "number_2_relative",
-        "share of the larger",
-        "(B − A) ÷ the larger, 2nd number of the record",
-        |f| f.record.numbers[1].relative,
-    ),
-    number("number_3", "signed log10(1 + |x|)", "3rd number of the record", |f| {
-        f.record.numbers[2].size
-    }),
-    number(
-        "number_3_relative",
-        "share of the larger",
-        "(B − A) ÷ the larger, 3rd number of the record",
-        |f| f.record.numbers[2].relative,
-    ),
-    number("number_4", "signed log10(1 + |x|)", "4th number of the record", |f| {
-        f.record.numbers[3].size
-    }),
-    number(
-        "number_4_relative",
-        "share of the larger",
-        "(B − A) ÷ the larger, 4th number of the record",
-        |f| f.record.numbers[3].relative,
-    ),
-    number("number_5", "signed log10(1 + |x|)", "5th number of the record", |f| {
-        f.record.numbers[4].size
-    }),
-    number(
-        "number_5_relative",
-        "share of the larger",
-        "(B − A) ÷ the larger, 5th number of the record",
-        |f| f.record.numbers[4].relative,
-    ),
-    number("number_6", "signed log10(1 + |x|)", "6th number of the record", |f| {
-        f.record.numbers[5].size
-    }),
-    number(
-        "number_6_relative",
-        "share of the larger",
-        "(B − A) ÷ the larger, 6th number of the record",
-        |f| f.record.numbers[5].relative,
-    ),
-    number(
-        "text_1_similarity",
-        "0 to 1",
-        "shared pairs of characters, 1st text of the record",
-        |f| f.record.texts[0].similarity,
-    ),
-    number(
-        "text_1_overlap",
-        "share",
-        "words of both ÷ words of either, 1st text of the record",
-        |f| f.record.texts[0].overlap,
-    ),
-    category("text_1_id", "1st text of the record", |f| f.record.texts[0].id),
-    number(
-        "text_2_similarity",
-        "0 to 1",
-        "shared pairs of characters, 2nd text of the record",
-        |f| f.record.texts[1].similarity,
-    ),
-    number(
-        "text_2_overlap",
-        "share",
-        "words of both ÷ words of either, 2nd text of the record",
-        |f| f.record.texts[1].overlap,
-    ),
-    category("text_2_id", "2nd text of the record", |f| f.record.texts[1].id),
-    number(
-        "text_3_similarity",
-        "0 to 1",
-        "shared pairs of characters, 3rd text of the record",
-        |f| f.record.texts[2].similarity,
-    ),
-    number(
-        "text_3_overlap",
-        "share",
-        "words of both ÷ words of either, 3rd text of the record",
-        |f| f.record.texts[2].overlap,
-    ),
-    category("text_3_id", "3rd text of the record", |f| f.record.texts[2].id),
-    number(
-        "text_4_similarity",
-        "0 to 1",
-        "shared pairs of characters, 4th text of the record",
-        |f| f.record.texts[3].similarity,
-    ),
-    number(
-        "text_4_overlap",
-        "share",
-        "words of both ÷ words of either, 4th text of the record",
-        |f| f.record.texts[3].overlap,
-    ),
-    category("text_4_id", "4th text of the record", |f| f.record.texts[3].id),
-    number(
-        "text_5_similarity",
-        "0 to 1",
-        "shared pairs of characters, 5th text of the record",
-        |f| f.record.texts[4].similarity,
-    ),
-    number(
-        "text_5_overlap",
-        "share",
-        "words of both ÷ words of either, 5th text of the record",
-        |f| f.record.texts[4].overlap,
-    ),
-    category("text_5_id", "5th text of the record", |f| f.record.texts[4].id),
-    number(
-        "text_6_similarity",
-        "0 to 1",
-        "shared pairs of characters, 6th text of the record",
-        |f| f.record.texts[5].similarity,
-    ),
-    number(
-        "text_6_overlap",
-        "share",
-        "words of both ÷ words of either, 6th text of the record",
-        |f| f.record.texts[5].overlap,
-    ),
-    category("text_6_id", "6th text of the record", |f| f.record.texts[5].id),
-    number("date_1_days", "days", "B − A, 1st date of the record", |f| f.record.dates[0].days),
-    number(
-        "date_1_weekday",
-        "0 to 6",
-        "day of the week from Monday, 1st date of the record",
-        |f| f.record.dates[0].weekday,
-    ),
-    number("date_1_age", "days", "business date of the run − the 1st date of the record", |f| {
-        f.record.dates[0].age
-    }),
-    number("date_2_days", "days", "B − A, 2nd date of the record", |f| f.record.dates[1].days),
-    number(
-        "date_2_weekday",
-        "0 to 6",
-        "day of the week from Monday, 2nd date of the record",
-        |f| f.record.dates[1].weekday,
-    ),
-    number("date_2_age", "days", "business date of the run − the 2nd date of the record", |f| {
-        f.record.dates[1].age
-    }),
-    number("date_3_days", "days", "B − A, 3rd date of the record", |f| f.record.dates[2].days),
-    number(
-        "date_3_weekday",
-        "0 to 6",
-        "day of the week from Monday, 3rd date of the record",
-        |f| f.record.dates[2].weekday,
-    ),
-    number("date_3_age", "days", "business date of the run − the 3rd date of the record", |f| {
-        f.record.dates[2].age
-    }),
+    of_number!(0, "1", "1st", size),
+    of_number!(0, "1", "1st", relative),
+    of_number!(1, "2", "2nd", size),
+    of_number!(1, "2", "2nd", relative),
+    of_number!(2, "3", "3rd", size),
+    of_number!(2, "3", "3rd", relative),
+    of_number!(3, "4", "4th", size),
+    of_number!(3, "4", "4th", relative),
+    of_number!(4, "5", "5th", size),
+    of_number!(4, "5", "5th", relative),
+    of_number!(5, "6", "6th", size),
+    of_number!(5, "6", "6th", relative),
+    of_number!(6, "7", "7th", size),
+    of_number!(6, "7", "7th", relative),
+    of_number!(7, "8", "8th", size),
+    of_number!(7, "8", "8th", relative),
+    of_text!(0, "1", "1st", similarity),
+    of_text!(0, "1", "1st", overlap),
+    of_text!(0, "1", "1st", id),
+    of_text!(0, "1", "1st", weight),
+    of_text!(0, "1", "1st", contained),
+    of_text!(1, "2", "2nd", similarity),
+    of_text!(1, "2", "2nd", overlap),
+    of_text!(1, "2", "2nd", id),
+    of_text!(1, "2", "2nd", weight),
+    of_text!(1, "2", "2nd", contained),
+    of_text!(2, "3", "3rd", similarity),
+    of_text!(2, "3", "3rd", overlap),
+    of_text!(2, "3", "3rd", id),
+    of_text!(2, "3", "3rd", weight),
+    of_text!(2, "3", "3rd", contained),
+    of_text!(3, "4", "4th", similarity),
+    of_text!(3, "4", "4th", overlap),
+    of_text!(3, "4", "4th", id),
+    of_text!(3, "4", "4th", weight),
+    of_text!(3, "4", "4th", contained),
+    of_text!(4, "5", "5th", similarity),
+    of_text!(4, "5", "5th", overlap),
+    of_text!(4, "5", "5th", id),
+    of_text!(4, "5", "5th", weight),
+    of_text!(4, "5", "5th", contained),
+    of_text!(5, "6", "6th", similarity),
+    of_text!(5, "6", "6th", overlap),
+    of_text!(5, "6", "6th", id),
+    of_text!(5, "6", "6th", weight),
+    of_text!(5, "6", "6th", contained),
+    of_text!(6, "7", "7th", similarity),
+    of_text!(6, "7", "7th", overlap),
+    of_text!(6, "7", "7th", id),
+    of_text!(6, "7", "7th", weight),
+    of_text!(6, "7", "7th", contained),
+    of_text!(7, "8", "8th", similarity),
+    of_text!(7, "8", "8th", overlap),
+    of_text!(7, "8", "8th", id),
+    of_text!(7, "8", "8th", weight),
+    of_text!(7, "8", "8th", contained),
+    of_text!(8, "9", "9th", similarity),
+    of_text!(8, "9", "9th", overlap),
+    of_text!(8, "9", "9th", id),
+    of_text!(8, "9", "9th", weight),
+    of_text!(8, "9", "9th", contained),
+    of_text!(9, "10", "10th", similarity),
+    of_text!(9, "10", "10th", overlap),
+    of_text!(9, "10", "10th", id),
+    of_text!(9, "10", "10th", weight),
+    of_text!(9, "10", "10th", contained),
+    of_date!(0, "1", "1st", days),
+    of_date!(0, "1", "1st", weekday),
+    of_date!(0, "1", "1st", age),
+    of_date!(1, "2", "2nd", days),
+    of_date!(1, "2", "2nd", weekday),
+    of_date!(1, "2", "2nd", age),
+    of_date!(2, "3", "3rd", days),
+    of_date!(2, "3", "3rd", weekday),
+    of_date!(2, "3", "3rd", age),
     number("fields_equal", "share", "equal fields ÷ fields that both sides have", |f| {
         f.record.equal
     }),
@@ -576,6 +580,61 @@ static TABLE: &[Feature] = &[
         "another number of the record, or twice or three times it, is a multiple of |B − A|",
         |f| f.record.delta_is_part,
     ),
+    // Rare words, codes and numbers in the texts.
+    number(
+        "record_weight",
+        "share",
+        "words of both ÷ words of either, rare ones weighing more",
+        |f| f.record.rare.overlap,
+    ),
+    number("words_a_in_b", "share", "words of A, by weight, that B has", |f| {
+        f.record.rare.shares[0]
+    }),
+    number("words_b_in_a", "share", "words of B, by weight, that A has", |f| {
+        f.record.rare.shares[1]
+    }),
+    number("words_rarest", "0 to 1", "weight of the rarest word of both", |f| f.record.rare.rarest),
+    number("words_only_a", "weight", "words that only A has", |f| f.record.rare.alone[0]),
+    number("words_only_b", "weight", "words that only B has", |f| f.record.rare.alone[1]),
+    number(
+        "codes_a_in_b",
+        "share",
+        "words of A with a digit that B's texts have, however they are written",
+        |f| f.record.codes.found[0],
+    ),
+    number("codes_b_in_a", "share", "the same for words of B in A's texts", |f| {
+        f.record.codes.found[1]
+    }),
+    number("codes_longest", "characters", "longest of these words that both sides have", |f| {
+        f.record.codes.longest
+    }),
+    yes("codes_conflict", "words with the same letters and other digits on each side", |f| {
+        f.record.codes.conflict
+    }),
+    number("codes_numbers", "share", "numbers in the texts of both ÷ of either", |f| {
+        f.record.codes.numbers
+    }),
+    // Reasons seen with the record's values.
+    category(
+        "seen_reason",
+        "the reason that the record's values were most seen with, by how common it is",
+        |f| f.seen.reason,
+    ),
+    number("seen_share", "share", "how likely that reason is by these values alone", |f| {
+        f.seen.share
+    }),
+    of_seen!(0, "1", "1st"),
+    of_seen!(1, "2", "2nd"),
+    of_seen!(2, "3", "3rd"),
+    of_seen!(3, "4", "4th"),
+    of_seen!(4, "5", "5th"),
+    of_seen!(5, "6", "6th"),
+    of_seen!(6, "7", "7th"),
+    of_seen!(7, "8", "8th"),
+    of_seen!(8, "9", "9th"),
+    of_seen!(9, "10", "10th"),
+    of_seen!(10, "11", "11th"),
+    of_seen!(11, "12", "12th"),
 ];
 
 #[cfg(test)]

@@ -3,18 +3,21 @@
 //! Fields are counted by kind in the job's order, without the key: the first [`NUMBERS`] numbers, the
 //! first [`TEXTS`] texts and the first [`DATES`] dates have features of their own.
 
+use std::collections::BTreeSet;
+
 use super::encode::id;
 use super::facts::Together;
 use super::number::Roundness;
 use super::text::{clipped, overlap};
+use super::words::{CodeFacts, Codes, WordFacts, Words};
 use super::{ABSENT, flag};
 use crate::domain::{Cell, Cells, Date, Decimal, DifferenceContext, FieldRef, Kind};
 
 /// How many features there are.
-pub const COUNT: usize = 6 * 2 + 6 * 3 + 3 * 3 + 18;
+pub const COUNT: usize = NUMBERS * 2 + TEXTS * 5 + DATES * 3 + 18 + 11 + 2 + super::seen::REASONS;
 
-const NUMBERS: usize = 6;
-const TEXTS: usize = 6;
+const NUMBERS: usize = 8;
+const TEXTS: usize = 10;
 const DATES: usize = 3;
 
 /// Sums and products are rounded to cents by the systems that compute them.
@@ -35,6 +38,14 @@ pub(super) struct TextField {
     pub similarity: f32,
     pub overlap: f32,
     pub id: f32,
+    /// The overlap with rare words weighing more, and the larger share of one side's words that the other has.
+    pub weight: f32,
+    pub contained: f32,
+}
+
+impl TextField {
+    const NONE: Self =
+        Self { similarity: ABSENT, overlap: ABSENT, id: ABSENT, weight: ABSENT, contained: ABSENT };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,12 +73,14 @@ pub(super) struct RecordFacts {
     pub same_relative: f32,
     pub roundness: Roundness,
     pub delta_is_part: f32,
+    pub rare: WordFacts,
+    pub codes: CodeFacts,
 }
 
 impl RecordFacts {
     const NONE: Self = Self {
         numbers: [NumberField { size: ABSENT, relative: ABSENT }; NUMBERS],
-        texts: [TextField { similarity: ABSENT, overlap: ABSENT, id: ABSENT }; TEXTS],
+        texts: [TextField::NONE; TEXTS],
         dates: [DateField { days: ABSENT, weekday: ABSENT, age: ABSENT }; DATES],
         equal: ABSENT,
         missing: [0.0; 2],
@@ -82,19 +95,26 @@ impl RecordFacts {
         same_relative: 0.0,
         roundness: Roundness::NONE,
         delta_is_part: 0.0,
+        rare: WordFacts::NONE,
+        codes: CodeFacts::NONE,
     };
 
+    /// `words` come with 1 if the record is one that they were learned from.
     pub(super) fn of(
         difference: &DifferenceContext<'_>,
         together: Together<'_>,
         batch_date: Option<Date>,
+        words: (&Words, u32),
     ) -> Self {
-        let mut reading = Reading { facts: Self::NONE, ..Reading::default() };
+        let mut reading = Reading::new(words);
         reading.read(difference, batch_date);
         let mut facts = reading.facts;
         facts.differing_pattern = pattern(together);
         facts.words = shared(&mut reading.words);
         facts.numbered_words = shared(&mut reading.numbered);
+        let [a, b] = &reading.words;
+        facts.rare = WordFacts::of(words.0, words.1, [a, b]);
+        facts.codes = CodeFacts::of(&mut reading.codes);
         if reading.both > 0 {
             facts.equal = reading.same as f32 / reading.both as f32;
         }
@@ -104,7 +124,8 @@ impl RecordFacts {
 }
 
 /// What is gathered while the fields are read.
-struct Reading {
+struct Reading<'w> {
+    known: (&'w Words, u32),
     facts: RecordFacts,
     /// Fields that both sides have, and those of them that are the same.
     both: u32,
@@ -112,6 +133,7 @@ struct Reading {
     /// Hashes of the words of each side, and of those with a digit.
     words: [Vec<u64>; 2],
     numbered: [Vec<u64>; 2],
+    codes: [Codes; 2],
     /// The numbers of each side other than the difference's own.
     others: [Vec<f64>; 2],
     own: [Option<Decimal>; 2],
@@ -119,23 +141,23 @@ struct Reading {
     missing: String,
 }
 
-impl Default for Reading {
-    fn default() -> Self {
+impl<'w> Reading<'w> {
+    fn new(known: (&'w Words, u32)) -> Self {
         Self {
+            known,
             facts: RecordFacts::NONE,
             both: 0,
             same: 0,
             words: Default::default(),
             numbered: Default::default(),
+            codes: Default::default(),
             others: Default::default(),
             own: [None; 2],
             relatives: Vec::new(),
             missing: String::new(),
         }
     }
-}
 
-impl Reading {
     fn read(&mut self, difference: &DifferenceContext<'_>, batch_date: Option<Date>) {
         let key = difference.layout.key_len();
         let (mut numbers, mut texts, mut dates) = (0, 0, 0);
@@ -231,21 +253,29 @@ impl Reading {
             Cell::Boolean(false) => Some("false"),
             _ => None,
         });
+        let mut own: [Vec<u64>; 2] = Default::default();
         for (side, text) in texts.into_iter().enumerate() {
-            for word in words(text.unwrap_or_default()) {
+            let text = text.unwrap_or_default();
+            self.codes[side].read(text);
+            for word in words(text) {
                 let hash = hash(word);
-                self.words[side].push(hash);
+                own[side].push(hash);
                 if word.bytes().any(|byte| byte.is_ascii_digit()) {
                     self.numbered[side].push(hash);
                 }
             }
+            self.words[side].extend(&own[side]);
         }
+        let (known, is_own) = self.known;
         let Some(field) = self.facts.texts.get_mut(at) else { return };
         field.id = texts[0].or(texts[1]).map_or(ABSENT, id);
         if let [Some(a), Some(b)] = texts {
             let same = a == b;
             field.similarity = if same { 1.0 } else { strsim::sorensen_dice(a, b) as f32 };
             field.overlap = if same { 1.0 } else { overlap(a, b) };
+            own.iter_mut().for_each(tidy);
+            let facts = WordFacts::of(known, is_own, [&own[0], &own[1]]);
+            (field.weight, field.contained) = (facts.overlap, facts.contained());
         }
     }
 
@@ -336,12 +366,28 @@ fn hash(word: &str) -> u64 {
     state
 }
 
+fn tidy(words: &mut Vec<u64>) {
+    words.sort_unstable();
+    words.dedup();
+}
+
+/// The words of a record's texts on either side, without the key's.
+pub(super) fn texts_of(difference: &DifferenceContext<'_>) -> BTreeSet<u64> {
+    let key = difference.layout.key_len();
+    let mut found = BTreeSet::new();
+    for cells in [difference.a, difference.b].into_iter().flatten() {
+        for raw in cells.skip(key) {
+            if let Cell::Text(text) | Cell::Unparsed(text) = raw.decode(&mut [0; 36]) {
+                found.extend(words(clipped(text)).map(hash));
+            }
+        }
+    }
+    found
+}
+
 /// Words of both sides ÷ words of either.
 fn shared(words: &mut [Vec<u64>; 2]) -> f32 {
-    for words in words.iter_mut() {
-        words.sort_unstable();
-        words.dedup();
-    }
+    words.iter_mut().for_each(tidy);
     let [a, b] = words;
     let both = a.iter().filter(|word| b.binary_search(word).is_ok()).count();
     let either = a.len() + b.len() - both;
@@ -407,7 +453,7 @@ mod tests {
             (FieldRef::Field(4), DiffType::NumericMismatch),
             (FieldRef::Field(1), DiffType::StringMismatch),
         ];
-        let facts = RecordFacts::of(&difference, &together, None);
+        let facts = RecordFacts::of(&difference, &together, None, (&Words::default(), 0));
         assert_eq!((facts.product, facts.sum), ([1.0, 0.0], [0.0, 0.0]));
         assert_eq!((facts.delta_elsewhere, facts.same_relative, facts.elsewhere), (1.0, 0.0, 0.0));
         assert_eq!((facts.missing, facts.equal), ([1.0, 0.0], 0.5));
@@ -418,14 +464,19 @@ mod tests {
         assert_eq!((facts.dates[0].days, facts.dates[0].weekday), (3.0, 4.0));
         assert_eq!((facts.numbers[0].relative, facts.numbers[3].relative), (0.0, 0.0));
         assert!(facts.numbers[2].relative < 0.0);
-        assert_eq!(facts.numbers[5], RecordFacts::NONE.numbers[5]);
+        assert_eq!(facts.numbers[7], RecordFacts::NONE.numbers[7]);
+        // Side A has a code that B has, written the same way.
+        assert_eq!((facts.codes.found[0], facts.codes.conflict), (1.0, 0.0));
         // The order in which differences come does not matter.
         let turned = [together[1], together[0]];
-        assert_eq!(RecordFacts::of(&difference, &turned, None), facts);
+        assert_eq!(RecordFacts::of(&difference, &turned, None, (&Words::default(), 0)), facts);
         // 7.50 is halfway between whole numbers, and 7 is one of them.
         assert_eq!((facts.roundness.sides, facts.roundness.rounded), ([-1.0, 0.0], 0.0));
         difference.field = FieldRef::Field(1);
-        assert_eq!(RecordFacts::of(&difference, &together, None).elsewhere, 1.0);
+        assert_eq!(
+            RecordFacts::of(&difference, &together, None, (&Words::default(), 0)).elsewhere,
+            1.0
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@ use super::train::Labelled;
 
 /// A bin's number is a byte.
 const MAX_BINS: usize = 255;
+/// With few rows, bins have this many rows each: finer ones cost time and teach nothing.
+const ROWS_PER_BIN: usize = 16;
+const MIN_BINS: usize = 32;
 
 /// The bin of every value.
 pub(super) struct Binned {
@@ -25,7 +28,7 @@ impl Binned {
             let column = || data.rows.iter().skip(feature).step_by(data.features);
             let mut values: Vec<f32> = column().copied().collect();
             values.sort_unstable_by(f32::total_cmp);
-            let cut = cut(&values);
+            let cut = cut(&values, (rows / ROWS_PER_BIN).clamp(MIN_BINS, MAX_BINS));
             let start = bins.len();
             bins.extend(column().map(|value| cut.partition_point(|end| end < value) as u8));
             let mut seen = [0u32; MAX_BINS + 1];
@@ -66,16 +69,16 @@ impl Binned {
 }
 
 /// Cuts in the middle between neighboring values, so that bins have about as many rows each.
-fn cut(sorted: &[f32]) -> Vec<f32> {
+fn cut(sorted: &[f32], most: usize) -> Vec<f32> {
     let distinct = sorted.chunk_by(|a, b| a == b).count();
-    let rows_per_bin = if distinct <= MAX_BINS { 0 } else { sorted.len() / MAX_BINS };
+    let rows_per_bin = if distinct <= most { 0 } else { sorted.len() / most };
     let mut cuts = Vec::new();
     let mut rows = 0;
     let mut groups = sorted.chunk_by(|a, b| a == b).peekable();
     while let Some(group) = groups.next() {
         rows += group.len();
         let Some(next) = groups.peek() else { break };
-        if rows > rows_per_bin && cuts.len() + 1 < MAX_BINS {
+        if rows > rows_per_bin && cuts.len() + 1 < most {
             let middle = f32::midpoint(group[0], next[0]);
             cuts.push(if middle < next[0] { middle } else { group[0] });
             rows = 0;
@@ -90,15 +93,17 @@ mod tests {
 
     #[test]
     fn cuts_separate_values_and_fit_a_byte() {
-        assert_eq!(cut(&[1.0, 1.0, 1.0]), [0.0; 0]);
-        assert_eq!(cut(&[0.0, 0.0, 1.0, 3.0]), [0.5, 2.0]);
+        let cut_all = |values: &[f32]| cut(values, MAX_BINS);
+        assert_eq!(cut_all(&[1.0, 1.0, 1.0]), [0.0; 0]);
+        assert_eq!(cut_all(&[0.0, 0.0, 1.0, 3.0]), [0.5, 2.0]);
         let many: Vec<f32> = (0..10_000u16).map(f32::from).collect();
-        let cuts = cut(&many);
+        let cuts = cut_all(&many);
         assert!(cuts.len() < MAX_BINS && cuts.len() > 200, "{}", cuts.len());
         assert!(cuts.is_sorted_by(|a, b| a < b));
         // Neighboring floats have no middle between them.
         let (low, high) = (1.0f32, 1.0f32.next_up());
-        assert_eq!(cut(&[low, high]), [low]);
+        assert_eq!(cut_all(&[low, high]), [low]);
+        assert!(cut(&many, 40).len() < 40 && cut(&many, 40).len() > 30);
     }
 
     #[test]

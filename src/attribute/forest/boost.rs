@@ -4,9 +4,9 @@
 //! every class (Friedman, "Greedy function approximation", Annals of Statistics 29, 2001; Chen and
 //! Guestrin, "XGBoost", KDD 2016). Features are cut into at most 255 bins, so that a split is found by
 //! adding up bins instead of sorting rows, and the leaf that gains most is split next (Ke et al.,
-//! "LightGBM", NIPS 2017). With more than six classes, splits are searched on random projections
-//! of the gradients (Iosipoi and Vakhrushev, "SketchBoost", NeurIPS 2022); leaves always use every
-//! class.
+//! "LightGBM", NIPS 2017). With more than six classes and many rows, splits are searched on random
+//! projections of the gradients (Iosipoi and Vakhrushev, "SketchBoost", NeurIPS 2022); leaves always use
+//! every class.
 //!
 //! How many rounds are worth it is found by cross-validation. The calibration is fitted to its
 //! judgements: each row's by trees that saw neither the row nor its record.
@@ -29,10 +29,11 @@ use crate::domain::progress::Unit;
 
 /// How many projections of the gradients a split is searched on.
 const LANES: usize = 6;
-/// Sums over rows: projected gradients, then the curvature, then the number of rows.
-type Sums = [f32; LANES + 2];
-const CURVATURE: usize = LANES;
-const ROWS: usize = LANES + 1;
+/// With no more rows than this, and no more classes than [`MOST_CLASSES`], splits are searched on every
+/// class, each with its own curvature. On bank scenarios (`benches/kinds`) that is worth a hundredth of macro F1.
+const FEW_ROWS: usize = 4_000;
+const FEW_CLASSES: usize = 16;
+const MOST_CLASSES: usize = 32;
 /// The smallest gain of a split.
 const LEAST_GAIN: f32 = 1e-6;
 /// The gain in log loss per row that is worth more rounds.
@@ -84,6 +85,24 @@ impl Default for Boosting {
     }
 }
 
+/// With this many rows for each leaf, trees of few rows are small.
+const ROWS_PER_LEAF_OF_A_TREE: usize = 200;
+/// The smallest trees.
+const FEWEST_LEAVES: usize = 16;
+/// The share of features that a tree of few rows may split on.
+const FEATURES_OF_FEW_ROWS: f64 = 0.3;
+
+impl Boosting {
+    /// With smaller and more different trees for few rows, which large ones memorize.
+    #[must_use]
+    pub fn fitting(&self, rows: usize) -> Self {
+        let leaves = (rows / ROWS_PER_LEAF_OF_A_TREE).max(FEWEST_LEAVES).min(self.leaves);
+        let features =
+            if rows > FEW_ROWS { self.features } else { self.features.min(FEATURES_OF_FEW_ROWS) };
+        Self { leaves, features, ..self.clone() }
+    }
+}
+
 /// What the cross-validation found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossed {
@@ -107,6 +126,31 @@ pub fn cross(
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Crossed, Problem> {
+    match searched_classes(data) {
+        Some(FEW_CLASSES) => {
+            cross_on::<FEW_CLASSES, FEW_CLASSES>(data, groups, parameters, seed, threads, progress)
+        }
+        Some(_) => cross_on::<MOST_CLASSES, MOST_CLASSES>(
+            data, groups, parameters, seed, threads, progress,
+        ),
+        None => cross_on::<LANES, 1>(data, groups, parameters, seed, threads, progress),
+    }
+}
+
+/// Room for how many classes splits are searched on, if not on projections.
+fn searched_classes(data: &Labelled<'_>) -> Option<usize> {
+    let room = [FEW_CLASSES, MOST_CLASSES].into_iter().find(|room| data.classes <= *room);
+    room.filter(|_| data.labels.len() <= FEW_ROWS)
+}
+
+fn cross_on<const S: usize, const H: usize>(
+    data: &Labelled<'_>,
+    groups: &[u32],
+    parameters: &Boosting,
+    seed: u64,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Crossed, Problem> {
     let binned = Binned::new(data);
     let folds = parameters.folds.max(2);
     let fold_of =
@@ -114,7 +158,7 @@ pub fn cross(
     let count = data.labels.len();
     let judged_folds = if count > parameters.rows_in_all_folds { 1 } else { folds };
     let judged: Vec<usize> = (0..count).filter(|row| fold_of(*row) < judged_folds).collect();
-    let mut boosters: Vec<Mutex<Booster<'_>>> = Vec::new();
+    let mut boosters: Vec<Mutex<Booster<'_, S, H>>> = Vec::new();
     for fold in 0..judged_folds {
         let known = (0..count).filter(|row| fold_of(*row) != fold).map(|row| row as u32).collect();
         let judged = judged.iter().copied().filter(|row| fold_of(*row) == fold).collect();
@@ -153,9 +197,25 @@ pub fn boost(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<StoredSteps, Problem> {
+    match searched_classes(data) {
+        Some(FEW_CLASSES) => {
+            boost_on::<FEW_CLASSES, FEW_CLASSES>(data, rounds, parameters, seed, progress)
+        }
+        Some(_) => boost_on::<MOST_CLASSES, MOST_CLASSES>(data, rounds, parameters, seed, progress),
+        None => boost_on::<LANES, 1>(data, rounds, parameters, seed, progress),
+    }
+}
+
+fn boost_on<const S: usize, const H: usize>(
+    data: &Labelled<'_>,
+    rounds: usize,
+    parameters: &Boosting,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<StoredSteps, Problem> {
     let binned = Binned::new(data);
     let known = (0..data.labels.len() as u32).collect();
-    let mut booster = Booster::new(data, &binned, parameters, known, Vec::new(), seed);
+    let mut booster = Booster::<'_, S, H>::new(data, &binned, parameters, known, Vec::new(), seed);
     progress.start("boosting", rounds as u64, Unit::Items);
     for _ in 0..rounds {
         if progress.interrupted() {
@@ -177,13 +237,13 @@ fn fold(group: u64, folds: usize) -> usize {
     ((group + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % folds
 }
 
-fn hold<'b, 'd>(booster: &'b Mutex<Booster<'d>>) -> std::sync::MutexGuard<'b, Booster<'d>> {
+fn hold<T>(booster: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     booster.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Lets every booster grow `rounds` trees.
-fn advance(
-    boosters: &[Mutex<Booster<'_>>],
+fn advance<const S: usize, const H: usize>(
+    boosters: &[Mutex<Booster<'_, S, H>>],
     rounds: usize,
     threads: usize,
     progress: &dyn Progress,
@@ -207,6 +267,43 @@ fn advance(
     if progress.interrupted() { Err(Problem::interrupted()) } else { Ok(()) }
 }
 
+/// Sums over rows: gradients of `S` classes or projections, and their curvature, of each class or in all.
+#[derive(Clone, Copy)]
+struct Sums<const S: usize, const H: usize> {
+    slopes: [f32; S],
+    curvatures: [f32; H],
+    rows: f32,
+}
+
+impl<const S: usize, const H: usize> Sums<S, H> {
+    const NONE: Self = Self { slopes: [0.0; S], curvatures: [0.0; H], rows: 0.0 };
+
+    #[inline]
+    fn add(&mut self, other: &Self) {
+        self.slopes.iter_mut().zip(&other.slopes).for_each(|(sum, other)| *sum += other);
+        self.curvatures.iter_mut().zip(&other.curvatures).for_each(|(sum, other)| *sum += other);
+        self.rows += other.rows;
+    }
+
+    #[inline]
+    fn subtract(&mut self, other: &Self) {
+        self.slopes.iter_mut().zip(&other.slopes).for_each(|(sum, other)| *sum -= other);
+        self.curvatures.iter_mut().zip(&other.curvatures).for_each(|(sum, other)| *sum -= other);
+        self.rows -= other.rows;
+    }
+
+    /// How much a Newton step lowers the loss.
+    #[inline]
+    fn score(&self, ridge: f32) -> f32 {
+        if H == 1 {
+            let squares: f32 = self.slopes.iter().map(|sum| sum * sum).sum();
+            return squares / (self.curvatures[0].max(0.0) + ridge);
+        }
+        let parts = self.slopes.iter().zip(&self.curvatures);
+        parts.map(|(slope, curvature)| slope * slope / (curvature.max(0.0) + ridge)).sum()
+    }
+}
+
 /// Where to split a node.
 struct Split {
     gain: f32,
@@ -215,13 +312,13 @@ struct Split {
 }
 
 /// A node that may be split.
-struct Open {
+struct Open<const S: usize, const H: usize> {
     node: usize,
     /// Its part of the tree's rows.
     rows: Range<usize>,
-    total: Sums,
+    total: Sums<S, H>,
     /// The sums of every feature's bins.
-    histogram: Vec<Sums>,
+    histogram: Vec<Sums<S, H>>,
     split: Option<Split>,
 }
 
@@ -232,7 +329,7 @@ struct Columns {
 }
 
 /// Boosting in progress on some of the rows.
-struct Booster<'a> {
+struct Booster<'a, const S: usize, const H: usize> {
     data: &'a Labelled<'a>,
     binned: &'a Binned,
     parameters: &'a Boosting,
@@ -242,13 +339,13 @@ struct Booster<'a> {
     /// Of every row.
     margins: Vec<f32>,
     probabilities: Vec<f32>,
-    gradients: Vec<Sums>,
+    gradients: Vec<Sums<S, H>>,
     base: Vec<f32>,
     trees: Vec<StoredStepTree>,
     random: fastrand::Rng,
 }
 
-impl<'a> Booster<'a> {
+impl<'a, const S: usize, const H: usize> Booster<'a, S, H> {
     fn new(
         data: &'a Labelled<'a>,
         binned: &'a Binned,
@@ -267,7 +364,7 @@ impl<'a> Booster<'a> {
         Self {
             margins: base.iter().copied().cycle().take(count * data.classes).collect(),
             probabilities: vec![0.0; count * data.classes],
-            gradients: vec![[0.0; LANES + 2]; count],
+            gradients: vec![Sums::NONE; count],
             base,
             trees: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
@@ -314,12 +411,12 @@ impl<'a> Booster<'a> {
     }
 
     /// How each class counts in the projections.
-    fn projection(&mut self) -> Vec<[f32; LANES]> {
+    fn projection(&mut self) -> Vec<[f32; S]> {
         let classes = self.data.classes;
-        let scale = 1.0 / (LANES as f32).sqrt();
+        let scale = 1.0 / (S as f32).sqrt();
         (0..classes)
             .map(|class| {
-                if classes <= LANES {
+                if classes <= S {
                     std::array::from_fn(|lane| f32::from(u8::from(lane == class)))
                 } else {
                     std::array::from_fn(|_| if self.random.bool() { scale } else { -scale })
@@ -340,15 +437,15 @@ impl<'a> Booster<'a> {
             softmax(shares);
             let weight = self.data.weight(row) as f32;
             let label = usize::from(self.data.labels[row]);
-            let mut sums = [0.0; LANES + 2];
+            let mut sums = Sums::NONE;
             for (class, (share, factors)) in shares.iter().zip(&projection).enumerate() {
                 let slope = (share - f32::from(u8::from(class == label))) * weight;
-                for (sum, factor) in sums.iter_mut().zip(factors) {
+                for (sum, factor) in sums.slopes.iter_mut().zip(factors) {
                     *sum += slope * factor;
                 }
-                sums[CURVATURE] += share * (1.0 - share) * weight;
+                sums.curvatures[class.min(H - 1)] += share * (1.0 - share) * weight;
             }
-            sums[ROWS] = 1.0;
+            sums.rows = 1.0;
             self.gradients[row] = sums;
         }
     }
@@ -358,7 +455,7 @@ impl<'a> Booster<'a> {
         let mut open = vec![self.open(columns, rows, 0..rows.len(), 0)];
         let mut closed: Vec<(usize, Range<usize>)> = Vec::new();
         while open.len() + closed.len() < self.parameters.leaves {
-            let gain = |open: &Open| open.split.as_ref().map_or(0.0, |split| split.gain);
+            let gain = |open: &Open<S, H>| open.split.as_ref().map_or(0.0, |split| split.gain);
             let best = (0..open.len())
                 .max_by(|a, b| gain(&open[*a]).total_cmp(&gain(&open[*b])).then(b.cmp(a)));
             let Some(parent) = best.map(|at| open.remove(at)) else { break };
@@ -389,17 +486,17 @@ impl<'a> Booster<'a> {
         &self,
         columns: &Columns,
         rows: &[u32],
-        parent: Open,
+        parent: Open<S, H>,
         middle: usize,
         left: usize,
-    ) -> [Open; 2] {
+    ) -> [Open<S, H>; 2] {
         let sides = [parent.rows.start..middle, middle..parent.rows.end];
         let small = usize::from(sides[0].len() > sides[1].len());
         let smaller = self.open(columns, rows, sides[small].clone(), left + small);
         let Open { mut total, mut histogram, .. } = parent;
-        subtract(&mut total, &smaller.total);
+        total.subtract(&smaller.total);
         for (sums, other) in histogram.iter_mut().zip(&smaller.histogram) {
-            subtract(sums, other);
+            sums.subtract(other);
         }
         let mut larger = Open {
             node: left + 1 - small,
@@ -413,13 +510,20 @@ impl<'a> Booster<'a> {
     }
 
     /// A node with the sums of its rows.
-    fn open(&self, columns: &Columns, rows: &[u32], range: Range<usize>, node: usize) -> Open {
+    fn open(
+        &self,
+        columns: &Columns,
+        rows: &[u32],
+        range: Range<usize>,
+        node: usize,
+    ) -> Open<S, H> {
         let rows = &rows[range.clone()];
         let bins = columns.starts.last().copied().unwrap_or(0);
-        let mut histogram = vec![[0.0; LANES + 2]; bins];
-        let mut total = [0.0; LANES + 2];
-        let gathered: Vec<Sums> = rows.iter().map(|row| self.gradients[*row as usize]).collect();
-        gathered.iter().for_each(|sums| add(&mut total, sums));
+        let mut histogram = vec![Sums::NONE; bins];
+        let mut total = Sums::NONE;
+        let gathered: Vec<Sums<S, H>> =
+            rows.iter().map(|row| self.gradients[*row as usize]).collect();
+        gathered.iter().for_each(|sums| total.add(sums));
         for (feature, starts) in columns.features.iter().zip(columns.starts.windows(2)) {
             let column = self.binned.column(*feature);
             let usual = self.binned.usual(*feature);
@@ -428,11 +532,11 @@ impl<'a> Booster<'a> {
                 let bin = column[*row as usize];
                 // Most values of most features are in one bin, which gets what the others leave.
                 if bin != usual {
-                    add(&mut bins[usize::from(bin)], sums);
+                    bins[usize::from(bin)].add(sums);
                 }
             }
             let mut rest = total;
-            bins.iter().for_each(|sums| subtract(&mut rest, sums));
+            bins.iter().for_each(|sums| rest.subtract(sums));
             bins[usize::from(usual)] = rest;
         }
         let mut open = Open { node, rows: range, total, histogram, split: None };
@@ -440,30 +544,26 @@ impl<'a> Booster<'a> {
         open
     }
 
-    fn best(&self, columns: &Columns, open: &Open) -> Option<Split> {
+    fn best(&self, columns: &Columns, open: &Open<S, H>) -> Option<Split> {
         let least = self.parameters.rows_per_leaf.max(1) as f32;
-        if open.total[ROWS] < 2.0 * least {
+        if open.total.rows < 2.0 * least {
             return None;
         }
         let ridge = self.parameters.ridge as f32;
-        let score = |sums: &Sums| {
-            let squares: f32 = sums[..LANES].iter().map(|sum| sum * sum).sum();
-            squares / (sums[CURVATURE].max(0.0) + ridge)
-        };
-        let whole = score(&open.total);
+        let whole = open.total.score(ridge);
         let mut best: Option<Split> = None;
         for (feature, starts) in columns.features.iter().zip(columns.starts.windows(2)) {
             let bins = &open.histogram[starts[0]..starts[1]];
-            let mut left = [0.0; LANES + 2];
+            let mut left = Sums::NONE;
             for (bin, sums) in bins[..bins.len() - 1].iter().enumerate() {
-                add(&mut left, sums);
+                left.add(sums);
                 let mut right = open.total;
-                subtract(&mut right, &left);
+                right.subtract(&left);
                 // Sums of empty bins are not exactly 0.
-                if left[ROWS] < least || right[ROWS] < least || sums[ROWS] < 0.5 {
+                if left.rows < least || right.rows < least || sums.rows < 0.5 {
                     continue;
                 }
-                let gain = score(&left) + score(&right) - whole;
+                let gain = left.score(ridge) + right.score(ridge) - whole;
                 if gain > best.as_ref().map_or(LEAST_GAIN, |best| best.gain) {
                     best = Some(Split { gain, feature: *feature, bin });
                 }
@@ -547,18 +647,6 @@ impl<'a> Booster<'a> {
     }
 }
 
-fn add(sums: &mut Sums, other: &Sums) {
-    for (sum, other) in sums.iter_mut().zip(other) {
-        *sum += other;
-    }
-}
-
-fn subtract(sums: &mut Sums, other: &Sums) {
-    for (sum, other) in sums.iter_mut().zip(other) {
-        *sum -= other;
-    }
-}
-
 /// Moves the rows that go left to the front and keeps the order of both; returns how many.
 fn partition(rows: &mut [u32], goes_left: impl Fn(u32) -> bool) -> usize {
     let mut right = Vec::with_capacity(rows.len());
@@ -631,7 +719,14 @@ mod tests {
         let binned = Binned::new(&data);
         let parameters = small();
         let known = (0..400).collect();
-        let mut booster = Booster::new(&data, &binned, &parameters, known, Vec::new(), 3);
+        let mut booster = Booster::<'_, FEW_CLASSES, FEW_CLASSES>::new(
+            &data,
+            &binned,
+            &parameters,
+            known,
+            Vec::new(),
+            3,
+        );
         (0..15).for_each(|_| booster.round());
         let mut predicted = Vec::new();
         forest.predict(&rows, &mut predicted);
@@ -641,6 +736,36 @@ mod tests {
                 assert!((margin - predicted).abs() < 1e-5);
             }
         }
+    }
+
+    #[test]
+    fn a_class_of_five_rows_is_found_among_ten_others() {
+        // Ten classes by one feature, and an eleventh by another.
+        let mut random = fastrand::Rng::with_seed(3);
+        let (mut rows, mut labels) = (Vec::new(), Vec::new());
+        for at in 0..505u16 {
+            let (class, is_rare) = (random.u16(..10), at >= 500);
+            rows.extend([f32::from(class), if is_rare { 2.0 } else { random.f32() }]);
+            rows.extend([random.f32(), random.f32(), random.f32()]);
+            labels.push(if is_rare { 10 } else { class });
+        }
+        let data = data(&rows, &labels, 11);
+        assert_eq!(searched_classes(&data), Some(FEW_CLASSES));
+        let share = |steps: StoredSteps| {
+            let mut shares = Vec::new();
+            steps.compile().unwrap().predict(&rows[500 * 5..], &mut shares);
+            shares.chunks(11).map(|shares| shares[10]).sum::<f32>() / 5.0
+        };
+        let every = share(boost(&data, 60, &small(), 1, &Quiet).unwrap());
+        let projected = share(boost_on::<LANES, 1>(&data, 60, &small(), 1, &Quiet).unwrap());
+        assert!(every > 0.4 && projected > 0.4, "{every} {projected}");
+    }
+
+    #[test]
+    fn trees_of_few_rows_are_small() {
+        let fitting = Boosting::default().fitting(1_000);
+        assert_eq!((fitting.leaves, fitting.features), (16, 0.3));
+        assert!(Boosting::default().fitting(8_000) == Boosting::default());
     }
 
     #[test]

@@ -22,7 +22,9 @@ use shape::Shape;
 
 use super::calibrate::Calibration;
 use super::drift::Statistics;
-use super::features::{ABSENT, COUNT, Encoder, blur, catalogue, chosen, described, varying};
+use super::features::{
+    ABSENT, COUNT, Encoder, Learned, blur, catalogue, chosen, described, varying,
+};
 use super::forest::boost::{Boosting, boost, cross};
 use super::forest::train::{Labelled, Parameters, check, grow};
 use super::forest::{Forest, StoredForest, StoredSteps};
@@ -32,8 +34,10 @@ use crate::domain::{Layout, Progress};
 
 /// The first bytes of every model.
 const MAGIC: &[u8; 8] = b"reconRF\n";
-/// The format version. The first one had only forests and is still read; others are refused.
-const FORMAT: u16 = 2;
+/// The format version. Older ones are still read: the first had only forests, the second knew nothing of words and
+/// of reasons seen with values. Others are refused.
+const FORMAT: u16 = 3;
+const SECOND_FORMAT: u16 = 2;
 const FIRST_FORMAT: u16 = 1;
 /// Features named by an explanation.
 const SHOWN_FEATURES: usize = 5;
@@ -269,7 +273,7 @@ impl Model {
         let (forest, bag) = grow(&data, &settings.forest, threads, progress)?;
         let rows = (0..usable.len()).filter(|row| bag.trees[*row] > 0).collect();
         let by_forest = Judged::new("forest", rows, &bag.probabilities, &usable, seed)?;
-        let boosting = &settings.boosting;
+        let boosting = &settings.boosting.fitting(usable.len());
         let crossed = cross(&data, &usable.records, boosting, seed, threads, progress)?;
         let by_steps =
             Judged::new("boosting", crossed.judged, &crossed.probabilities, &usable, seed)?;
@@ -298,7 +302,7 @@ impl Model {
         let stored = StoredModel {
             seen,
             shape: Shape::of(layout, &columns),
-            encoder,
+            encoder: encoder.trained(),
             calibration: judged.chosen.calibration,
             training,
             statistics: Statistics::learn(&usable.rows, described(&usable.rows)),
@@ -315,7 +319,8 @@ impl Model {
     pub fn to_bytes(&self) -> Result<Vec<u8>, Problem> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        postcard::to_extend(&(&self.stored, &self.added), bytes).map_err(|error| {
+        let learned = self.stored.encoder.learned();
+        postcard::to_extend(&(&self.stored, &self.added, learned), bytes).map_err(|error| {
             Problem::new(Code::ModelNotWritten, format!("the model could not be written: {error}"))
         })
     }
@@ -352,7 +357,13 @@ impl Model {
             body.split_first_chunk().ok_or_else(|| retrain("the model is truncated".to_owned()))?;
         let read = match u16::from_le_bytes(*format) {
             FIRST_FORMAT => postcard::from_bytes(body).map(|stored| (stored, Added::default())),
-            FORMAT => postcard::from_bytes(body),
+            SECOND_FORMAT => postcard::from_bytes(body),
+            FORMAT => postcard::from_bytes(body).map(
+                |(mut stored, added, learned): (StoredModel, Added, Learned)| {
+                    stored.encoder = stored.encoder.with(learned);
+                    (stored, added)
+                },
+            ),
             format => {
                 return Err(retrain(format!(
                     "the model has format {format}; this version of recon reads formats up to {FORMAT}"
@@ -592,11 +603,17 @@ mod tests {
     }
 
     #[test]
-    fn both_learners_are_tried_and_a_model_of_the_first_format_is_still_read() {
+    fn both_learners_are_tried_and_models_of_older_formats_are_still_read() {
         let mut model = trained(2);
         let names: Vec<&str> = model.tried().iter().map(|tried| tried.learner.as_str()).collect();
         assert!(names.len() == 2 && names[0] == model.learner(), "{names:?}");
         assert!(model.tried()[0].log_loss <= model.tried()[1].log_loss);
+        // The second format had neither words nor reasons seen with values.
+        let second = [&MAGIC[..], &SECOND_FORMAT.to_le_bytes()].concat();
+        let second = postcard::to_extend(&(&model.stored, &model.added), second).unwrap();
+        let fresh = set(50, 2);
+        let read = Model::from_bytes(&second, &layout()).unwrap();
+        assert_eq!(read.guess(fresh.rows()), model.guess(fresh.rows()));
         // A forest as the first format stored it.
         let (rows, _) = set(800, 1).usable(20).unwrap();
         let data = Labelled {

@@ -43,7 +43,12 @@ pub struct TrainingSet {
     pub(super) weights: Vec<f32>,
     /// The record of each difference; empty if each is of its own.
     pub(super) records: Vec<u32>,
+    /// How many differences of each reason are held out; they count towards the minimum.
+    held_out: BTreeMap<String, u64>,
 }
+
+/// Minimum differences of a reason in the training set itself.
+const LEAST: u64 = 2;
 
 impl TrainingSet {
     /// Adds a difference: a row of [`COUNT`] features, and its reason.
@@ -78,6 +83,11 @@ impl TrainingSet {
         self.push(row, reason);
         self.identities.push(identity);
         self.records.push(record);
+    }
+
+    /// Counts a difference that is held out.
+    pub fn hold_out(&mut self, reason: &str) {
+        *self.held_out.entry(reason.to_owned()).or_default() += 1;
     }
 
     /// The number of differences.
@@ -127,22 +137,17 @@ impl TrainingSet {
     /// does not depend on input order; warns about each one omitted.
     pub(super) fn usable(&self, least: u64) -> Result<(Self, Vec<Problem>), Problems> {
         let counts = self.by_reason();
+        let all = |reason: &str, count: u64| count + self.held_out.get(reason).unwrap_or(&0);
+        let is_learned = |(reason, count): &(&&str, &u64)| {
+            **count >= least.min(LEAST) && all(reason, **count) >= least
+        };
         let missing: Vec<Problem> = counts
             .iter()
-            .filter(|(_, count)| **count < least)
-            .map(|(reason, count)| {
-                Problem::new(
-                    Code::TrainingFewLabels,
-                    format!("{reason} has {count} labelled differences; {least} are needed, so the model omits it"),
-                )
-                .help(format!("decide {} more", least - count))
-            })
+            .filter(|one| !is_learned(one))
+            .map(|(reason, count)| too_few(reason, *count, all(reason, *count), least))
             .collect();
-        let reasons: Vec<String> = counts
-            .iter()
-            .filter(|(_, count)| **count >= least)
-            .map(|(reason, _)| (*reason).to_owned())
-            .collect();
+        let reasons: Vec<String> =
+            counts.iter().filter(is_learned).map(|(reason, _)| (*reason).to_owned()).collect();
         if reasons.len() < 2 && counts.len() >= 2 {
             let mut problems = Problems(missing);
             problems.push(
@@ -172,9 +177,47 @@ impl TrainingSet {
     }
 }
 
+/// A reason is left out, because it has too few labels in all, or by chance too few to learn from.
+fn too_few(reason: &str, count: u64, all: u64, least: u64) -> Problem {
+    let (message, missing) = if all < least {
+        let message = format!(
+            "{reason} has {all} labelled differences; {least} are needed, so the model omits it"
+        );
+        (message, least - all)
+    } else {
+        let message = format!(
+            "{reason} has {all} labelled differences, of which {} are held out, so the model omits it",
+            all - count
+        );
+        (message, 1)
+    };
+    Problem::new(Code::TrainingFewLabels, message).help(format!("decide {missing} more"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn held_out_differences_count_towards_a_reason() {
+        let mut set = TrainingSet::default();
+        for (reason, count) in [("COMMON", 9), ("RARE", 4), ("LUCKLESS", 1), ("RARER", 3)] {
+            (0..count).for_each(|_| set.push(&[0.0; COUNT], reason));
+        }
+        for reason in ["RARE", "LUCKLESS", "LUCKLESS", "LUCKLESS", "LUCKLESS", "RARER"] {
+            set.hold_out(reason);
+        }
+        let (kept, missing) = set.usable(5).unwrap();
+        assert_eq!(kept.reasons, ["COMMON", "RARE"]);
+        let said: Vec<_> = missing.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "LUCKLESS has 5 labelled differences, of which 4 are held out, so the model omits it",
+                "RARER has 4 labelled differences; 5 are needed, so the model omits it",
+            ]
+        );
+    }
 
     #[test]
     fn of_too_many_differences_an_even_share_is_kept_and_all_of_a_rare_reason() {

@@ -394,17 +394,27 @@ impl<'p> Cases<'p> {
     pub fn encoder(&self, cases: &[&Case]) -> Encoder {
         let mut learner = Learner::new(self.layout);
         for case in cases {
-            learner.observe(&self.context(case), &self.run(case).systems);
+            learner.observe(&self.context(case), &self.run(case).systems, self.label(case));
         }
         learner.finish()
     }
 
+    /// The features of cases that the encoder has not learned from.
+    pub fn fresh_set(&self, cases: &[&Case], encoder: &Encoder) -> TrainingSet {
+        self.set(cases, |run| Extractor::new(encoder, &run.context, self.layout))
+    }
+
+    /// The features of cases that the encoder has learned from.
     pub fn training_set(&self, cases: &[&Case], encoder: &Encoder) -> TrainingSet {
-        let mut extractors: Vec<Extractor<'_>> = self
-            .runs
-            .iter()
-            .map(|run| Extractor::new(encoder, &run.context, self.layout))
-            .collect();
+        self.set(cases, |run| Extractor::new(encoder, &run.context, self.layout).of_known())
+    }
+
+    fn set<'e>(
+        &'e self,
+        cases: &[&Case],
+        extractor: impl Fn(&'e RunOfCases) -> Extractor<'e>,
+    ) -> TrainingSet {
+        let mut extractors: Vec<Extractor<'_>> = self.runs.iter().map(extractor).collect();
         let mut set = TrainingSet::default();
         for case in cases {
             let extractor = &mut extractors[self.records[case.record].run];

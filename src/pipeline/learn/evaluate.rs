@@ -207,7 +207,7 @@ fn agreement(
     if fresh.is_empty() {
         return Ok(None);
     }
-    let set = cases.training_set(&fresh, model.encoder());
+    let set = cases.fresh_set(&fresh, model.encoder());
     let agreed = model
         .guess(set.rows())
         .iter()

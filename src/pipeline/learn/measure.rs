@@ -101,7 +101,7 @@ struct Judgements<'m> {
 
 impl<'m> Judgements<'m> {
     fn of(model: &'m Model, cases: &Cases<'_>, chosen: &[&Case]) -> Self {
-        let rows = cases.training_set(chosen, model.encoder()).rows().to_vec();
+        let rows = cases.fresh_set(chosen, model.encoder()).rows().to_vec();
         let mut probabilities = Vec::new();
         model.probabilities(&rows, &mut probabilities);
         Self { model, rows, probabilities }

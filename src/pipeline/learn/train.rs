@@ -96,7 +96,9 @@ pub fn train(
     let encoder = cases.encoder(&known);
     let reasons: Vec<usize> = known.iter().map(|case| case.label).collect();
     let taught: Vec<&Case> = sampled(&reasons).into_iter().map(|at| known[at]).collect();
-    let set = cases.training_set(&taught, &encoder);
+    let mut set = cases.training_set(&taught, &encoder);
+    let held_out = cases.cases.iter().filter(|case| cases.is_held_out(case));
+    held_out.for_each(|case| set.hold_out(cases.label(case)));
     let mut settings = Settings::default();
     settings.forest.seed = request.seed;
     settings.without = request.without.to_vec();
