@@ -280,6 +280,15 @@ fn settings() -> impl Strategy<Value = Settings> {
     proptest::sample::select(vec![LEAVE, TAKE])
 }
 
+/// Found by `larger_sets_are_searched_where_smaller_ones_get_in_each_others_way`.
+#[test]
+fn prices_do_not_outgrow_the_numbers() {
+    let a = [(7, 0, 0), (9, 0, 0), (12, 0, 0)];
+    let b = [(3, 0, 0), (1, 0, 0), (2, 0, 0), (4, 1, 1), (3, 0, 0), (4, 1, 1)];
+    let settings = Settings { take: false, effort: 1_000_000 };
+    check(&pass(Shape::OneToMany, 0, (-1, 1), 4), settings, &a, &b).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

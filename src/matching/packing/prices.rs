@@ -330,6 +330,11 @@ impl<N: Exact> Local<N> {
             }
             left -= count;
         }
+        // A choice that uses several rows of a class can drive its price up by a factor in each round. Any price
+        // gives a valid bound, so one that would outgrow the numbers stays as it was.
+        if price.iter().any(|value| N::of(value.wide()).is_none()) {
+            return false;
+        }
         self.charge(side, class, price)
     }
 }
