@@ -37,9 +37,9 @@ const STEP: f64 = 0.005;
 const PLENTY: u64 = 16;
 /// The first test of a walk needs at most this many times that number.
 const FIRST_TEST: u64 = 4;
-/// The share of its level that a group's test uses if it has enough decisions for that. Where the budget is
-/// the limit, a test at the full level breaks it as often as it may, and decisions that depend on each
-/// other would break it more often.
+/// The least share of its level that a group's test uses; with fewer decisions, the share that they can prove
+/// without a mistake. Where the budget is the limit, a test at the full level breaks it as often as it may, and
+/// decisions that depend on each other would break it more often.
 const CAUTION: f64 = 0.4;
 /// Maximum number of required decisions; beyond it the budget is out of reach.
 const MAX_NEEDED: u64 = 100_000_000;
@@ -188,8 +188,8 @@ fn bound(items: &[(f64, bool)], max_false: f64, level: f64) -> Bound {
         let count = ranked.partition_point(|(confidence, _)| *confidence >= threshold);
         (count as u64, wrong_before.get(count).copied().unwrap_or_default())
     };
-    let cautious = level * CAUTION;
-    let level = if items.len() as u64 >= needed(0, max_false, cautious) { cautious } else { level };
+    let without_mistake = tail(0, items.len() as u64, max_false);
+    let level = level.min(without_mistake.max(level * CAUTION));
     // The first test needs at least enough decisions to prove the budget without a mistake, and
     // with more data proportionally more: a single wrong decision should not end the walk.
     let least = needed(0, max_false, level);

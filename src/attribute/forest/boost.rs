@@ -31,7 +31,7 @@ use crate::domain::progress::Unit;
 const LANES: usize = 6;
 /// With no more rows than this, and no more classes than [`MOST_CLASSES`], splits are searched on every
 /// class, each with its own curvature. On bank scenarios (`benches/kinds`) that is worth a hundredth of macro F1.
-const FEW_ROWS: usize = 4_000;
+const FEW_ROWS: usize = 2_000;
 const FEW_CLASSES: usize = 16;
 const MOST_CLASSES: usize = 32;
 /// The smallest gain of a split.
