@@ -363,7 +363,7 @@ pub struct RowRef<'a> {
     /// The byte offset of the row in the (decompressed) source.
     pub offset: u64,
     /// The row was rejected after its key was read: it takes no part, but marks its partner
-    /// ([`partner_rejected`](super::difference::Difference)). It has key cells only.
+    /// (`partner_rejected`). It has key cells only.
     pub rejected: bool,
     cells: &'a [u8],
 }
