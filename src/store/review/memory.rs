@@ -137,10 +137,10 @@ impl Kept {
         self.changed.get(&number).or_else(|| self.rows.get(at()?)).copied()
     }
 
-    /// Takes in how some items are now.
-    fn change(&mut self, now: Vec<Row>) {
+    /// Takes in how some items are now; `None` where one was not there before.
+    fn change(&mut self, now: Vec<Row>) -> Option<()> {
         for now in now {
-            let before = self.row(now.number).and_then(|row| row.kind());
+            let before = self.row(now.number)?.kind();
             if let Some(count) = before.and_then(|kind| self.counts.get_mut(&kind)) {
                 *count -= 1;
             }
@@ -153,6 +153,7 @@ impl Kept {
             self.rows = Arc::new(self.each().collect());
             self.changed.clear();
         }
+        Some(())
     }
 
     /// All of them, by their numbers.
@@ -398,8 +399,7 @@ impl ReviewTables<'_> {
             self.read_rows(run_no, Some(some), &mut |row| now.push(row))?;
         }
         let mut next = Kept { seq: head.seq, hash: head.hash, ..(*known).clone() };
-        next.change(now);
-        let agrees = self.agrees(run_no, &next)?;
+        let agrees = next.change(now).is_some() && self.agrees(run_no, &next)?;
         Ok(agrees.then(|| keep(run_id, next)))
     }
 
