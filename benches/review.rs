@@ -223,14 +223,14 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn yes(desk: Review<'_>, person: &Actor, moved: &ProposalMoved) -> ProposalMoved {
+fn yes(review: Review<'_>, person: &Actor, moved: &ProposalMoved) -> ProposalMoved {
     let ask = Approve {
         proposal_id: moved.proposal_id.clone(),
         if_match: Some(moved.tag.parse().unwrap()),
         content_hash: Some(moved.content_hash),
         comments: None,
     };
-    desk.approve(person, &ask).unwrap().value
+    review.approve(person, &ask).unwrap().value
 }
 
 fn item_id(run: RunId, record: u64) -> String {
@@ -245,13 +245,13 @@ fn measure(store: &dyn Store, items: u64) {
     let (run, written, published) = stock(store, items);
     println!("| write the run | 1 | {:.0} | | | | |", written * 1_000.0);
     println!("| publish it | 1 | {:.0} | | | | |", published * 1_000.0);
-    let office = ReviewSettings::new(AnyUser, now, false);
-    let desk = Review::new(store, &office);
+    let review_settings = ReviewSettings::new(AnyUser, now, false);
+    let review = Review::new(store, &review_settings);
     let [ann, max, mia] = ["ann", "max", "mia"].map(actor);
-    Times::of(1, |_| while desk.index_next().unwrap() {}).row("index it for searches");
-    pages(desk, &ann);
-    searches(desk, &ann, items);
-    Times::of(20, |_| drop(desk.summary(&ann).unwrap())).row("summary");
+    Times::of(1, |_| while review.index_next().unwrap() {}).row("index it for searches");
+    pages(review, &ann);
+    searches(review, &ann, items);
+    Times::of(20, |_| drop(review.summary(&ann).unwrap())).row("summary");
 
     let mut made = Vec::new();
     Times::of(300, |at| {
@@ -260,23 +260,23 @@ fn measure(store: &dyn Store, items: u64) {
             action: Some(Action::Approve),
             ..Resolve::default()
         };
-        made.push(desk.resolve(&ann, &ask).unwrap().value);
+        made.push(review.resolve(&ann, &ask).unwrap().value);
     })
     .row("one decision");
     Times::of(made.len(), |at| {
         let (id, tag) =
             (made[at].proposal_id.clone().unwrap(), made[at].proposal_tag.clone().unwrap());
-        let seen = desk.proposal(&max, &id, &PageAsk::default()).unwrap().proposal;
+        let seen = review.proposal(&max, &id, &PageAsk::default()).unwrap().proposal;
         let ask = Approve {
             proposal_id: id,
             if_match: Some(tag.parse().unwrap()),
             content_hash: Some(seen.content_hash),
             comments: None,
         };
-        desk.approve(&max, &ask).unwrap();
+        review.approve(&max, &ask).unwrap();
     })
     .row("looking at a proposal and approving it");
-    bulks(desk, &ann, &max, &mia);
+    bulks(review, &ann, &max, &mia);
 
     let (_, _, again) = stock(store, items);
     println!(
@@ -285,7 +285,7 @@ fn measure(store: &dyn Store, items: u64) {
     );
 }
 
-fn pages(desk: Review<'_>, ann: &Actor) {
+fn pages(review: Review<'_>, ann: &Actor) {
     let text = |text: &str| Some(text.to_owned());
     let any = QueueFilter::default();
     let queues = [
@@ -318,18 +318,18 @@ fn pages(desk: Review<'_>, ann: &Actor) {
     for (what, filter, sort) in queues {
         let mut ask = PageAsk { sort, ..PageAsk::default() };
         Times::of(100, |_| {
-            let page = desk.queue(ann, &filter, &ask).unwrap();
+            let page = review.queue(ann, &filter, &ask).unwrap();
             ask.cursor = page.next;
         })
         .row(what);
     }
     let groups = |by| {
-        drop(desk.groups(ann, &QueueFilter::default(), by, &PageAsk::default()).unwrap());
+        drop(review.groups(ann, &QueueFilter::default(), by, &PageAsk::default()).unwrap());
     };
     Times::of(20, |_| groups(recon::review::GroupBy::Signature)).row("groups of look-alikes");
 }
 
-fn searches(desk: Review<'_>, ann: &Actor, items: u64) {
+fn searches(review: Review<'_>, ann: &Actor, items: u64) {
     let one = format!("T{:08}", items / 2);
     for (what, text) in [
         ("search for a reference", one.as_str()),
@@ -338,15 +338,15 @@ fn searches(desk: Review<'_>, ann: &Actor, items: u64) {
     ] {
         let filter = QueueFilter { q: Some(text.to_owned()), ..QueueFilter::default() };
         let by = recon::review::GroupBy::Signature;
-        Times::of(20, |_| drop(desk.queue(ann, &filter, &PageAsk::default()).unwrap())).row(what);
-        Times::of(20, |_| drop(desk.groups(ann, &filter, by, &PageAsk::default()).unwrap()))
+        Times::of(20, |_| drop(review.queue(ann, &filter, &PageAsk::default()).unwrap())).row(what);
+        Times::of(20, |_| drop(review.groups(ann, &filter, by, &PageAsk::default()).unwrap()))
             .row(&format!("{what}, in groups"));
-        Times::of(20, |_| assert!(desk.search_counts(ann, text).unwrap().to_decide <= items))
+        Times::of(20, |_| assert!(review.search_counts(ann, text).unwrap().to_decide <= items))
             .row(&format!("{what}, its counts"));
     }
 }
 
-fn bulks(desk: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
+fn bulks(review: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
     let (mut found, mut previews) = (Vec::new(), Vec::new());
     let mut after = None;
     Times::of(5, |_| {
@@ -354,7 +354,7 @@ fn bulks(desk: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
         let mut ids = Vec::new();
         let mut ask = PageAsk { limit: Some(200), cursor: after.clone(), ..PageAsk::default() };
         while ids.len() < 1_000 {
-            let page = desk.queue(ann, &QueueFilter::default(), &ask).unwrap();
+            let page = review.queue(ann, &QueueFilter::default(), &ask).unwrap();
             ids.extend(page.items.into_iter().map(|item| item.attribution_id));
             ask.cursor = page.next;
         }
@@ -366,20 +366,20 @@ fn bulks(desk: Review<'_>, ann: &Actor, max: &Actor, mia: &Actor) {
         let ids = found[at].clone();
         let ask =
             BulkPreviewAsk { ids, action: Some(Action::Approve), ..BulkPreviewAsk::default() };
-        previews.push(desk.bulk_preview(ann, &ask).unwrap());
+        previews.push(review.bulk_preview(ann, &ask).unwrap());
     })
     .row("bulk of 1,000, preview");
     let mut moved = Vec::new();
     Times::of(previews.len(), |at| {
         let commit = BulkCommit { token: previews[at].token.clone(), ..BulkCommit::default() };
-        moved.push(desk.bulk_commit(ann, &commit).unwrap().value.proposal);
+        moved.push(review.bulk_commit(ann, &commit).unwrap().value.proposal);
     })
     .row("bulk of 1,000 proposed");
     let mut checked = Vec::new();
-    Times::of(moved.len(), |at| checked.push(yes(desk, max, &moved[at])))
+    Times::of(moved.len(), |at| checked.push(yes(review, max, &moved[at])))
         .row("bulk of 1,000 checked");
     Times::of(checked.len(), |at| {
-        let done = yes(desk, mia, &checked[at]);
+        let done = yes(review, mia, &checked[at]);
         assert_eq!(done.status.as_deref(), Some("ACCEPTED"));
     })
     .row("bulk of 1,000 authorized");

@@ -54,12 +54,14 @@ pub fn run(context: &Context, arguments: &Serve) -> Result<u8, Problems> {
     context.listen()?;
     let stop = context.console.progress().interrupt_flag();
     let alone = settings.solo.then(alone);
-    let office = ReviewSettings::new(StoredDirectory, now, settings.solo).tracing(
+    let review_settings = ReviewSettings::new(StoredDirectory, now, settings.solo).tracing(
         super::explain::tracer(context.global.config.clone()),
         super::explain::rule_words(context.global.config.clone()),
     );
-    let app =
-        Arc::new(App::new(Parts { store, settings, office, alone, log, clock: now }, address));
+    let app = Arc::new(App::new(
+        Parts { store, settings, review_settings, alone, log, clock: now },
+        address,
+    ));
     adopt(context, &app, loaded.as_ref().map(|loaded| &loaded.resolved.review))?;
     announce(context, &app, address)?;
     // Recording the trail's length in the log, outside the store, exposes a later truncation.
@@ -85,7 +87,7 @@ pub(super) fn one_role(context: &Context, store: &dyn Store) -> Result<(), Probl
 /// a configuration, the policy in force stays.
 fn adopt(context: &Context, app: &App, configured: Option<&Policy>) -> Result<(), Problem> {
     if let Some(policy) = configured {
-        match app.desk().adopt_policy(policy).map_err(Refusal::into_problem)? {
+        match app.review().adopt_policy(policy).map_err(Refusal::into_problem)? {
             PolicyAdopted::InForce(_) => {}
             PolicyAdopted::Proposed(proposal) => context.console.note(&format!(
                 "the configured `review` differs from the policy in force; proposal {proposal} \

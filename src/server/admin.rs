@@ -207,7 +207,7 @@ struct PolicyView {
 }
 
 pub fn show_policy(call: &Call<'_>) -> Result<Response, Denied> {
-    let (version, policy) = call.desk().policy(&call.actor()?)?;
+    let (version, policy) = call.review().policy(&call.actor()?)?;
     Ok(Response::json(200, &PolicyView { version, policy }))
 }
 
@@ -231,7 +231,7 @@ pub fn propose_policy(call: &Call<'_>) -> Result<Response, Denied> {
     let body: PolicyWanted = call.body()?;
     let policy: Policy = serde_json::from_value(body.policy)
         .map_err(|error| Denied::invalid("policy", error.to_string()))?;
-    let done = call.desk().propose_policy(&call.actor()?, &policy, body.comments.as_deref());
+    let done = call.review().propose_policy(&call.actor()?, &policy, body.comments.as_deref());
     let location = done.as_ref().ok().map(|done| done.value.proposal_id.clone());
     Ok(located(call.done(201, done)?, location.as_deref()))
 }

@@ -99,11 +99,11 @@ pub fn filter(call: &Call<'_>) -> AuditFilter {
 }
 
 pub fn search(call: &Call<'_>) -> Result<Response, Denied> {
-    call.page(call.desk().audit_search(&call.actor()?, &filter(call), &call.page_ask()))
+    call.page(call.review().audit_search(&call.actor()?, &filter(call), &call.page_ask()))
 }
 
 pub fn checkpoint(call: &Call<'_>) -> Result<Response, Denied> {
-    Ok(Response::json(200, &call.desk().checkpoint(&call.actor()?)?))
+    Ok(Response::json(200, &call.review().checkpoint(&call.actor()?)?))
 }
 
 pub fn verify(call: &Call<'_>) -> Result<Response, Denied> {
@@ -115,7 +115,7 @@ pub fn verify(call: &Call<'_>) -> Result<Response, Denied> {
         )
         .header("retry-after", "5"));
     }
-    let verdict = call.desk().verify(&actor, call.number("from"), call.number("to"));
+    let verdict = call.review().verify(&actor, call.number("from"), call.number("to"));
     call.app.verifying.store(false, Ordering::SeqCst);
     Ok(Response::json(200, &verdict?))
 }
@@ -126,7 +126,7 @@ pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
     let safe = call.text("cells") != Some("raw");
     // Permission and filter errors must be raised before the file begins.
     let none = AuditFilter { to_seq: Some(0), ..filter.clone() };
-    app.desk().audit_export(&actor, &none, &mut |_| Ok(()))?;
+    app.review().audit_export(&actor, &none, &mut |_| Ok(()))?;
     if call.text("format") == Some("xlsx") {
         return workbook(app, actor, filter);
     }
@@ -139,7 +139,7 @@ pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
             let format = if lines { Format::Jsonl } else { Format::Csv };
             export::begin(format, out)?;
             return app
-                .desk()
+                .review()
                 .audit_export(&actor, &filter, &mut |row| {
                     export::write(format, row, out).map_err(|error| unwritable(&error))
                 })
@@ -147,7 +147,7 @@ pub fn download(call: &Call<'_>) -> Result<Response, Denied> {
         }
         let columns: Vec<&str> = export::columns().collect();
         let mut table = Table::new(out, &columns, safe)?;
-        app.desk()
+        app.review()
             .audit_export(&actor, &filter, &mut |row| {
                 let cells = export::cells(row).into_iter().map(Option::unwrap_or_default);
                 table.row(&cells.collect::<Vec<_>>()).map_err(|error| unwritable(&error))
@@ -165,7 +165,7 @@ fn workbook(app: Arc<super::App>, actor: Actor, filter: AuditFilter) -> Result<R
         let columns: Vec<&str> = export::columns().collect();
         let failed = |problem: Problem| std::io::Error::other(problem.to_string());
         let mut book = TableBook::new("Audit", &columns).map_err(failed)?;
-        let written = app.desk().audit_export(&actor, &filter, &mut |row| {
+        let written = app.review().audit_export(&actor, &filter, &mut |row| {
             let cells: Vec<String> =
                 export::cells(row).into_iter().map(Option::unwrap_or_default).collect();
             match book.row(&cells)? {

@@ -67,8 +67,8 @@ impl Call<'_> {
         })
     }
 
-    pub fn desk(&self) -> Review<'_> {
-        self.app.desk()
+    pub fn review(&self) -> Review<'_> {
+        self.app.review()
     }
 
     /// Marks an answer that repeats the first one for the same `Idempotency-Key`.

@@ -112,7 +112,7 @@ pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
         let person = call.person()?;
         if *claimed != person.person_id && *claimed != person.login {
             let (entity, what) = (Some(body.attribution_id.as_str()), "another user in the body");
-            call.desk().note_refused(&actor, Code::ActorMismatch, entity, what);
+            call.review().note_refused(&actor, Code::ActorMismatch, entity, what);
             let detail = "`actor_id` is not the logged-in user; leave it out";
             return Err(Denied::new(Code::ActorMismatch, detail));
         }
@@ -124,7 +124,7 @@ pub fn resolve(call: &Call<'_>) -> Result<Response, Denied> {
         comments: body.comments,
         version: body.version,
     };
-    let response = call.done(200, call.desk().resolve(&actor, &ask))?;
+    let response = call.done(200, call.review().resolve(&actor, &ask))?;
     Ok(if names_actor {
         response.header("warning", "299 - \"actor_id is ignored: the logged-in user decides\"")
     } else {
@@ -147,7 +147,7 @@ struct NewSample {
 pub fn sample(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewSample = call.body()?;
     let (id, code) = (call.path("id"), body.reason_code.as_deref());
-    call.done(200, call.desk().sample(&call.actor()?, id, code, Some(&body.comments)))
+    call.done(200, call.review().sample(&call.actor()?, id, code, Some(&body.comments)))
 }
 
 /// A new decision about an item that was already decided.
@@ -178,7 +178,7 @@ pub fn reopen(call: &Call<'_>) -> Result<Response, Denied> {
         new_reason_code: body.new_reason_code,
         comments: Some(body.comments),
     };
-    let done = call.desk().reopen(&call.actor()?, &ask);
+    let done = call.review().reopen(&call.actor()?, &ask);
     let location = done.as_ref().ok().and_then(|done| done.value.proposal_id.clone());
     Ok(located(call.done(201, done)?, location.as_deref()))
 }
@@ -222,7 +222,7 @@ pub fn preview(call: &Call<'_>) -> Result<Response, Denied> {
         action: Some(body.action.0),
         new_reason_code: body.new_reason_code,
     };
-    Ok(Response::json(200, &call.desk().bulk_preview(&call.actor()?, &ask)?))
+    Ok(Response::json(200, &call.review().bulk_preview(&call.actor()?, &ask)?))
 }
 
 /// Commits a preview.
@@ -251,7 +251,7 @@ pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
         comments: body.comments,
         on_conflict: body.on_conflict.unwrap_or_default(),
     };
-    let done = call.desk().bulk_commit(&call.actor()?, &ask);
+    let done = call.review().bulk_commit(&call.actor()?, &ask);
     let location = done.as_ref().ok().map(|done| done.value.proposal.proposal_id.clone());
     Ok(located(call.done(201, done)?, location.as_deref()))
 }

@@ -101,13 +101,13 @@ struct Unmatch {
 
 pub fn candidates(call: &Call<'_>) -> Result<Response, Denied> {
     let (id, q) = (call.path("id"), call.text("q"));
-    let found = call.desk().match_candidates(&call.actor()?, id, q, call.number("limit"))?;
+    let found = call.review().match_candidates(&call.actor()?, id, q, call.number("limit"))?;
     Ok(Response::json(200, &found))
 }
 
 pub fn preview(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Rows = call.body()?;
-    Ok(Response::json(200, &call.desk().match_preview(&call.actor()?, &body.ids)?))
+    Ok(Response::json(200, &call.review().match_preview(&call.actor()?, &body.ids)?))
 }
 
 pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
@@ -117,12 +117,12 @@ pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
         reason_code: Some(body.reason_code),
         comments: Some(body.comments),
     };
-    proposed(call, call.desk().match_rows(&call.actor()?, &ask))
+    proposed(call, call.review().match_rows(&call.actor()?, &ask))
 }
 
 pub fn unmatch(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Unmatch = call.body()?;
-    proposed(call, call.desk().unmatch(&call.actor()?, call.path("id"), Some(&body.comments)))
+    proposed(call, call.review().unmatch(&call.actor()?, call.path("id"), Some(&body.comments)))
 }
 
 fn proposed(

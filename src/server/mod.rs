@@ -106,7 +106,7 @@ pub(crate) struct App {
     pub(crate) settings: ServerSettings,
     pub(crate) routes: Vec<Route>,
     pub(crate) bodies: BodyValidator,
-    pub(crate) office: ReviewSettings,
+    pub(crate) review_settings: ReviewSettings,
     /// Limits concurrent password hashing.
     pub(crate) hashing: Hashing,
     /// The user who decides alone (`--solo`).
@@ -129,7 +129,7 @@ pub(crate) struct App {
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: ServerSettings,
-    pub(crate) office: ReviewSettings,
+    pub(crate) review_settings: ReviewSettings,
     /// The user who decides alone (`--solo`).
     pub(crate) alone: Option<Principal>,
     pub(crate) log: AccessLog,
@@ -149,7 +149,7 @@ impl App {
             routes,
             store: parts.store,
             settings: parts.settings,
-            office: parts.office,
+            review_settings: parts.review_settings,
             hashing: Hashing::default(),
             alone: parts.alone,
             verifying: AtomicBool::new(false),
@@ -176,13 +176,13 @@ impl App {
     }
 
     /// The review services for one request.
-    pub(crate) fn desk(&self) -> Review<'_> {
-        Review::new(&*self.store, &self.office)
+    pub(crate) fn review(&self) -> Review<'_> {
+        Review::new(&*self.store, &self.review_settings)
     }
 
     /// Names of the tokens that may check and authorize.
     pub(crate) fn deciding_tokens(&self) -> BTreeSet<String> {
-        let policy = self.desk().policy(&authenticate::system_actor());
+        let policy = self.review().policy(&authenticate::system_actor());
         policy.map(|(_, policy)| policy.deciding_tokens).unwrap_or_default()
     }
 
@@ -336,9 +336,9 @@ fn keep_indexed(app: &App, ends: &[&AtomicBool]) {
     let ended = || ends.iter().any(|end| end.load(Ordering::SeqCst));
     let mut read_ahead_at = Instant::now();
     while !ended() {
-        let added = patience::within(INDEX_PATIENCE, || app.desk().index_next());
+        let added = patience::within(INDEX_PATIENCE, || app.review().index_next());
         if matches!(added, Ok(false)) && read_ahead_at <= Instant::now() {
-            let read = patience::within(READ_AHEAD_PATIENCE, || app.desk().read_ahead());
+            let read = patience::within(READ_AHEAD_PATIENCE, || app.review().read_ahead());
             // Where it takes too long, requests read what they need.
             let pause = if read.is_ok() { Duration::ZERO } else { READ_AHEAD_PAUSE };
             read_ahead_at = Instant::now() + pause;
@@ -384,7 +384,7 @@ fn watch(
         }
         if tidied.elapsed() >= TIDY_EVERY {
             // Failures are retried a minute later.
-            let _ = patience::within(OWN_PATIENCE, || app.desk().tidy());
+            let _ = patience::within(OWN_PATIENCE, || app.review().tidy());
             tidied = Instant::now();
         }
     }

@@ -149,7 +149,7 @@ fn runs(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), 
 
 /// Open proposals, each once for each version and stage.
 fn proposals(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
-    let waiting = app.desk().waiting()?;
+    let waiting = app.review().waiting()?;
     let mut open = HashSet::with_capacity(waiting.len());
     for one in waiting {
         let key = (one.proposal_id.clone(), one.version, one.state.name().to_owned());
@@ -183,7 +183,7 @@ fn overdue(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(
     let actor = system_actor();
     let (mut all, mut new) = (HashSet::new(), Vec::new());
     for _ in 0..PAGES {
-        let page = app.desk().queue(&actor, &filter, &ask)?;
+        let page = app.review().queue(&actor, &filter, &ask)?;
         for item in page.items {
             if !told.overdue.contains(&item.attribution_id) {
                 new.push(json!({

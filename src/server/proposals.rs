@@ -135,11 +135,11 @@ pub fn filter(call: &Call<'_>) -> ProposalFilter {
 }
 
 pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
-    call.page(call.desk().proposals(&call.actor()?, &filter(call), &call.page_ask()))
+    call.page(call.review().proposals(&call.actor()?, &filter(call), &call.page_ask()))
 }
 
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
-    let found = call.desk().proposal(&call.actor()?, call.path("id"), &call.page_ask())?;
+    let found = call.review().proposal(&call.actor()?, call.path("id"), &call.page_ask())?;
     let response = call.linked(Response::json(200, &found), found.next.as_deref());
     // No 304: what the user may do depends on more than the version.
     Ok(response.header("etag", format!("\"{}\"", found.proposal.tag)))
@@ -173,7 +173,7 @@ pub fn amend(call: &Call<'_>) -> Result<Response, Denied> {
         new_reason_code: body.new_reason_code,
         comments: body.comments,
     };
-    moved(call, call.desk().amend(&call.actor()?, &ask))
+    moved(call, call.review().amend(&call.actor()?, &ask))
 }
 
 /// An approval.
@@ -196,7 +196,7 @@ pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
         content_hash: body.content_hash.parse().ok(),
         comments: body.comments,
     };
-    moved(call, call.desk().approve(&call.actor()?, &ask))
+    moved(call, call.review().approve(&call.actor()?, &ask))
 }
 
 /// The reason for sending a proposal back.
@@ -211,12 +211,12 @@ struct Why {
 pub fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Why = call.body()?;
     let ask = close(call, Some(body.comments))?;
-    moved(call, call.desk().send_back(&call.actor()?, &ask))
+    moved(call, call.review().send_back(&call.actor()?, &ask))
 }
 
 pub fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
     let ask = close(call, None)?;
-    moved(call, call.desk().withdraw(&call.actor()?, &ask))
+    moved(call, call.review().withdraw(&call.actor()?, &ask))
 }
 
 fn close(call: &Call<'_>, comments: Option<String>) -> Result<Close, Denied> {

@@ -44,7 +44,7 @@ pub fn describe(route: Route) -> Route {
 
 pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
     let active = call.text("active").map(|text| text == "true");
-    Ok(Response::json(200, &call.desk().reasons(&call.actor()?, active, call.text("q"))?))
+    Ok(Response::json(200, &call.review().reasons(&call.actor()?, active, call.text("q"))?))
 }
 
 /// A proposed reason code.
@@ -86,7 +86,7 @@ pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
         examples: body.examples.unwrap_or_default(),
         comments: body.comments,
     };
-    let done = call.desk().propose_reason(&call.actor()?, &ask);
+    let done = call.review().propose_reason(&call.actor()?, &ask);
     let location = done.as_ref().ok().map(|done| done.value.proposal.proposal_id.clone());
     Ok(located(call.done(201, done)?, location.as_deref()))
 }

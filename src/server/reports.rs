@@ -49,9 +49,9 @@ pub fn period(call: &Call<'_>) -> Period {
 }
 
 pub fn overrides(call: &Call<'_>) -> Result<Response, Denied> {
-    Ok(Response::json(200, &call.desk().report_overrides(&call.actor()?, &period(call))?))
+    Ok(Response::json(200, &call.review().report_overrides(&call.actor()?, &period(call))?))
 }
 
 pub fn access(call: &Call<'_>) -> Result<Response, Denied> {
-    Ok(Response::json(200, &call.desk().report_access(&call.actor()?, &period(call))?))
+    Ok(Response::json(200, &call.review().report_access(&call.actor()?, &period(call))?))
 }

@@ -173,7 +173,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let summary = match ReportData::load(&*call.app.store, &run) {
         Ok(data) => match serde_json::to_value(&data.summary) {
             Ok(summary) => {
-                Some(call.desk().figures(&call.actor()?, &run.id.to_string(), summary)?)
+                Some(call.review().figures(&call.actor()?, &run.id.to_string(), summary)?)
             }
             Err(_) => None,
         },
@@ -185,7 +185,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
 
 pub fn differences(call: &Call<'_>) -> Result<Response, Denied> {
     let run = run(call)?;
-    let found = call.desk().run_differences(
+    let found = call.review().run_differences(
         &call.actor()?,
         &run.id.to_string(),
         &of_any_status(call),
@@ -286,14 +286,14 @@ pub fn export(call: &Call<'_>) -> Result<Response, Denied> {
     let (actor, filter) = (call.actor()?, of_any_status(call));
     let id = run.id.to_string();
     let name = format!("recon-{id}");
-    send(call, &name, move |app, ask| app.desk().run_differences(&actor, &id, &filter, ask))
+    send(call, &name, move |app, ask| app.review().run_differences(&actor, &id, &filter, ask))
 }
 
 /// The queue's list with this filter, in its order.
 pub fn export_queue(call: &Call<'_>) -> Result<Response, Denied> {
     let (actor, filter, sort) = (call.actor()?, filter(call), call.page_ask().sort);
     send(call, "recon-differences", move |app, ask| {
-        app.desk().queue(&actor, &filter, &PageAsk { sort, ..ask.clone() })
+        app.review().queue(&actor, &filter, &PageAsk { sort, ..ask.clone() })
     })
 }
 

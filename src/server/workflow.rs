@@ -224,7 +224,7 @@ pub fn filter(call: &Call<'_>) -> QueueFilter {
 }
 
 pub fn queue(call: &Call<'_>) -> Result<Response, Denied> {
-    let page = call.desk().queue(&call.actor()?, &filter(call), &call.page_ask())?;
+    let page = call.review().queue(&call.actor()?, &filter(call), &call.page_ask())?;
     let mut response = Response::json(200, &page.items);
     if let Some(total) = page.total {
         response.set("x-total-count", &total.to_string());
@@ -238,16 +238,16 @@ pub fn groups(call: &Call<'_>) -> Result<Response, Denied> {
         Some("reason") => GroupBy::Reason,
         _ => GroupBy::Signature,
     };
-    call.page(call.desk().groups(&call.actor()?, &filter(call), by, &call.page_ask()))
+    call.page(call.review().groups(&call.actor()?, &filter(call), by, &call.page_ask()))
 }
 
 pub fn summary(call: &Call<'_>) -> Result<Response, Denied> {
-    let summary = call.desk().summary(&call.actor()?)?;
+    let summary = call.review().summary(&call.actor()?)?;
     Ok(call.tagged(Response::json(200, &summary), &summary.data_version))
 }
 
 pub fn item(call: &Call<'_>) -> Result<Response, Denied> {
-    let item = call.desk().item(&call.actor()?, call.path("id"))?;
+    let item = call.review().item(&call.actor()?, call.path("id"))?;
     // No 304: the version changes with decisions only, and clients want new comments and claims,
     // too.
     let tag = item.item.version.to_string();
@@ -255,11 +255,11 @@ pub fn item(call: &Call<'_>) -> Result<Response, Denied> {
 }
 
 pub fn history(call: &Call<'_>) -> Result<Response, Denied> {
-    call.page(call.desk().history(&call.actor()?, call.path("id"), &call.page_ask()))
+    call.page(call.review().history(&call.actor()?, call.path("id"), &call.page_ask()))
 }
 
 pub fn similar(call: &Call<'_>) -> Result<Response, Denied> {
-    call.page(call.desk().similar(&call.actor()?, call.path("id"), &call.page_ask()))
+    call.page(call.review().similar(&call.actor()?, call.path("id"), &call.page_ask()))
 }
 
 /// A comment on an item.
@@ -273,7 +273,7 @@ struct NewComment {
 
 pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
     let body: NewComment = call.body()?;
-    call.done(201, call.desk().comment(&call.actor()?, call.path("id"), &body.text))
+    call.done(201, call.review().comment(&call.actor()?, call.path("id"), &body.text))
 }
 
 /// The assignment of an item.
@@ -288,5 +288,5 @@ struct Assignment {
 pub fn assign(call: &Call<'_>) -> Result<Response, Denied> {
     let body: Assignment = call.body()?;
     let assignee = body.assignee.as_deref();
-    call.done(200, call.desk().assign(&call.actor()?, call.path("id"), assignee))
+    call.done(200, call.review().assign(&call.actor()?, call.path("id"), assignee))
 }

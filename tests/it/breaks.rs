@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::postgres;
 use crate::program::Project;
-use crate::review::fixture::{decide_all, office};
+use crate::review::fixture::{decide_all, team};
 
 const CONFIGURATION: &str = r#"version: 1
 job: days
@@ -431,18 +431,18 @@ fn queue(job: &Job) -> Vec<String> {
     let configuration = job.project.path("recon.yaml");
     let url = StoreUrl::parse(&job.store, configuration.parent().unwrap()).unwrap();
     let store = recon::store::open(&url, Opening::Existing).unwrap();
-    let stage = office(true);
-    let (desk, ann) = (stage.desk(&*store), stage.actor("ann"));
+    let stage = team(true);
+    let (review, ann) = (stage.review(&*store), stage.actor("ann"));
     let ask = PageAsk { count: true, sort: QueueSort::Age, ..PageAsk::default() };
-    let page = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap();
+    let page = review.queue(&ann, &QueueFilter::default(), &ask).unwrap();
     assert_eq!(page.total, Some(page.items.len() as u64));
-    let summary = desk.summary(&ann).unwrap();
+    let summary = review.summary(&ann).unwrap();
     assert_eq!(summary.by_status["UNKNOWN"], page.items.len() as u64);
-    let groups = desk.groups(&ann, &QueueFilter::default(), GroupBy::Signature, &ask).unwrap();
+    let groups = review.groups(&ann, &QueueFilter::default(), GroupBy::Signature, &ask).unwrap();
     let grouped: u64 = groups.items.iter().map(|group| group.count).sum();
     assert_eq!(grouped, page.items.len() as u64);
     for id in page.items.iter().map(|item| &item.attribution_id) {
-        assert_eq!(desk.item(&ann, id).unwrap().goes_on, None);
+        assert_eq!(review.item(&ann, id).unwrap().goes_on, None);
     }
     assert_eq!(transact::read(&*store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
     let mut names: Vec<_> = page

@@ -332,8 +332,8 @@ pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
 
     let url = recon::database::StoreUrl::parse(&pair.store, std::path::Path::new("")).unwrap();
     let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
-    let stage = crate::review::fixture::office(solo);
-    let desk = stage.desk(&*store);
+    let stage = crate::review::fixture::team(solo);
+    let review = stage.review(&*store);
     let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
     for some in ids.chunks(400) {
         let (rejected, approved) = some.split_at(some.len() / 10);
@@ -343,14 +343,14 @@ pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
                 action: Some(action),
                 ..BulkPreviewAsk::default()
             };
-            let preview = desk.bulk_preview(&ann, &ask).unwrap();
+            let preview = review.bulk_preview(&ann, &ask).unwrap();
             assert_eq!(preview.count, ids.len() as u64);
             let commit = BulkCommit {
                 token: preview.token,
                 comments: Some("looked at together".to_owned()),
                 ..BulkCommit::default()
             };
-            let proposal = desk.bulk_commit(&ann, &commit).unwrap().value.proposal;
+            let proposal = review.bulk_commit(&ann, &commit).unwrap().value.proposal;
             if !solo {
                 let yes = Approve {
                     proposal_id: proposal.proposal_id,
@@ -358,7 +358,7 @@ pub fn decide(pair: &Pair, ids: &[String], solo: bool) {
                     content_hash: Some(proposal.content_hash),
                     comments: None,
                 };
-                let moved = desk.approve(&sue, &yes).unwrap().value;
+                let moved = review.approve(&sue, &yes).unwrap().value;
                 assert_eq!(moved.status.as_deref(), Some(action.outcome().name()));
             }
         }

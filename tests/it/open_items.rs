@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::postgres;
 use crate::program::Project;
-use crate::review::fixture::{decide_all, office};
+use crate::review::fixture::{decide_all, team};
 
 const SQLITE: &str = "sqlite:recon.db";
 
@@ -271,9 +271,9 @@ fn the_item_of_a_row_taken_over_names_the_file_that_it_was_read_from() {
     let found = job.sql("SELECT attribution_id FROM recon.recon_breaks WHERE ref = 'K1'");
     let url = StoreUrl::parse(SQLITE, job.project.path("recon.yaml").parent().unwrap()).unwrap();
     let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
-    let stage = office(true);
+    let stage = team(true);
     let id = found[0]["attribution_id"].as_str().unwrap();
-    let item = stage.desk(&*store).item(&stage.actor("ann"), id).unwrap();
+    let item = stage.review(&*store).item(&stage.actor("ann"), id).unwrap();
     assert_eq!(item.item.batch_date, "2026-01-06");
     assert_eq!(item.record_a.unwrap().place.as_deref(), Some("2026-01-05/a.csv:2"));
 }

@@ -30,7 +30,7 @@ const SESSION_SECONDS: u64 = 30 * 60;
 pub struct PageContext<'a> {
     pub call: &'a Call<'a>,
     pub actor: Actor,
-    pub desk: Review<'a>,
+    pub review: Review<'a>,
     pub prefs: Prefs,
     pub now: Instant,
 }
@@ -51,7 +51,7 @@ impl<'a> PageContext<'a> {
         Ok(Self {
             call,
             actor,
-            desk: call.desk(),
+            review: call.review(),
             prefs: Prefs::of(call.request),
             now: (call.app.clock)(),
         })
@@ -87,15 +87,15 @@ impl<'a> PageContext<'a> {
 
     /// The frame, and the counters in its head.
     pub fn frame(&self, place: Screen) -> Result<(Frame, Summary), Denied> {
-        let summary = self.desk.summary(&self.actor)?;
+        let summary = self.review.summary(&self.actor)?;
         let mut frame = bare(&self.prefs);
         frame.place = place;
         frame.person = self.call.principal.as_ref().map(person);
-        open(&mut frame, self.actor.permissions, self.call.app.office.solo());
+        open(&mut frame, self.actor.permissions, self.call.app.review_settings.solo());
         frame.light = self.light(place)?;
         frame.to_check = summary.to_check + summary.to_authorize;
         frame.said = self.said();
-        frame.banner = self.call.app.office.solo().then(|| SOLO.to_owned());
+        frame.banner = self.call.app.review_settings.solo().then(|| SOLO.to_owned());
         frame.session_seconds = SESSION_SECONDS;
         Ok((frame, summary))
     }
@@ -106,7 +106,7 @@ impl<'a> PageContext<'a> {
             .into_iter()
             .any(|permission| self.may(permission));
         let shown = matches!(place, Screen::Overview | Screen::Queue | Screen::Check);
-        if !concerns || !shown || self.call.app.office.solo() {
+        if !concerns || !shown || self.call.app.review_settings.solo() {
             return Ok(None);
         }
         Ok(staffing::light(&*self.call.app.store).map_err(Refusal::from)?)
@@ -145,7 +145,7 @@ impl<'a> PageContext<'a> {
             }
             "proposed" | "approved" => {
                 let page = PageAsk { limit: Some(1), ..PageAsk::default() };
-                let detail = self.desk.proposal(&self.actor, id, &page).ok()?;
+                let detail = self.review.proposal(&self.actor, id, &page).ok()?;
                 Some(self.moved(word, &detail))
             }
             _ => None,
@@ -256,7 +256,7 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
     let principal = authenticate(app, request).ok().flatten();
     frame.person = principal.as_ref().map(person);
     if let Some(principal) = &principal {
-        open(&mut frame, principal.permissions, app.office.solo());
+        open(&mut frame, principal.permissions, app.review_settings.solo());
     }
     frame.session_seconds = SESSION_SECONDS;
     let (title, next) = match denied.status {

@@ -7,7 +7,7 @@ use recon::store::chain::{self, Examination};
 use recon::store::{Store, transact};
 
 use super::{checkpoint, decide, examined};
-use crate::review::fixture::{GUESS, SETTLED, item_id, office, stock};
+use crate::review::fixture::{GUESS, SETTLED, item_id, stock, team};
 use crate::store::{Place, fixture, told_to_both};
 
 told_to_both! {
@@ -171,13 +171,13 @@ fn is_found(store: &dyn Store, end: &recon::store::audit::Checkpoint) -> bool {
 
 fn whatever_is_changed_or_deleted_is_found_or_named_in_the_documentation(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
-    desk.adopt_policy(&recon::domain::review::Policy::default()).unwrap();
+    let stage = team(false);
+    let review = stage.review(&*store);
+    review.adopt_policy(&recon::domain::review::Policy::default()).unwrap();
     fixture::run_in_one_pass(&*store, &fixture::new_run("whole", 0, true));
     fixture::ingest(&*store, &fixture::new_run("ingested", 1, true));
     let run = decide(&*store, &stage);
-    desk.assign(&stage.actor("bob"), &item_id(run, 6), Some("me")).unwrap();
+    review.assign(&stage.actor("bob"), &item_id(run, 6), Some("me")).unwrap();
     let first = stock(&*store, "pay", &[GUESS, SETTLED]);
     store.sample_for_audit(first, "basis", &[2 << 10 | 3]).unwrap();
     stock(&*store, "pay", &[GUESS, SETTLED]);

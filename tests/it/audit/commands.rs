@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::{ROWS, decide};
 use crate::program::{Project, Said};
-use crate::review::fixture::office;
+use crate::review::fixture::team;
 
 const STORE: [&str; 2] = ["--store", "sqlite:recon.db"];
 
@@ -22,7 +22,7 @@ fn store_of(project: &Project) -> Box<dyn Store> {
 
 fn decided() -> Project {
     let project = Project::new();
-    decide(&*store_of(&project), &office(false));
+    decide(&*store_of(&project), &team(false));
     project
 }
 
@@ -123,7 +123,7 @@ fn a_checkpoint_exposes_an_older_copy_of_the_store() {
     let project = decided();
     assert_eq!(audit(&project, &["checkpoint", "--out", "kept"]).code, 0);
     std::fs::copy(project.path("recon.db"), project.path("older.db")).unwrap();
-    decide(&*store_of(&project), &office(false));
+    decide(&*store_of(&project), &team(false));
     let said = audit(&project, &["checkpoint", "--out", "kept"]);
     assert!(said.out.starts_with("checkpoint 2 in kept: 24 rows, hash "), "{}", said.out);
     let said = audit(&project, &["verify", "--checkpoint", "kept"]);
@@ -135,7 +135,7 @@ fn a_checkpoint_exposes_an_older_copy_of_the_store() {
     assert!(said.out.contains("knows 24 rows, the trail has 12"), "{}", said.out);
     assert_eq!(audit(&project, &["verify"]).code, 0, "without a checkpoint nobody can tell");
     // Continue: the trail is as long as before, but different.
-    decide(&*store_of(&project), &office(false));
+    decide(&*store_of(&project), &team(false));
     let said = audit(&project, &["verify", "--checkpoint", "kept"]);
     assert_eq!(said.code, 11, "{}", said.out);
     assert!(said.out.contains("row 24 is not the one"), "{}", said.out);
@@ -285,7 +285,7 @@ fn the_same_on_postgres() {
     let url = crate::postgres::new_database();
     let place = crate::store::Place::at(&url);
     let store = place.open();
-    decide(&*store, &office(false));
+    decide(&*store, &team(false));
     let audit =
         |arguments: &[&str]| project.recon(&[&["audit"], arguments, &["--store", &url]].concat());
     assert_eq!(audit(&["checkpoint", "--out", "kept"]).code, 0);

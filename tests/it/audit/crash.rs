@@ -13,7 +13,7 @@ use recon::review::{Actor, BulkCommit, BulkPreviewAsk, Idempotency, PageAsk, Que
 use recon::store::{Opening, Store, open};
 
 use super::{assert_sound, checkpoint, examined};
-use crate::review::fixture::{GUESS, Stage1, agree, approve, back, office, stock};
+use crate::review::fixture::{GUESS, ReviewStage, agree, approve, back, stock, team};
 use crate::store::Place;
 use crate::store::fixture::column;
 
@@ -34,19 +34,19 @@ fn undecided(round: &str) -> QueueFilter {
     QueueFilter { job: Some(format!("job {round}")), ..QueueFilter::default() }
 }
 
-fn next_item(store: &dyn Store, stage: &Stage1, round: &str) -> Option<String> {
+fn next_item(store: &dyn Store, stage: &ReviewStage, round: &str) -> Option<String> {
     let ask = PageAsk { limit: Some(1), ..PageAsk::default() };
-    let page = stage.desk(store).queue(&stage.actor("ann"), &undecided(round), &ask);
+    let page = stage.review(store).queue(&stage.actor("ann"), &undecided(round), &ask);
     page.unwrap().items.pop().map(|item| item.attribution_id)
 }
 
 /// The child announces each request before sending it, until it is killed.
 fn decide_for_ever(store: &dyn Store, round: &str) {
-    let stage = office(false);
+    let stage = team(false);
     // Later rounds start later.
     let minutes: i64 = round.parse().unwrap();
     stage.clock.fetch_add(minutes * 60_000_000, std::sync::atomic::Ordering::Relaxed);
-    let desk = stage.desk(store);
+    let review = stage.review(store);
     let [ann, sue] = ["ann", "sue"].map(|name| stage.actor(name));
     let mut out = std::io::stdout();
     for at in 0.. {
@@ -54,10 +54,10 @@ fn decide_for_ever(store: &dyn Store, round: &str) {
         let key = format!("{round}/{at}");
         writeln!(out, "ask {key} {id}").unwrap();
         out.flush().unwrap();
-        let resolved = desk.resolve(&keyed(&ann, &key), &approve(&id)).unwrap().value;
+        let resolved = review.resolve(&keyed(&ann, &key), &approve(&id)).unwrap().value;
         match at % 4 {
-            0 => drop(desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap()),
-            1 => drop(desk.send_back(&sue, &back(&resolved, "look again")).unwrap()),
+            0 => drop(review.approve(&sue, &agree(&resolved, review, &sue)).unwrap()),
+            1 => drop(review.send_back(&sue, &back(&resolved, "look again")).unwrap()),
             2 => {
                 let ask = BulkPreviewAsk {
                     filter: Some(undecided(round)),
@@ -65,21 +65,21 @@ fn decide_for_ever(store: &dyn Store, round: &str) {
                     new_reason_code: Some("TIMING".to_owned()),
                     ..BulkPreviewAsk::default()
                 };
-                let preview = desk.bulk_preview(&ann, &ask).unwrap();
+                let preview = review.bulk_preview(&ann, &ask).unwrap();
                 let commit = BulkCommit {
                     token: preview.token,
                     comments: Some("all late".to_owned()),
                     ..BulkCommit::default()
                 };
-                let done = desk.bulk_commit(&ann, &commit).unwrap().value.proposal;
+                let done = review.bulk_commit(&ann, &commit).unwrap().value.proposal;
                 let close = recon::review::Close {
                     proposal_id: done.proposal_id,
                     if_match: done.tag.parse().ok(),
                     comments: None,
                 };
-                desk.withdraw(&ann, &close).unwrap();
+                review.withdraw(&ann, &close).unwrap();
             }
-            _ => drop(desk.comment(&ann, &id, "still looking").unwrap()),
+            _ => drop(review.comment(&ann, &id, "still looking").unwrap()),
         }
     }
 }
@@ -144,12 +144,12 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
         assert!(since.ok, "a row of before is gone: {since:?}");
         decided += verdict.checked - last.n;
         // Repeating an unanswered request has one effect.
-        let stage = office(false);
+        let stage = team(false);
         let minutes = i64::from(round) * 60_000_000 + 30_000_000;
         stage.clock.fetch_add(minutes, std::sync::atomic::Ordering::Relaxed);
         let ann = keyed(&stage.actor("ann"), key);
-        let resolved = stage.desk(&*store).resolve(&ann, &approve(id)).unwrap().value;
-        let again = stage.desk(&*store).resolve(&ann, &approve(id)).unwrap();
+        let resolved = stage.review(&*store).resolve(&ann, &approve(id)).unwrap().value;
+        let again = stage.review(&*store).resolve(&ann, &approve(id)).unwrap();
         assert!(again.replayed && again.value == resolved);
         let count = |sql: &str| column(&*store, sql);
         let proposal = resolved.proposal_id.unwrap();
@@ -163,8 +163,8 @@ fn killed_again_and_again(place: &Place, url: &str, rounds: u32) {
         let verdict = assert_sound(&*store);
         assert_eq!(checkpoint(&*store).n, verdict.checked);
         // No locks are left behind.
-        let desk = stage.desk(&*store);
-        while desk.undo(&stage.actor("ann")).is_ok() {}
+        let review = stage.review(&*store);
+        while review.undo(&stage.actor("ann")).is_ok() {}
     }
     println!("{rounds} kills, {decided} rows written meanwhile");
     assert!(decided >= least, "what was answered was not written");

@@ -14,31 +14,31 @@ use recon::store::audit::{self, AuditRow, Checkpoint, Verdict};
 use recon::store::chain::{self, Examination};
 use recon::store::{Store, transact};
 
-use crate::review::fixture::{GUESS, Stage1, agree, approve, back, item_id, override_, stock};
+use crate::review::fixture::{GUESS, ReviewStage, agree, approve, back, item_id, override_, stock};
 
 /// Makes decisions about the items of a new run, with these audit rows:
 ///
 /// 1: the automatic results; 2, 3: item 1 is accepted; 4 to 6: item 2 with six eyes; 7, 8: item 3
 /// is withdrawn; 9, 10: item 4 is sent back; 11: item 5 is pending; 12: a comment on item 6. Item 7
 /// is untouched. Each run has its own job, so that nothing is carried.
-pub fn decide(store: &dyn Store, stage: &Stage1) -> RunId {
-    let desk = stage.desk(store);
+pub fn decide(store: &dyn Store, stage: &ReviewStage) -> RunId {
+    let review = stage.review(store);
     let [ann, bob, sue, max, mia] =
         ["ann", "bob", "sue", "max", "mia"].map(|name| stage.actor(name));
     let job = format!("job {}", rows(store).len());
     let run = stock(store, &job, &[GUESS; 7]);
     let id = |record| item_id(run, record);
-    let resolved = desk.resolve(&ann, &approve(&id(1))).unwrap().value;
-    desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap();
-    let resolved = desk.resolve(&ann, &override_(&id(2), "TYPO")).unwrap().value;
-    desk.approve(&max, &agree(&resolved, desk, &max)).unwrap();
-    desk.approve(&mia, &agree(&resolved, desk, &mia)).unwrap();
-    let resolved = desk.resolve(&ann, &override_(&id(3), "TIMING")).unwrap().value;
-    desk.withdraw(&ann, &back(&resolved, "a mistake")).unwrap();
-    let resolved = desk.resolve(&bob, &approve(&id(4))).unwrap().value;
-    desk.send_back(&sue, &back(&resolved, "look again, please")).unwrap();
-    desk.resolve(&ann, &override_(&id(5), "TIMING")).unwrap();
-    desk.comment(&bob, &id(6), "é, \"quoted\",\nand a second line").unwrap();
+    let resolved = review.resolve(&ann, &approve(&id(1))).unwrap().value;
+    review.approve(&sue, &agree(&resolved, review, &sue)).unwrap();
+    let resolved = review.resolve(&ann, &override_(&id(2), "TYPO")).unwrap().value;
+    review.approve(&max, &agree(&resolved, review, &max)).unwrap();
+    review.approve(&mia, &agree(&resolved, review, &mia)).unwrap();
+    let resolved = review.resolve(&ann, &override_(&id(3), "TIMING")).unwrap().value;
+    review.withdraw(&ann, &back(&resolved, "a mistake")).unwrap();
+    let resolved = review.resolve(&bob, &approve(&id(4))).unwrap().value;
+    review.send_back(&sue, &back(&resolved, "look again, please")).unwrap();
+    review.resolve(&ann, &override_(&id(5), "TIMING")).unwrap();
+    review.comment(&bob, &id(6), "é, \"quoted\",\nand a second line").unwrap();
     run
 }
 

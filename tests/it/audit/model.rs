@@ -21,12 +21,12 @@ use recon::store::Store;
 use recon::store::audit::Checkpoint;
 
 use super::{assert_sound, checkpoint, examined};
-use crate::review::fixture::{CLUELESS, GUESS, Given, SETTLED, Stage1, item_id, office, stock};
+use crate::review::fixture::{CLUELESS, GUESS, Given, ReviewStage, SETTLED, item_id, stock, team};
 use crate::store::Place;
 use crate::store::fixture::column;
 
 const NAMES: [&str; 9] = ["ann", "bob", "sam", "sue", "sid", "max", "mia", "aud", "adm"];
-/// Of [`NAMES`], as the office of the tests gives them.
+/// Of [`NAMES`], as the team of the tests gives them.
 const ROLES: [Role; 9] = [
     Role::Analyst,
     Role::Analyst,
@@ -263,7 +263,7 @@ struct World<'a> {
     rules: Rules,
     store: &'a dyn Store,
     place: &'a Place,
-    stage: &'a Stage1,
+    stage: &'a ReviewStage,
     run: RunId,
     items: Vec<Item>,
     proposals: Vec<Proposal>,
@@ -288,10 +288,10 @@ fn is_cause(code: &str) -> bool {
 }
 
 impl<'a> World<'a> {
-    fn new(rules: Rules, place: &'a Place, store: &'a dyn Store, stage: &'a Stage1) -> Self {
+    fn new(rules: Rules, place: &'a Place, store: &'a dyn Store, stage: &'a ReviewStage) -> Self {
         if rules == Rules::TwoEye {
             let policy = Policy { two_eye_low_risk: true, ..Policy::default() };
-            stage.desk(store).adopt_policy(&policy).unwrap();
+            stage.review(store).adopt_policy(&policy).unwrap();
         }
         let given = [
             GUESS,
@@ -506,7 +506,7 @@ impl<'a> World<'a> {
     /// allowed.
     fn step(&mut self, op: Op) -> Result<(), TestCaseError> {
         let stage = self.stage;
-        let desk = stage.desk(self.store);
+        let review = stage.review(self.store);
         match op {
             Op::Resolve { who, item, what, stale } => {
                 let at = self.pick_item(item, |item| item.status == Status::Unknown);
@@ -527,7 +527,7 @@ impl<'a> World<'a> {
                     },
                 };
                 let actor = self.actor(who);
-                let done = desk.resolve(&actor, &ask).map(|done| done.value);
+                let done = review.resolve(&actor, &ask).map(|done| done.value);
                 let outcome = done.as_ref().map(|value| format!("{value:?}"));
                 self.last = Some((actor, ask, outcome.map_err(|refusal| refusal.code.name())));
                 if let Some(done) = agreed(op, allowed, done)? {
@@ -562,7 +562,7 @@ impl<'a> World<'a> {
                     },
                 };
                 let actor = self.actor(who);
-                let done = desk.reopen(&actor, &ask).map(|done| done.value);
+                let done = review.reopen(&actor, &ask).map(|done| done.value);
                 if let Some(done) = agreed(op, allowed, done)? {
                     let tag = done.proposal_tag.unwrap();
                     let moved = self.look(done.proposal_id.unwrap(), tag);
@@ -588,7 +588,7 @@ impl<'a> World<'a> {
                     comments: COMMENTS[what.comment].map(str::to_owned),
                 };
                 let actor = self.actor(who);
-                let done = desk.amend(&actor, &ask).map(|done| done.value);
+                let done = review.amend(&actor, &ask).map(|done| done.value);
                 if let Some(done) = agreed(op, allowed, done)? {
                     let action = ACTIONS[what.action];
                     let code = if action == Action::Override { CODES[what.code] } else { None };
@@ -641,7 +641,7 @@ impl<'a> World<'a> {
                     comments: None,
                 };
                 let actor = self.actor(who);
-                let done = desk.approve(&actor, &ask).map(|done| done.value);
+                let done = review.approve(&actor, &ask).map(|done| done.value);
                 if let Some(done) = agreed(op, allowed, done)? {
                     let known = &mut self.proposals[at];
                     if known.eyes == 6 && (known.state == State::Open || !stands) {
@@ -668,7 +668,7 @@ impl<'a> World<'a> {
                     && !stale;
                 let ask = self.close(at, comment, stale);
                 let actor = self.actor(who);
-                let done = desk.send_back(&actor, &ask).map(|done| done.value);
+                let done = review.send_back(&actor, &ask).map(|done| done.value);
                 if agreed(op, allowed, done)?.is_some() {
                     self.give_back(at, State::Returned);
                 }
@@ -682,7 +682,7 @@ impl<'a> World<'a> {
                     && !stale;
                 let ask = self.close(at, 2, stale);
                 let actor = self.actor(who);
-                let done = desk.withdraw(&actor, &ask).map(|done| done.value);
+                let done = review.withdraw(&actor, &ask).map(|done| done.value);
                 if agreed(op, allowed, done)?.is_some() {
                     self.give_back(at, State::Withdrawn);
                 }
@@ -692,7 +692,7 @@ impl<'a> World<'a> {
                     |known: &Proposal| known.state.is_open() && known.contributors.contains(&who);
                 let allowed = self.may(who, Permission::Propose) && self.proposals.iter().any(mine);
                 let actor = self.actor(who);
-                let done = desk.undo(&actor).map(|done| done.value);
+                let done = review.undo(&actor).map(|done| done.value);
                 if let Some(done) = agreed(op, allowed, done)? {
                     let at = self.proposals.iter().position(|known| known.id == done.proposal_id);
                     prop_assert!(at.is_some_and(|at| mine(&self.proposals[at])));
@@ -706,7 +706,7 @@ impl<'a> World<'a> {
                 let at = item % self.items.len();
                 let allowed = self.may(who, Permission::Comment);
                 let (actor, id) = (self.actor(who), self.id(at));
-                agreed(op, allowed, desk.comment(&actor, &id, "look at this"))?;
+                agreed(op, allowed, review.comment(&actor, &id, "look at this"))?;
             }
             Op::Assign { who, item, to } => {
                 let at = item % self.items.len();
@@ -714,14 +714,14 @@ impl<'a> World<'a> {
                     || self.may(who, Permission::Check))
                     && self.roles.contains_key(&to);
                 let (actor, id) = (self.actor(who), self.id(at));
-                agreed(op, allowed, desk.assign(&actor, &id, Some(NAMES[to])))?;
+                agreed(op, allowed, review.assign(&actor, &id, Some(NAMES[to])))?;
             }
             Op::Claim { who, item } => {
                 let at = item % self.items.len();
                 let allowed =
                     self.may(who, Permission::Propose) || self.may(who, Permission::Check);
                 let (actor, id) = (self.actor(who), self.id(at));
-                agreed(op, allowed, desk.claim(&actor, &id))?;
+                agreed(op, allowed, review.claim(&actor, &id))?;
             }
             Op::Disable { who } => {
                 let mut people = stage.people.0.lock().unwrap();
@@ -750,7 +750,7 @@ impl<'a> World<'a> {
                 stage.clock.fetch_add(days * DAY + minutes * MINUTE, Ordering::Relaxed);
             }
             Op::Tidy => {
-                let closed = desk.tidy().map_err(failed)?;
+                let closed = review.tidy().map_err(failed)?;
                 let mut expected = 0;
                 for at in 0..self.proposals.len() {
                     let known = &self.proposals[at];
@@ -780,7 +780,7 @@ impl<'a> World<'a> {
                 {
                     asked.body_hash = "01".to_owned();
                 }
-                let again = desk.resolve(&actor, &ask);
+                let again = review.resolve(&actor, &ask);
                 if other_body {
                     prop_assert_eq!(again.unwrap_err().code, Code::IdempotencyKeyReused);
                 } else {
@@ -810,7 +810,7 @@ impl<'a> World<'a> {
         meanwhile: Option<usize>,
         skip: bool,
     ) -> Result<(), TestCaseError> {
-        let desk = self.stage.desk(self.store);
+        let review = self.stage.review(self.store);
         let asked: Vec<usize> = (0..self.items.len()).filter(|at| items >> at & 1 == 1).collect();
         if asked.is_empty() {
             return Ok(());
@@ -830,7 +830,7 @@ impl<'a> World<'a> {
             })
             .collect();
         let actor = self.actor(who);
-        let preview = desk.bulk_preview(
+        let preview = review.bulk_preview(
             &actor,
             &BulkPreviewAsk {
                 ids: asked.iter().map(|at| self.id(*at)).collect(),
@@ -852,7 +852,7 @@ impl<'a> World<'a> {
             fits.iter().copied().filter(|at| self.items[*at].status == Status::Unknown).collect();
         let allowed =
             Self::said(what, false) && !left.is_empty() && (skip || left.len() == fits.len());
-        let commit = desk.bulk_commit(
+        let commit = review.bulk_commit(
             &actor,
             &BulkCommit {
                 token: preview.token,
@@ -877,8 +877,8 @@ impl<'a> World<'a> {
     /// The remaining properties of a new proposal, read if the response lacks them.
     fn look(&self, id: String, tag: String) -> Moved {
         let auditor = Actor::new("aud", "aud", Roles::of([Role::Auditor]));
-        let desk = self.stage.desk(self.store);
-        let seen = desk.proposal(&auditor, &id, &recon::review::PageAsk::default()).unwrap();
+        let review = self.stage.review(self.store);
+        let seen = review.proposal(&auditor, &id, &recon::review::PageAsk::default()).unwrap();
         Moved { id, tag, hash: seen.proposal.content_hash }
     }
 
@@ -985,7 +985,7 @@ fn sequences(cases: u32, steps: usize, place: fn() -> Place) {
     let result = runner.run(&sequence, |(rules, ops)| {
         let place = place();
         let store = place.open();
-        let stage = office(rules == Rules::Solo);
+        let stage = team(rules == Rules::Solo);
         let mut world = World::new(rules, &place, &*store, &stage);
         let mut seen = counted.borrow_mut();
         seen[2] += ops.len();

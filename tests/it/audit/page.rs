@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{checkpoint, decide, rows};
 use crate::program::Project;
-use crate::review::fixture::office;
+use crate::review::fixture::team;
 use crate::store::Place;
 
 /// The first block of this language.
@@ -44,7 +44,7 @@ fn the_trail_can_be_verified_without_recon() {
         let url = url.unwrap_or(sqlite);
         let place = place.unwrap_or_else(|| Place::at(&url));
         let store = place.open();
-        decide(&*store, &office(false));
+        decide(&*store, &team(false));
         let (end, rows) = (checkpoint(&*store), rows(&*store));
         drop(store);
         for key in [

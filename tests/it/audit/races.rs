@@ -11,7 +11,7 @@ use recon::store::Store;
 
 use super::{assert_sound, rows_of_people};
 use crate::review::fixture::{
-    GUESS, Stage1, agree, approve, back, item_id, office, override_, stock,
+    GUESS, ReviewStage, agree, approve, back, item_id, override_, stock, team,
 };
 use crate::store::fixture::column;
 use crate::store::{Place, told_to_both};
@@ -61,13 +61,13 @@ fn one_winner<T: std::fmt::Debug>(done: Vec<Result<T, Refusal>>) -> T {
     won.unwrap()
 }
 
-fn makers(stage: &Stage1) -> Vec<Actor> {
+fn makers(stage: &ReviewStage) -> Vec<Actor> {
     ["ann", "bob", "sam", "sue", "sid", "max", "mia"].map(|name| stage.actor(name)).to_vec()
 }
 
 fn one_of_many_decides(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let makers = makers(&stage);
     const ROUNDS: u64 = 20;
     let run = stock(&*store, "fx", &[GUESS; ROUNDS as usize]);
@@ -75,7 +75,7 @@ fn one_of_many_decides(place: &Place) {
         let id = item_id(run, round);
         let done = together(8, |at| {
             let ask = Resolve { version: Some(1), ..override_(&id, "TIMING") };
-            stage.desk(&*store).resolve(&makers[at % makers.len()], &ask)
+            stage.review(&*store).resolve(&makers[at % makers.len()], &ask)
         });
         let won = one_winner(done);
         assert_eq!(won.value.version, 2);
@@ -86,7 +86,7 @@ fn one_of_many_decides(place: &Place) {
 
 fn sixty_four_reasons_for_one_item(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let makers = makers(&stage);
     let id = item_id(stock(&*store, "fx", &[GUESS]), 1);
     let done = together(64, |at| {
@@ -100,7 +100,7 @@ fn sixty_four_reasons_for_one_item(place: &Place) {
                 ..approve(&id)
             },
         };
-        stage.desk(&*store).resolve(&makers[at % makers.len()], &ask)
+        stage.review(&*store).resolve(&makers[at % makers.len()], &ask)
     });
     let won = one_winner(done).value;
     let held = column(&*store, "SELECT proposal_id FROM recon.proposals");
@@ -120,16 +120,16 @@ fn with_key(actor: &Actor, key: &str) -> Actor {
 
 fn a_request_with_a_key_has_one_effect(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let run = stock(&*store, "fx", &[GUESS; 3]);
     for round in 1..=3 {
         let ann = with_key(&stage.actor("ann"), &format!("key {round}"));
         let ask = approve(&item_id(run, round));
-        let done = together(32, |_| stage.desk(&*store).resolve(&ann, &ask).unwrap());
+        let done = together(32, |_| stage.review(&*store).resolve(&ann, &ask).unwrap());
         assert_eq!(done.iter().filter(|done| !done.replayed).count(), 1);
         assert!(done.iter().all(|other| other.value == done[0].value));
         for _ in 0..20 {
-            let again = stage.desk(&*store).resolve(&ann, &ask).unwrap();
+            let again = stage.review(&*store).resolve(&ann, &ask).unwrap();
             assert!(again.replayed && again.value == done[0].value);
         }
         assert_eq!(rows_of_people(&*store), round);
@@ -139,22 +139,22 @@ fn a_request_with_a_key_has_one_effect(place: &Place) {
 
 fn an_approval_repeated_has_one_effect(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS; 2]);
     let [ann, sue] = ["ann", "sue"].map(|name| stage.actor(name));
     for (round, keyed) in [(1, false), (2, true)] {
-        let resolved = desk.resolve(&ann, &approve(&item_id(run, round))).unwrap().value;
-        let yes = agree(&resolved, desk, &sue);
+        let resolved = review.resolve(&ann, &approve(&item_id(run, round))).unwrap().value;
+        let yes = agree(&resolved, review, &sue);
         let sue = if keyed { with_key(&sue, "yes") } else { sue.clone() };
-        let done = together(32, |_| stage.desk(&*store).approve(&sue, &yes));
+        let done = together(32, |_| stage.review(&*store).approve(&sue, &yes));
         if keyed {
             assert!(done.iter().all(Result::is_ok));
         } else {
             one_winner(done);
         }
         for _ in 0..100 {
-            let again = desk.approve(&sue, &yes);
+            let again = review.approve(&sue, &yes);
             assert_eq!(again.is_ok(), keyed, "{again:?}");
         }
         let approvals = column(&*store, "SELECT count(*) FROM recon.approvals");
@@ -166,24 +166,24 @@ fn an_approval_repeated_has_one_effect(place: &Place) {
 
 fn a_proposal_ends_in_one_way(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     const ROUNDS: u64 = 12;
     let run = stock(&*store, "fx", &[GUESS; ROUNDS as usize]);
     let [ann, bob, sue, sid, max] =
         ["ann", "bob", "sue", "sid", "max"].map(|name| stage.actor(name));
     for round in 1..=ROUNDS {
-        let resolved = desk.resolve(&ann, &approve(&item_id(run, round))).unwrap().value;
-        let yes = agree(&resolved, desk, &sue);
+        let resolved = review.resolve(&ann, &approve(&item_id(run, round))).unwrap().value;
+        let yes = agree(&resolved, review, &sue);
         let no = back(&resolved, "look again");
         let done = together(5, |at| {
-            let desk = stage.desk(&*store);
+            let review = stage.review(&*store);
             match at {
-                0 => desk.approve(&sue, &yes),
-                1 => desk.approve(&max, &yes),
-                2 => desk.send_back(&sid, &no),
-                3 => desk.withdraw(&ann, &no),
-                _ => desk.amend(
+                0 => review.approve(&sue, &yes),
+                1 => review.approve(&max, &yes),
+                2 => review.send_back(&sid, &no),
+                3 => review.withdraw(&ann, &no),
+                _ => review.amend(
                     &bob,
                     &recon::review::Amend {
                         proposal_id: yes.proposal_id.clone(),
@@ -206,7 +206,7 @@ fn a_proposal_ends_in_one_way(place: &Place) {
 
 fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let makers = makers(&stage);
     const ITEMS: u64 = 24;
     for round in 0..4 {
@@ -223,7 +223,7 @@ fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
                     ..BulkPreviewAsk::default()
                 };
                 let maker = &makers[at as usize];
-                (ids, stage.desk(&*store).bulk_preview(maker, &ask).unwrap())
+                (ids, stage.review(&*store).bulk_preview(maker, &ask).unwrap())
             })
             .collect();
         let done = together(6, |at| {
@@ -232,7 +232,7 @@ fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
                 comments: Some("all late".to_owned()),
                 ..BulkCommit::default()
             };
-            stage.desk(&*store).bulk_commit(&makers[at], &ask).map(|done| (at, done.value))
+            stage.review(&*store).bulk_commit(&makers[at], &ask).map(|done| (at, done.value))
         });
         let (winner, committed) = one_winner(done);
         let taken = column(
@@ -251,7 +251,7 @@ fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
 
 fn nobody_is_shown_twice_while_others_decide(place: &Place) {
     let store: Box<dyn Store> = place.open();
-    let stage = office(false);
+    let stage = team(false);
     const ITEMS: u64 = 120;
     let given: Vec<_> = (0..ITEMS)
         .map(|at| crate::review::fixture::Given { confidence: (at % 9) as f64 / 10.0, ..GUESS })
@@ -261,17 +261,17 @@ fn nobody_is_shown_twice_while_others_decide(place: &Place) {
     // Every fourth item is decided while the other pages through the queue, in its own order.
     let decided: Vec<String> = (1..=ITEMS / 4).map(|at| item_id(run, at * 4)).collect();
     let shown = together(2, |at| {
-        let desk = stage.desk(&*store);
+        let review = stage.review(&*store);
         let mut ids = Vec::new();
         if at == 0 {
             for id in decided.iter().rev() {
-                desk.resolve(&bob, &approve(id)).unwrap();
+                review.resolve(&bob, &approve(id)).unwrap();
             }
             return ids;
         }
         let mut ask = PageAsk { limit: Some(5), ..PageAsk::default() };
         loop {
-            let page = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap();
+            let page = review.queue(&ann, &QueueFilter::default(), &ask).unwrap();
             ids.extend(page.items.into_iter().map(|item| item.attribution_id));
             match page.next {
                 Some(next) => ask.cursor = Some(next),

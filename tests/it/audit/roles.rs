@@ -4,7 +4,7 @@ use recon::store::{append_only, transact};
 
 use super::assert_sound;
 use crate::program::Project;
-use crate::review::fixture::office;
+use crate::review::fixture::team;
 use crate::store::Place;
 
 #[test]
@@ -42,21 +42,21 @@ fn the_serving_role_can_only_append_to_the_trail() {
     let warning = transact::read(&*store, |tx| append_only::warning(tx)).unwrap();
     assert_eq!(warning, None);
     // The owner makes runs; the server stores decisions.
-    let stage = office(false);
+    let stage = team(false);
     crate::review::fixture::stock(&*owners.open(), "fx", &[crate::review::fixture::GUESS]);
-    let desk = stage.desk(&*store);
+    let review = stage.review(&*store);
     let ann = stage.actor("ann");
-    let item = desk
+    let item = review
         .queue(&ann, &recon::review::QueueFilter::default(), &recon::review::PageAsk::default())
         .unwrap()
         .items
         .pop()
         .unwrap();
     let ask = crate::review::fixture::approve(&item.attribution_id);
-    let resolved = desk.resolve(&ann, &ask).unwrap().value;
+    let resolved = review.resolve(&ann, &ask).unwrap().value;
     let sue = stage.actor("sue");
-    desk.approve(&sue, &crate::review::fixture::agree(&resolved, desk, &sue)).unwrap();
-    desk.tidy().unwrap();
+    review.approve(&sue, &crate::review::fixture::agree(&resolved, review, &sue)).unwrap();
+    review.tidy().unwrap();
     assert_eq!(assert_sound(&*store).checked, 3);
     // As that role the program manages users, reads, verifies and serves.
     for arguments in [

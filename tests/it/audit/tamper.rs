@@ -5,7 +5,7 @@ use recon::store::Store;
 use recon::store::audit::{GENESIS, hash};
 
 use super::{ROWS, checkpoint, decide, examined, rows};
-use crate::review::fixture::{GUESS, item_id, office, stock};
+use crate::review::fixture::{GUESS, item_id, stock, team};
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
@@ -72,7 +72,7 @@ const REST: &str = "attribution_id, entity_type, entity_id, actor_id, actor_role
 
 fn the_database_refuses_what_is_no_next_row(place: &Place) {
     let store = place.open();
-    decide(&*store, &office(false));
+    decide(&*store, &team(false));
     let before = rows(&*store);
     let copy = |how: &str, seq: &str, id: &str, hash: &str, of: i64| {
         format!(
@@ -160,7 +160,7 @@ fn unguard(place: &Place) {
 
 fn what_the_database_could_not_refuse_is_found(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     decide(&*store, &stage);
     let end = checkpoint(&*store);
     assert_eq!(end.n, ROWS);
@@ -221,7 +221,7 @@ fn what_the_database_could_not_refuse_is_found(place: &Place) {
 
 fn a_trail_that_was_rewritten_is_known_by_its_checkpoint(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     decide(&*store, &stage);
     let early = checkpoint(&*store);
     decide(&*store, &stage);
@@ -259,7 +259,7 @@ fn a_trail_that_was_rewritten_is_known_by_its_checkpoint(place: &Place) {
 
 fn edited_tables_are_not_what_the_trail_tells(place: &Place) {
     let store = place.open();
-    let run = decide(&*store, &office(false));
+    let run = decide(&*store, &team(false));
     let _other = stock(&*store, "pay", &[GUESS]);
     let number = |record: u64| format!("number_is = {}", record << 10 | 3);
     let of_run = if place.is_sqlite() {
@@ -341,7 +341,7 @@ fn edited_tables_are_not_what_the_trail_tells(place: &Place) {
 
 fn runs_and_proposals_that_are_gone_are_missed(place: &Place) {
     let store = place.open();
-    decide(&*store, &office(false));
+    decide(&*store, &team(false));
     let run = stock(&*store, "untouched", &[GUESS]);
     assert!(examined(&*store, &[], true).ok);
     unguard(place);
@@ -369,7 +369,7 @@ fn runs_and_proposals_that_are_gone_are_missed(place: &Place) {
 fn every_flipped_bit_is_detected() {
     let place = Place::sqlite();
     let store = place.open();
-    decide(&*store, &office(false));
+    decide(&*store, &team(false));
     drop(store);
     let recon::database::StoreUrl::Sqlite(path) = &place.url else { panic!() };
     let whole = std::fs::read(path).unwrap();

@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::fixture::{
-    CLUELESS, GUESS, Given, SETTLED, Stage1, agree, approve, code, item_id, office, override_,
-    stock, stock_keyed,
+    CLUELESS, GUESS, Given, ReviewStage, SETTLED, agree, approve, code, item_id, override_, stock,
+    stock_keyed, team,
 };
 use crate::store::fixture::{column, rows};
 use crate::store::{Place, told_to_both};
@@ -30,14 +30,14 @@ fn of(amount: i128) -> Given {
 }
 
 /// Decides an item with as many eyes as required.
-fn decide(stage: &Stage1, store: &dyn Store, ask: &Resolve) {
-    let desk = stage.desk(store);
-    let resolved = desk.resolve(&stage.actor("ann"), ask).unwrap().value;
+fn decide(stage: &ReviewStage, store: &dyn Store, ask: &Resolve) {
+    let review = stage.review(store);
+    let resolved = review.resolve(&stage.actor("ann"), ask).unwrap().value;
     let checker = stage.actor("max");
-    let moved = desk.approve(&checker, &agree(&resolved, desk, &checker)).unwrap().value;
+    let moved = review.approve(&checker, &agree(&resolved, review, &checker)).unwrap().value;
     if moved.status.as_deref() == Some("PENDING") {
         let authorizer = stage.actor("mia");
-        desk.approve(&authorizer, &agree(&resolved, desk, &authorizer)).unwrap();
+        review.approve(&authorizer, &agree(&resolved, review, &authorizer)).unwrap();
     }
 }
 
@@ -81,7 +81,7 @@ fn assert_sound(store: &dyn Store) {
 
 fn decisions_go_over_where_the_difference_is_the_same(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let first = stock(&*store, "fx", &[of(5), of(6), of(7), of(8), SETTLED, CLUELESS]);
     let other = stock(&*store, "other", &[of(5)]);
     decide(&stage, &*store, &approve(&item_id(first, 1)));
@@ -132,12 +132,12 @@ fn decisions_go_over_where_the_difference_is_the_same(place: &Place) {
                    AND stage = 'MAKER' ORDER BY seq LIMIT 1";
     assert_eq!(column(&*store, of_item)[0], proposal);
     // The item's history shows it, and it can't be decided again by accident.
-    let desk = stage.desk(&*store);
+    let review = stage.review(&*store);
     let ann = stage.actor("ann");
     let id = item_id(second, 4);
-    assert_eq!(desk.item(&ann, &id).unwrap().history[0].action_type, "CARRY");
-    assert_eq!(code(desk.resolve(&ann, &approve(&id))), "invalid-transition");
-    assert_eq!(code(desk.resolve(&ann, &approve(&item_id(first, 4)))), "superseded");
+    assert_eq!(review.item(&ann, &id).unwrap().history[0].action_type, "CARRY");
+    assert_eq!(code(review.resolve(&ann, &approve(&id))), "invalid-transition");
+    assert_eq!(code(review.resolve(&ann, &approve(&item_id(first, 4)))), "superseded");
     assert_sound(&*store);
 
     // Again, from the run that carried it; the time of the decision stays.
@@ -156,7 +156,7 @@ fn decisions_go_over_where_the_difference_is_the_same(place: &Place) {
 
 fn rows_that_share_a_key_are_carried_once_each(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let twins = |count: usize| vec![("T1".to_owned(), of(5)); count];
     let first = stock_keyed(&*store, "fx", &twins(3));
     for record in [1, 3] {
@@ -173,8 +173,8 @@ fn rows_that_share_a_key_are_carried_once_each(place: &Place) {
 
 fn what_waits_follows_to_the_new_run(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let first = stock(&*store, "fx", &[of(5), of(6), of(7)]);
     let ann = stage.actor("ann");
     decide(&stage, &*store, &approve(&item_id(first, 1)));
@@ -185,9 +185,9 @@ fn what_waits_follows_to_the_new_run(place: &Place) {
         new_reason_code: None,
         comments: Some("it is no rounding".to_owned()),
     };
-    let reopened = desk.reopen(&ann, &again).unwrap().value;
-    desk.resolve(&ann, &approve(&item_id(first, 2))).unwrap();
-    desk.resolve(&ann, &approve(&item_id(first, 3))).unwrap();
+    let reopened = review.reopen(&ann, &again).unwrap().value;
+    review.resolve(&ann, &approve(&item_id(first, 2))).unwrap();
+    review.resolve(&ann, &approve(&item_id(first, 3))).unwrap();
     let second = stock(&*store, "fx", &[of(5), of(6), of(70)]);
     assert_eq!(
         items(&*store, second),
@@ -199,14 +199,14 @@ fn what_waits_follows_to_the_new_run(place: &Place) {
     );
     assert_sound(&*store);
     // The third one's amount has changed: that proposal is closed.
-    assert_eq!(desk.tidy().unwrap(), 1);
-    let tag = desk.proposal(&ann, reopened.proposal_id.as_deref().unwrap(), &PageAsk::default());
+    assert_eq!(review.tidy().unwrap(), 1);
+    let tag = review.proposal(&ann, reopened.proposal_id.as_deref().unwrap(), &PageAsk::default());
     let withdrawal = Close {
         proposal_id: reopened.proposal_id.clone().unwrap(),
         if_match: Some(tag.unwrap().proposal.tag.parse().unwrap()),
         comments: None,
     };
-    desk.withdraw(&ann, &withdrawal).unwrap();
+    review.withdraw(&ann, &withdrawal).unwrap();
     assert_eq!(items(&*store, second)[0], "ACCEPTED ROUNDING locked 4 ann");
     assert_eq!(items(&*store, first)[0], "ACCEPTED ROUNDING locked 5 ann");
     assert_sound(&*store);
@@ -215,17 +215,17 @@ fn what_waits_follows_to_the_new_run(place: &Place) {
 fn nothing_is_lost_while_people_decide(place: &Place) {
     const ITEMS: u64 = 48;
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let given: Vec<Given> = (0..ITEMS).map(|at| of(i128::from(at) + 1)).collect();
     let first = stock(&*store, "fx", &given);
     let start = Barrier::new(4);
     let decide = |maker: &Actor, checker: &Actor, at: u64| {
-        let desk = stage.desk(&*store);
-        let resolved = desk.resolve(maker, &approve(&item_id(first, at)))?.value;
+        let review = stage.review(&*store);
+        let resolved = review.resolve(maker, &approve(&item_id(first, at)))?.value;
         let page = PageAsk::default();
         let proposal_id = resolved.proposal_id.clone().unwrap_or_default();
-        desk.proposal(checker, &proposal_id, &page)?;
-        desk.approve(checker, &agree(&resolved, desk, checker)).map(|done| done.value.status)
+        review.proposal(checker, &proposal_id, &page)?;
+        review.approve(checker, &agree(&resolved, review, checker)).map(|done| done.value.status)
     };
     let mut decided = Vec::new();
     let second = std::thread::scope(|scope| {
@@ -270,7 +270,7 @@ fn nothing_is_lost_while_people_decide(place: &Place) {
 
 fn the_machine_results_of_a_run_are_one_row(place: &Place) {
     let store = place.open();
-    let stage = office(false);
+    let stage = team(false);
     let first =
         stock(&*store, "fx", &[of(5), CLUELESS, SETTLED, Given { confidence: 0.1, ..GUESS }]);
     let told = |run: RunId| {

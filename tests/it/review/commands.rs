@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::fixture::{approve, office};
+use super::fixture::{approve, team};
 use crate::api::House;
 use crate::program::Project;
 
@@ -53,10 +53,10 @@ fn decisions_stay_through_all_commands(store: String) {
     let text = |row: &Json, column: &str| row[column].as_str().unwrap().to_owned();
     let url = recon::database::StoreUrl::parse(&job.store, std::path::Path::new("")).unwrap();
     let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
-    let stage = office(true);
+    let stage = team(true);
     for row in &waiting {
         let ask = approve(&text(row, "attribution_id"));
-        stage.desk(&*store).resolve(&stage.actor("ann"), &ask).unwrap();
+        stage.review(&*store).resolve(&stage.actor("ann"), &ask).unwrap();
     }
     let [kept, changed] = [&waiting[0], &waiting[1]].map(|row| text(row, "source_a_ref_id"));
     let both = [format!("{kept} ACCEPTED ann"), format!("{changed} ACCEPTED ann")];

@@ -6,7 +6,7 @@ use recon::store::{Store, chain, transact};
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
-    GUESS, Given, SETTLED, Stage1, agree, approve, back, item_id, office, override_, stock_on,
+    GUESS, Given, ReviewStage, SETTLED, agree, approve, back, item_id, override_, stock_on, team,
 };
 use crate::store::fixture::{column, rows};
 use crate::store::{Place, told_to_both};
@@ -27,14 +27,14 @@ fn keyed(given: &[(&str, i128)]) -> Vec<(String, Given)> {
     given.iter().map(|(key, amount)| ((*key).to_owned(), of(*amount))).collect()
 }
 
-fn decide(stage: &Stage1, store: &dyn Store, ask: &Resolve) {
-    let desk = stage.desk(store);
-    let resolved = desk.resolve(&stage.actor("ann"), ask).unwrap().value;
+fn decide(stage: &ReviewStage, store: &dyn Store, ask: &Resolve) {
+    let review = stage.review(store);
+    let resolved = review.resolve(&stage.actor("ann"), ask).unwrap().value;
     let checker = stage.actor("max");
-    let moved = desk.approve(&checker, &agree(&resolved, desk, &checker)).unwrap().value;
+    let moved = review.approve(&checker, &agree(&resolved, review, &checker)).unwrap().value;
     if moved.status.as_deref() == Some("PENDING") {
         let authorizer = stage.actor("mia");
-        desk.approve(&authorizer, &agree(&resolved, desk, &authorizer)).unwrap();
+        review.approve(&authorizer, &agree(&resolved, review, &authorizer)).unwrap();
     }
 }
 
@@ -58,7 +58,7 @@ fn assert_sound(store: &dyn Store) {
 fn a_decision_holds_on_the_next_date_while_both_values_are_the_same(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
+    let stage = team(false);
     let first = keyed(&[("T1", 5), ("T2", 6), ("T3", 7)]);
     let first = stock_on(store, "fx", "2026-01-15", &first, json!({}));
     decide(&stage, store, &approve(&item_id(first, 1)));
@@ -97,15 +97,15 @@ fn a_decision_holds_on_the_next_date_while_both_values_are_the_same(place: &Plac
 fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
-    let desk = stage.desk(store);
+    let stage = team(false);
+    let review = stage.review(store);
     let [ann, sue, mia] = ["ann", "sue", "mia"].map(|name| stage.actor(name));
     let first = keyed(&[("T1", 5), ("T2", 6), ("T3", 7), ("T4", 8)]);
     let first = stock_on(store, "fx", "2026-01-15", &first, json!({}));
-    let one = desk.resolve(&ann, &approve(&item_id(first, 1))).unwrap().value;
+    let one = review.resolve(&ann, &approve(&item_id(first, 1))).unwrap().value;
     let choice = |record| override_(&item_id(first, record), "TIMING");
     let all: Vec<_> =
-        (2..=4).map(|record| desk.resolve(&ann, &choice(record)).unwrap().value).collect();
+        (2..=4).map(|record| review.resolve(&ann, &choice(record)).unwrap().value).collect();
     // T2 has another amount, T3 is gone, and the machine is sure about T4 by now.
     let sure = Given { amount: 8, ..SETTLED };
     let second = vec![
@@ -125,7 +125,7 @@ fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
     assert_sound(store);
     let seen = |resolved: &recon::review::Resolved| {
         let id = resolved.proposal_id.as_deref().unwrap();
-        desk.proposal(&sue, id, &PageAsk::default()).unwrap()
+        review.proposal(&sue, id, &PageAsk::default()).unwrap()
     };
     let moved = seen(&one);
     let items = &moved.items;
@@ -143,25 +143,25 @@ fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
         content_hash: Some(moved.proposal.content_hash),
         comments: None,
     };
-    assert_eq!(super::fixture::code(desk.approve(&sue, &late)), "stale");
-    desk.approve(&sue, &agree(&one, desk, &sue)).unwrap();
+    assert_eq!(super::fixture::code(review.approve(&sue, &late)), "stale");
+    review.approve(&sue, &agree(&one, review, &sue)).unwrap();
     assert_eq!(states(store, second)[2], "ACCEPTED ann");
     // Once more, half checked: six eyes approve the same items, so the checker looks again.
     let bold = &all[2];
-    let checked = desk.approve(&sue, &agree(bold, desk, &sue)).unwrap().value;
+    let checked = review.approve(&sue, &agree(bold, review, &sue)).unwrap().value;
     let third =
         stock_on(store, "fx", "2026-01-19", &keyed(&[("T1", 5), ("T2", 60), ("T4", 8)]), json!({}));
     let there = states(store, third);
     assert_eq!(there[0], "ACCEPTED ann");
     if checked.status.as_deref() == Some("PENDING") {
         assert_eq!(there[2], "PENDING RULE:near");
-        desk.approve(&sue, &agree(bold, desk, &sue)).unwrap();
-        desk.approve(&mia, &agree(bold, desk, &mia)).unwrap();
+        review.approve(&sue, &agree(bold, review, &sue)).unwrap();
+        review.approve(&mia, &agree(bold, review, &mia)).unwrap();
     }
     assert_eq!(states(store, third)[2], "ACCEPTED ann");
     // An item that stayed is not in the queue twice when it comes back.
-    desk.send_back(&sue, &super::fixture::back(&all[0], "the amount has changed")).unwrap();
-    let queue = desk.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap();
+    review.send_back(&sue, &super::fixture::back(&all[0], "the amount has changed")).unwrap();
+    let queue = review.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap();
     let dates: Vec<_> = queue.items.iter().map(|item| item.batch_date.as_str()).collect();
     assert_eq!(dates, ["2026-01-19"]);
     assert_sound(store);
@@ -174,55 +174,55 @@ fn what_people_keep_about_a_break_goes_along_and_it_is_decided_where_it_was_seen
 ) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
-    let desk = stage.desk(store);
+    let stage = team(false);
+    let review = stage.review(store);
     let [ann, max] = ["ann", "max"].map(|name| stage.actor(name));
     let days = keyed(&[("T1", 5), ("T2", 6), ("T3", 7)]);
     let first = stock_on(store, "fx", "2026-01-15", &days, json!({}));
-    desk.assign(&ann, &item_id(first, 1), Some("ann")).unwrap();
-    let asked = desk.resolve(&ann, &override_(&item_id(first, 2), "TIMING")).unwrap().value;
-    desk.send_back(&max, &back(&asked, "look again")).unwrap();
+    review.assign(&ann, &item_id(first, 1), Some("ann")).unwrap();
+    let asked = review.resolve(&ann, &override_(&item_id(first, 2), "TIMING")).unwrap().value;
+    review.send_back(&max, &back(&asked, "look again")).unwrap();
     // T1 is the same, T2 has another amount, and T3 is gone.
     let days = keyed(&[("T4", 9), ("T2", 60), ("T1", 5)]);
     let second = stock_on(store, "fx", "2026-01-16", &days, json!({}));
     let again = stock_on(store, "fx", "2026-01-16", &days, json!({}));
     for run in [second, again] {
-        let item = |record| desk.item(&ann, &item_id(run, record)).unwrap().item;
-        assert_eq!(item(3).assignee, desk.item(&ann, &item_id(first, 1)).unwrap().item.assignee);
+        let item = |record| review.item(&ann, &item_id(run, record)).unwrap().item;
+        assert_eq!(item(3).assignee, review.item(&ann, &item_id(first, 1)).unwrap().item.assignee);
         assert!(item(3).assignee.is_some() && item(2).assignee.is_none());
         assert_eq!(item(2).sent_back.unwrap().comment, "look again");
         assert_eq!((item(1).assignee, item(1).sent_back), (None, None));
     }
-    let waits = desk.summary(&ann).unwrap();
+    let waits = review.summary(&ann).unwrap();
     assert_eq!((waits.assigned_to_me, waits.sent_back), (1, 1));
     assert_sound(store);
     // The item of the date before says where the break is now, and can't be decided.
     for (old, new) in [(1, 3), (2, 2)] {
         let (old, new) = (item_id(first, old), item_id(again, new));
-        let refusal = desk.resolve(&ann, &override_(&old, "TIMING")).unwrap_err();
+        let refusal = review.resolve(&ann, &override_(&old, "TIMING")).unwrap_err();
         assert_eq!(refusal.code.name(), "superseded");
         assert!(refusal.message.contains("2026-01-16") && refusal.message.contains(&new));
         assert_eq!(refusal.instead.as_deref(), Some(new.as_str()));
-        let last = desk.item(&ann, &old).unwrap();
+        let last = review.item(&ann, &old).unwrap();
         assert!(last.what_next.contains("2026-01-16"), "{}", last.what_next);
         assert_eq!(last.goes_on.unwrap().attribution_id, new);
     }
     // T3 was seen last on the first date.
-    assert_eq!(desk.item(&ann, &item_id(first, 3)).unwrap().goes_on, None);
-    desk.resolve(&ann, &override_(&item_id(first, 3), "TIMING")).unwrap();
+    assert_eq!(review.item(&ann, &item_id(first, 3)).unwrap().goes_on, None);
+    review.resolve(&ann, &override_(&item_id(first, 3), "TIMING")).unwrap();
     // A break that has cleared is decided where it was seen last.
     stock_on(store, "fx", "2026-01-19", &keyed(&[("T9", 5)]), json!({}));
-    let last = desk.item(&ann, &item_id(first, 1)).unwrap().goes_on.unwrap();
+    let last = review.item(&ann, &item_id(first, 1)).unwrap().goes_on.unwrap();
     assert_eq!((last.attribution_id, last.batch_date.as_str()), (item_id(again, 3), "2026-01-16"));
-    desk.resolve(&ann, &override_(&item_id(again, 3), "TIMING")).unwrap();
+    review.resolve(&ann, &override_(&item_id(again, 3), "TIMING")).unwrap();
     assert_sound(store);
 }
 
 fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
-    let desk = stage.desk(store);
+    let stage = team(false);
+    let review = stage.review(store);
     let ann = stage.actor("ann");
     let mut last = None;
     for day in 1..=9 {
@@ -236,7 +236,7 @@ fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
         let mut found = Vec::new();
         let mut ask = PageAsk { limit: Some(2), sort, count: true, ..PageAsk::default() };
         loop {
-            let page = desk.queue(&ann, filter, &ask).unwrap();
+            let page = review.queue(&ann, filter, &ask).unwrap();
             assert!(page.next.is_none() || page.items.len() == 2);
             found.extend(page.items.into_iter().map(|item| item.source_a_ref_id.unwrap()));
             ask.cursor = page.next;
@@ -257,12 +257,12 @@ fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
     stage.clock.fetch_add(30 * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
     let late = QueueFilter { sla: Some(Sla::Overdue), ..QueueFilter::default() };
     let overdue = all(QueueSort::Age, &late);
-    assert_eq!(overdue.len() as u64, desk.summary(&ann).unwrap().overdue);
+    assert_eq!(overdue.len() as u64, review.summary(&ann).unwrap().overdue);
     // What people take out of the queue, and what comes back to it, is counted.
     let item = item_id(last.unwrap(), 1);
-    let asked = desk.resolve(&ann, &override_(&item, "TIMING")).unwrap().value;
+    let asked = review.resolve(&ann, &override_(&item, "TIMING")).unwrap().value;
     assert_eq!(all(QueueSort::Age, &everything).len(), 9);
-    desk.send_back(&stage.actor("max"), &back(&asked, "look again")).unwrap();
+    review.send_back(&stage.actor("max"), &back(&asked, "look again")).unwrap();
     for sort in [QueueSort::Age, QueueSort::Confidence, QueueSort::Amount] {
         assert_eq!(all(sort, &everything).len(), 10);
     }
@@ -272,8 +272,8 @@ fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
 fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
-    let desk = stage.desk(store);
+    let stage = team(false);
+    let review = stage.review(store);
     let ann = stage.actor("ann");
     // Breaks of one job clear within a day; of the other nothing is known.
     let names: Vec<String> = (0..40).map(|at| format!("C{at}")).collect();
@@ -286,7 +286,7 @@ fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Pla
     let list = |sort, limit, cursor: Option<String>| {
         let filter = QueueFilter { min_amount: None, ..QueueFilter::default() };
         let ask = PageAsk { sort, limit: Some(limit), cursor, ..PageAsk::default() };
-        desk.queue(&ann, &filter, &ask).unwrap()
+        review.queue(&ann, &filter, &ask).unwrap()
     };
     let names = |page: &recon::review::Page<recon::review::ReviewItem>| -> Vec<String> {
         page.items.iter().map(|item| item.source_a_ref_id.clone().unwrap()).collect()
@@ -295,7 +295,7 @@ fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Pla
     let first = list(QueueSort::AtRisk, 1, None);
     let second = list(QueueSort::AtRisk, 1, first.next.clone());
     assert_eq!([names(&first), names(&second)].concat(), ["S2", "S1"]);
-    let item = desk.item(&ann, &item_id(quick, 1)).unwrap();
+    let item = review.item(&ann, &item_id(quick, 1)).unwrap();
     let forecast = item.forecast.unwrap();
     assert_eq!(forecast.cleared, 40);
     assert!(forecast.within["1"].share > 0.9, "{forecast:?}");
@@ -309,7 +309,7 @@ fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Pla
     assert_eq!(life, [("2026-01-14", "SEEN", seen), ("2026-01-15", "CHANGED", changed)]);
     decide(&stage, store, &approve(&item_id(quick, 2)));
     stock_on(store, "quick", "2026-01-16", &keyed(&[("T1", 800)]), json!({}));
-    let item = desk.item(&ann, &item_id(quick, 2)).unwrap();
+    let item = review.item(&ann, &item_id(quick, 2)).unwrap();
     let life: Vec<_> = item.life.iter().map(|event| event.what.as_str()).collect();
     assert_eq!(life, ["SEEN", "APPROVE", "APPROVE", "CLEARED"]);
     assert_eq!(item.life[3].detail.as_deref(), Some("GONE"));
@@ -319,7 +319,7 @@ fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Pla
 fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
+    let stage = team(false);
     let given = keyed(&[("T1", 5)]);
     let first = stock_on(store, "fx", "2026-01-15", &given, json!({}));
     decide(&stage, store, &approve(&item_id(first, 1)));
@@ -332,28 +332,28 @@ fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
 fn late_and_new_breaks_that_stay_on_an_older_date_are_told_apart(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
+    let stage = team(false);
     stock_on(store, "fx", "2026-01-02", &keyed(&[("T1", 5)]), json!({}));
     let old = stock_on(store, "fx", "2026-01-13", &keyed(&[("T1", 5), ("T2", 6)]), json!({}));
     // Both are gone on the next date, which explains nothing.
     stock_on(store, "fx", "2026-01-15", &keyed(&[("T9", 7)]), json!({}));
-    let desk = stage.desk(store);
+    let review = stage.review(store);
     let ann = stage.actor("ann");
     let told = || {
         let by = recon::review::GroupBy::Signature;
-        let groups = desk.groups(&ann, &QueueFilter::default(), by, &PageAsk::default()).unwrap();
+        let groups = review.groups(&ann, &QueueFilter::default(), by, &PageAsk::default()).unwrap();
         let told = groups.items.iter().map(|group| (group.count, group.overdue));
         let first = groups.items.iter().filter_map(|group| group.first_seen.clone()).min();
         let sums = told.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         (
             sums,
             first,
-            desk.summary(&ann).unwrap().overdue,
-            desk.ages(&ann, &old.to_string()).unwrap(),
+            review.summary(&ann).unwrap().overdue,
+            review.ages(&ann, &old.to_string()).unwrap(),
         )
     };
     assert_eq!(told(), ((3, 1), Some("2026-01-02".to_owned()), 1, [1, 0, 1]));
-    desk.resolve(&ann, &override_(&item_id(old, 1), "TIMING")).unwrap();
+    review.resolve(&ann, &override_(&item_id(old, 1), "TIMING")).unwrap();
     assert_eq!(told(), ((2, 0), Some("2026-01-13".to_owned()), 0, [1, 0, 0]));
     assert_sound(store);
 }
@@ -361,15 +361,15 @@ fn late_and_new_breaks_that_stay_on_an_older_date_are_told_apart(place: &Place) 
 fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
     let store = place.open();
     let store = &*store;
-    let stage = office(false);
+    let stage = team(false);
     let first = keyed(&[("T1", 5), ("T2", 6), ("T3", 7)]);
     let first = stock_on(store, "fx", "2026-01-02", &first, json!({}));
     let second = keyed(&[("T9", 8), ("T1", 5), ("T2", 60)]);
     let second = stock_on(store, "fx", "2026-01-15", &second, json!({}));
-    let desk = stage.desk(store);
+    let review = stage.review(store);
     let queue = |filter: QueueFilter, sort| {
         let ask = PageAsk { sort, count: true, ..PageAsk::default() };
-        let page = desk.queue(&stage.actor("ann"), &filter, &ask).unwrap();
+        let page = review.queue(&stage.actor("ann"), &filter, &ask).unwrap();
         let found = page.items.iter().map(|item| {
             let name = item.source_a_ref_id.clone().unwrap();
             format!("{name} {} {} {}", item.batch_date, item.first_seen, item.age_days)
@@ -394,7 +394,7 @@ fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
     let late = |sla| QueueFilter { sla: Some(sla), ..QueueFilter::default() };
     assert_eq!(queue(late(Sla::Overdue), QueueSort::Age), all[1..3]);
     assert_eq!(queue(late(Sla::Ok), QueueSort::Age), [all[0], all[3]]);
-    let groups = desk
+    let groups = review
         .groups(
             &stage.actor("ann"),
             &QueueFilter::default(),
@@ -407,22 +407,22 @@ fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
     assert_eq!((group.first_seen.as_deref(), group.age_days), (Some("2026-01-02"), Some(13)));
     // Every count goes by the age of the breaks, as the list does.
     let ann = stage.actor("ann");
-    assert_eq!(desk.summary(&ann).unwrap().overdue, 2);
-    assert_eq!(desk.ages(&ann, &second.to_string()).unwrap(), [1, 0, 2]);
-    assert_eq!(desk.ages(&ann, &first.to_string()).unwrap(), [1, 0, 0]);
+    assert_eq!(review.summary(&ann).unwrap().overdue, 2);
+    assert_eq!(review.ages(&ann, &second.to_string()).unwrap(), [1, 0, 2]);
+    assert_eq!(review.ages(&ann, &first.to_string()).unwrap(), [1, 0, 0]);
     // Pages of the overdue ones follow each other.
     let filter = late(Sla::Overdue);
     let mut ask = PageAsk { limit: Some(1), ..PageAsk::default() };
-    let one = desk.queue(&ann, &filter, &ask).unwrap();
+    let one = review.queue(&ann, &filter, &ask).unwrap();
     ask.cursor = one.next;
-    let two = desk.queue(&ann, &filter, &ask).unwrap();
+    let two = review.queue(&ann, &filter, &ask).unwrap();
     let names = [&one.items[0], &two.items[0]].map(|item| item.source_a_ref_id.clone().unwrap());
     assert_eq!((names, two.next), (["T1".to_owned(), "T2".to_owned()], None));
     // After four more days T9 is nearly due, and after another one it is late.
     for (days, ages) in [(4, [0, 1, 2]), (1, [0, 0, 3])] {
         stage.clock.fetch_add(days * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(desk.ages(&ann, &second.to_string()).unwrap(), ages);
-        let overdue = desk.summary(&ann).unwrap().overdue;
+        assert_eq!(review.ages(&ann, &second.to_string()).unwrap(), ages);
+        let overdue = review.summary(&ann).unwrap().overdue;
         let listed = queue(late(Sla::Overdue), QueueSort::Age).len() as u64;
         assert_eq!(overdue, listed);
     }
@@ -430,7 +430,7 @@ fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
     let filter = QueueFilter { status: Some("UNKNOWN".to_owned()), ..QueueFilter::default() };
     let of_run = |run: recon::domain::RunId| {
         let ask = PageAsk::default();
-        let page = desk.run_differences(&stage.actor("ann"), &run.to_string(), &filter, &ask);
+        let page = review.run_differences(&stage.actor("ann"), &run.to_string(), &filter, &ask);
         page.unwrap().items.len()
     };
     assert_eq!((of_run(first), of_run(second)), (3, 3));

@@ -48,8 +48,8 @@ impl Directory for &'static People {
 }
 
 /// A review with an adjustable clock, and its users.
-pub struct Stage1 {
-    pub office: ReviewSettings,
+pub struct ReviewStage {
+    pub review_settings: ReviewSettings,
     pub people: &'static People,
     pub clock: &'static AtomicI64,
 }
@@ -57,7 +57,7 @@ pub struct Stage1 {
 /// The tests' start time in microseconds.
 pub const BEGIN: i64 = 1_768_500_000_000_000;
 
-pub fn office(solo: bool) -> Stage1 {
+pub fn team(solo: bool) -> ReviewStage {
     let people: &'static People = Box::leak(Box::default());
     let clock: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(BEGIN)));
     for (name, role) in [
@@ -78,17 +78,17 @@ pub fn office(solo: bool) -> Stage1 {
         let micros = clock.fetch_add(1_000, Ordering::Relaxed);
         Instant::new(micros.div_euclid(1_000_000), (micros.rem_euclid(1_000_000) * 1_000) as u32)
     };
-    Stage1 { office: ReviewSettings::new(people, now, solo), people, clock }
+    ReviewStage { review_settings: ReviewSettings::new(people, now, solo), people, clock }
 }
 
-impl Stage1 {
+impl ReviewStage {
     pub fn actor(&self, name: &str) -> Actor {
         let roles = self.people.0.lock().unwrap().get(name).copied().unwrap_or_default();
         Actor::new(name, name, roles)
     }
 
-    pub fn desk<'a>(&'a self, store: &'a dyn Store) -> Review<'a> {
-        Review::new(store, &self.office)
+    pub fn review<'a>(&'a self, store: &'a dyn Store) -> Review<'a> {
+        Review::new(store, &self.review_settings)
     }
 }
 
@@ -243,10 +243,10 @@ pub fn decide_all(project: &Project, store: &str, attributions: &[Json], reason:
     let configuration = project.path("recon.yaml");
     let url = StoreUrl::parse(store, configuration.parent().unwrap()).unwrap();
     let store = recon::store::open(&url, recon::store::Opening::Existing).unwrap();
-    let stage = office(true);
+    let stage = team(true);
     for row in attributions {
         let ask = override_(row["attribution_id"].as_str().unwrap(), reason);
-        stage.desk(&*store).resolve(&stage.actor("ann"), &ask).unwrap();
+        stage.review(&*store).resolve(&stage.actor("ann"), &ask).unwrap();
     }
 }
 
@@ -261,10 +261,10 @@ pub fn override_(id: &str, code: &str) -> Resolve {
 }
 
 /// The approval of a resolution's proposal.
-pub fn agree(resolved: &Resolved, desk: Review<'_>, as_seen_by: &Actor) -> Approve {
+pub fn agree(resolved: &Resolved, review: Review<'_>, as_seen_by: &Actor) -> Approve {
     let proposal_id = resolved.proposal_id.clone().unwrap();
     let page = recon::review::PageAsk::default();
-    let seen = desk.proposal(as_seen_by, &proposal_id, &page).unwrap().proposal;
+    let seen = review.proposal(as_seen_by, &proposal_id, &page).unwrap().proposal;
     Approve {
         proposal_id,
         if_match: Some(seen.tag.parse().unwrap()),

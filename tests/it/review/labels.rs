@@ -9,7 +9,7 @@ use recon::review::{
 };
 use recon::store::{Store, training, transact};
 
-use super::fixture::{CLUELESS, GUESS, Given, SETTLED, Stage1, item_id, office, stock};
+use super::fixture::{CLUELESS, GUESS, Given, ReviewStage, SETTLED, item_id, stock, team};
 use crate::store::fixture::rows;
 use crate::store::{Place, told_to_both};
 
@@ -21,8 +21,8 @@ told_to_both! {
 
 fn the_queue_names_what_would_teach_most(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let ann = stage.actor("ann");
     let guess = |reason, confidence| Given { reason, confidence, ..GUESS };
     // Many that recon is rather sure of, one of them less, and two that it knows nothing about.
@@ -32,7 +32,7 @@ fn the_queue_names_what_would_teach_most(place: &Place) {
     let run = stock(&*store, "fx", &given);
     let named = |limit| -> Vec<String> {
         let ask = PageAsk { limit: Some(limit), sort: QueueSort::Teaches, ..PageAsk::default() };
-        let page = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap();
+        let page = review.queue(&ann, &QueueFilter::default(), &ask).unwrap();
         assert!(page.next.is_none(), "one page");
         page.items.into_iter().map(|item| item.attribution_id).collect()
     };
@@ -40,12 +40,12 @@ fn the_queue_names_what_would_teach_most(place: &Place) {
     // The largest doubt comes first, the least sure of each group first, and no group gets every place.
     assert_eq!(named(3), [id(21), id(31), id(1)]);
     assert_eq!(named(200).len(), 18, "sixteen of a group are enough");
-    desk.resolve(&ann, &super::fixture::override_(&id(31), "ROUNDING")).unwrap();
+    review.resolve(&ann, &super::fixture::override_(&id(31), "ROUNDING")).unwrap();
     assert_eq!(named(2), [id(21), id(32)], "decided ones are not asked for");
     // Another list keeps its own order.
     let settled = QueueFilter { status: Some("ACCEPTED".to_owned()), ..QueueFilter::default() };
     let ask = PageAsk { sort: QueueSort::Teaches, ..PageAsk::default() };
-    assert_eq!(desk.queue(&ann, &settled, &ask).unwrap().items.len(), 1);
+    assert_eq!(review.queue(&ann, &settled, &ask).unwrap().items.len(), 1);
 }
 
 /// Pseudorandom numbers, the same every time.
@@ -120,7 +120,7 @@ fn resolve(id: String, dice: &mut Dice) -> Resolve {
     }
 }
 
-fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
+fn act(stage: &ReviewStage, review: Review<'_>, ids: &[String], dice: &mut Dice) {
     let makers = ["ann", "bob", "sam"];
     let maker = stage.actor(makers[dice.roll(3) as usize]);
     let checker = stage.actor(["max", "mia", "sue"][dice.roll(3) as usize]);
@@ -128,30 +128,30 @@ fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
     let open = || {
         let filter = ProposalFilter::default();
         let ask = PageAsk { limit: Some(200), ..PageAsk::default() };
-        let mut found = desk.proposals(&checker, &filter, &ask).unwrap().items;
+        let mut found = review.proposals(&checker, &filter, &ask).unwrap().items;
         found.retain(|one| one.state.is_open());
         found
     };
     match dice.roll(10) {
-        0..=2 => drop(tolerate(desk.resolve(&maker, &resolve(id, dice)))),
+        0..=2 => drop(tolerate(review.resolve(&maker, &resolve(id, dice)))),
         3 => {
             let ask = BulkPreviewAsk {
                 ids: ids.iter().skip(dice.roll(6) as usize).take(5).cloned().collect(),
                 action: Some(if dice.roll(2) == 0 { Action::Approve } else { Action::Reject }),
                 ..BulkPreviewAsk::default()
             };
-            if let Ok(preview) = desk.bulk_preview(&maker, &ask) {
+            if let Ok(preview) = review.bulk_preview(&maker, &ask) {
                 let commit = BulkCommit {
                     token: preview.token,
                     comments: Some("all of them".to_owned()),
                     ..BulkCommit::default()
                 };
-                tolerate(desk.bulk_commit(&maker, &commit));
+                tolerate(review.bulk_commit(&maker, &commit));
             }
         }
         4 => {
             let decision = resolve(id.clone(), dice);
-            let version = desk.item(&maker, &id).unwrap().item.version;
+            let version = review.item(&maker, &id).unwrap().item.version;
             let ask = Reopen {
                 attribution_id: id,
                 version: Some(version),
@@ -159,9 +159,9 @@ fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
                 new_reason_code: decision.new_reason_code,
                 comments: decision.comments,
             };
-            tolerate(desk.reopen(&maker, &ask));
+            tolerate(review.reopen(&maker, &ask));
         }
-        5 => drop(tolerate(desk.undo(&maker))),
+        5 => drop(tolerate(review.undo(&maker))),
         which => {
             for one in open() {
                 let close = recon::review::Close {
@@ -170,7 +170,7 @@ fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
                     comments: Some("look again please".to_owned()),
                 };
                 if which == 6 {
-                    tolerate(desk.send_back(&checker, &close));
+                    tolerate(review.send_back(&checker, &close));
                 } else {
                     let yes = recon::review::Approve {
                         proposal_id: one.proposal_id,
@@ -178,7 +178,7 @@ fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
                         content_hash: Some(one.content_hash),
                         comments: None,
                     };
-                    tolerate(desk.approve(&checker, &yes));
+                    tolerate(review.approve(&checker, &yes));
                 }
                 if dice.roll(2) == 0 {
                     break;
@@ -190,8 +190,8 @@ fn act(stage: &Stage1, desk: Review<'_>, ids: &[String], dice: &mut Dice) {
 
 fn labels_are_what_the_tables_hold(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let mut dice = Dice(place.is_sqlite().into());
     let mut given: Vec<Given> =
         (0..12).map(|at| Given { amount: i128::from(at) + 1, ..GUESS }).collect();
@@ -202,10 +202,10 @@ fn labels_are_what_the_tables_hold(place: &Place) {
         assert_derived(&*store);
         let ids: Vec<String> = (1..=12).map(|record| item_id(run, record)).collect();
         for _ in 0..30 {
-            act(&stage, desk, &ids, &mut dice);
+            act(&stage, review, &ids, &mut dice);
         }
         assert_derived(&*store);
-        desk.tidy().unwrap();
+        review.tidy().unwrap();
         // Next time other differences occur.
         let changed = dice.roll(12) as usize;
         given[changed].amount += 100;
@@ -217,10 +217,10 @@ fn labels_are_what_the_tables_hold(place: &Place) {
 
 fn one_person_alone_teaches_only_if_asked(place: &Place) {
     let store = place.open();
-    let stage = office(true);
-    let desk = stage.desk(&*store);
+    let stage = team(true);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS, GUESS]);
-    desk.resolve(&stage.actor("ann"), &super::fixture::approve(&item_id(run, 1))).unwrap();
+    review.resolve(&stage.actor("ann"), &super::fixture::approve(&item_id(run, 1))).unwrap();
     let labels = transact::read(&*store, |tx| training::labels(tx)).unwrap();
     let label = labels.of(&item_id(run, 1)).unwrap();
     assert!(label.solo);

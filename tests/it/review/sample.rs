@@ -6,7 +6,7 @@ use recon::review::{BulkPreviewAsk, GroupBy, ItemKind, PageAsk, QueueFilter, Ref
 use recon::store::{Store, chain, transact};
 
 use super::fixture::{
-    CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, office, override_, stock,
+    CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, override_, stock, team,
 };
 use crate::store::fixture::column;
 use crate::store::{Place, told_to_both};
@@ -36,8 +36,8 @@ fn samples() -> QueueFilter {
 
 fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[SETTLED, SETTLED, SETTLED, GUESS]);
     draw(&*store, run, &[1, 2, 3]);
     let [ann, sue, max, mia] = ["ann", "sue", "max", "mia"].map(|name| stage.actor(name));
@@ -45,35 +45,35 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     let why = Some("it looks like that");
 
     // The automatic reason is hidden, and the question does not reveal it.
-    let seen = desk.item(&ann, &id(1)).unwrap();
+    let seen = review.item(&ann, &id(1)).unwrap();
     assert_eq!(seen.item.kind, ItemKind::AuditSample);
     assert!(seen.item.current_reason.is_none() && seen.item.predictions.is_empty());
     assert!(seen.item.assigned_by.is_none() && seen.item.signature.is_none());
     for chosen in [Some("ROUNDING"), Some("TIMING"), None] {
-        assert_eq!(code(desk.sample(&ann, &id(1), chosen, Some(" "))), "comment-required");
+        assert_eq!(code(review.sample(&ann, &id(1), chosen, Some(" "))), "comment-required");
     }
-    assert_eq!(code(desk.sample(&ann, &id(1), Some("UNKNOWN"), why)), "invalid-reason-code");
-    assert_eq!(code(desk.sample(&ann, &id(1), Some("NOWHERE"), why)), "invalid-reason-code");
+    assert_eq!(code(review.sample(&ann, &id(1), Some("UNKNOWN"), why)), "invalid-reason-code");
+    assert_eq!(code(review.sample(&ann, &id(1), Some("NOWHERE"), why)), "invalid-reason-code");
     assert_eq!(
-        code(desk.sample(&stage.actor("aud"), &id(1), Some("TIMING"), why)),
+        code(review.sample(&stage.actor("aud"), &id(1), Some("TIMING"), why)),
         "missing-permission"
     );
-    assert_eq!(code(desk.sample(&ann, &id(4), Some("TIMING"), why)), "not-a-sample");
+    assert_eq!(code(review.sample(&ann, &id(4), Some("TIMING"), why)), "not-a-sample");
 
     // Agreement locks the item.
-    let agreed = desk.sample(&ann, &id(1), Some("ROUNDING"), why).unwrap().value;
+    let agreed = review.sample(&ann, &id(1), Some("ROUNDING"), why).unwrap().value;
     assert!(agreed.agrees && agreed.proposal.is_none());
-    let item = desk.item(&ann, &id(1)).unwrap().item;
+    let item = review.item(&ann, &id(1)).unwrap().item;
     assert_eq!((item.status.as_str(), item.is_locked, item.version), ("ACCEPTED", true, 2));
     assert_eq!(item.assigned_by.as_deref(), Some("RULE:near"));
-    assert_eq!(code(desk.sample(&ann, &id(1), Some("ROUNDING"), why)), "not-a-sample");
+    assert_eq!(code(review.sample(&ann, &id(1), Some("ROUNDING"), why)), "not-a-sample");
 
     // Disagreement proposes a new decision by others. What is sent back is a sample again.
-    let told = desk.sample(&ann, &id(2), Some("TIMING"), why).unwrap().value;
+    let told = review.sample(&ann, &id(2), Some("TIMING"), why).unwrap().value;
     assert!(!told.agrees);
     let proposal = told.proposal.unwrap();
     assert_eq!(proposal.state, ProposalState::Open);
-    assert_eq!(code(desk.sample(&sue, &id(2), Some("ROUNDING"), why)), "not-a-sample");
+    assert_eq!(code(review.sample(&sue, &id(2), Some("ROUNDING"), why)), "not-a-sample");
     let resolved = recon::review::Resolved {
         message: String::new(),
         attribution_id: id(2),
@@ -85,23 +85,23 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
         eyes_done: proposal.eyes_done,
         triggers: Vec::new(),
     };
-    desk.send_back(&sue, &back(&resolved, "look again")).unwrap();
+    review.send_back(&sue, &back(&resolved, "look again")).unwrap();
     assert_eq!(outcomes(&*store), ["1 AGREED ann", "2 - -", "3 - -"]);
-    let told = desk.sample(&ann, &id(2), None, why).unwrap().value;
+    let told = review.sample(&ann, &id(2), None, why).unwrap().value;
     let proposal = told.proposal.unwrap();
     let resolved = recon::review::Resolved {
         proposal_id: Some(proposal.proposal_id),
         proposal_tag: Some(proposal.tag),
         ..resolved
     };
-    let mut moved = desk.approve(&max, &agree(&resolved, desk, &max)).unwrap().value;
+    let mut moved = review.approve(&max, &agree(&resolved, review, &max)).unwrap().value;
     if moved.state == ProposalState::Checked {
-        moved = desk.approve(&mia, &agree(&resolved, desk, &mia)).unwrap().value;
+        moved = review.approve(&mia, &agree(&resolved, review, &mia)).unwrap().value;
     }
     assert_eq!(moved.status.as_deref(), Some("REJECTED"));
     assert_eq!(outcomes(&*store), ["1 AGREED ann", "2 DISAGREED ann", "3 - -"]);
     assert_eq!(store.audit_outcomes("fx", "basis").unwrap(), (2, 1));
-    assert_eq!(desk.summary(&ann).unwrap().samples, 1);
+    assert_eq!(review.summary(&ann).unwrap().samples, 1);
 
     // Reopening a hidden one would reveal something too.
     let reopen = Reopen {
@@ -111,10 +111,10 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
         new_reason_code: Some("TIMING".to_owned()),
         comments: why.map(str::to_owned),
     };
-    let resolved = desk.reopen(&ann, &reopen).unwrap().value;
-    let mut moved = desk.approve(&max, &agree(&resolved, desk, &max)).unwrap().value;
+    let resolved = review.reopen(&ann, &reopen).unwrap().value;
+    let mut moved = review.approve(&max, &agree(&resolved, review, &max)).unwrap().value;
     if moved.state == ProposalState::Checked {
-        moved = desk.approve(&mia, &agree(&resolved, desk, &mia)).unwrap().value;
+        moved = review.approve(&mia, &agree(&resolved, review, &mia)).unwrap().value;
     }
     assert_eq!(moved.state, ProposalState::Applied);
     assert_eq!(outcomes(&*store)[2], "3 DISAGREED ann");
@@ -128,29 +128,29 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
 
     // A new run carries the confirmation and does not ask again.
     let again = stock(&*store, "fx", &[SETTLED, SETTLED, SETTLED, GUESS]);
-    let item = desk.item(&ann, &item_id(again, 1)).unwrap().item;
+    let item = review.item(&ann, &item_id(again, 1)).unwrap().item;
     assert_eq!((item.status.as_str(), item.is_locked), ("ACCEPTED", true));
     assert_eq!(transact::read(&*store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
 }
 
 fn blind_samples_are_a_list_of_their_own(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[SETTLED; 30]);
     draw(&*store, run, &(1..=25).collect::<Vec<_>>());
     let ann = stage.actor("ann");
     let mut ask = PageAsk { limit: Some(10), count: true, ..PageAsk::default() };
     let mut found = Vec::new();
     loop {
-        let page = desk.queue(&ann, &samples(), &ask).unwrap();
+        let page = review.queue(&ann, &samples(), &ask).unwrap();
         assert_eq!(page.total, Some(25));
         assert!(page.items.iter().all(|item| item.kind == ItemKind::AuditSample));
         found.extend(page.items.into_iter().map(|item| item.attribution_id));
         // Another user looks at one meanwhile.
         if found.len() == 10 {
             ask.count = false;
-            desk.sample(&ann, &item_id(run, 5), Some("ROUNDING"), Some("it is so")).unwrap();
+            review.sample(&ann, &item_id(run, 5), Some("ROUNDING"), Some("it is so")).unwrap();
         }
         match page.next {
             Some(next) => ask = PageAsk { cursor: Some(next), count: false, ..ask },
@@ -159,13 +159,13 @@ fn blind_samples_are_a_list_of_their_own(place: &Place) {
         if found.len() > 10 {
             continue;
         }
-        let rest = desk.queue(&ann, &samples(), &ask).unwrap();
+        let rest = review.queue(&ann, &samples(), &ask).unwrap();
         found.extend(rest.items.into_iter().map(|item| item.attribution_id));
         match rest.next {
             Some(next) => ask.cursor = Some(next),
             None => break,
         }
-        let last = desk.queue(&ann, &samples(), &ask).unwrap();
+        let last = review.queue(&ann, &samples(), &ask).unwrap();
         found.extend(last.items.into_iter().map(|item| item.attribution_id));
         assert!(last.next.is_none());
         break;
@@ -174,7 +174,7 @@ fn blind_samples_are_a_list_of_their_own(place: &Place) {
     assert_eq!(found, expected);
     // Lists of undecided items omit them, and no filter depends on the automatic reason.
     assert!(
-        desk.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap().items.is_empty()
+        review.queue(&ann, &QueueFilter::default(), &PageAsk::default()).unwrap().items.is_empty()
     );
     let telling = [
         QueueFilter { reason_code: Some("ROUNDING".to_owned()), ..samples() },
@@ -184,41 +184,41 @@ fn blind_samples_are_a_list_of_their_own(place: &Place) {
         QueueFilter { q: Some("T1".to_owned()), ..samples() },
     ];
     for filter in telling {
-        let refused = desk.queue(&ann, &filter, &PageAsk::default()).unwrap_err();
+        let refused = review.queue(&ann, &filter, &PageAsk::default()).unwrap_err();
         assert_eq!((refused.code.name(), refused.kind), ("invalid-filter", RefusalKind::Invalid));
     }
     let other = QueueFilter { job: Some("other".to_owned()), ..samples() };
-    assert!(desk.queue(&ann, &other, &PageAsk::default()).unwrap().items.is_empty());
-    let groups = desk.groups(&ann, &samples(), GroupBy::Signature, &PageAsk::default()).unwrap();
+    assert!(review.queue(&ann, &other, &PageAsk::default()).unwrap().items.is_empty());
+    let groups = review.groups(&ann, &samples(), GroupBy::Signature, &PageAsk::default()).unwrap();
     assert!(groups.items.is_empty());
 }
 
 fn a_hidden_suggestion_is_chosen_unseen(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let [ann, sue] = ["ann", "sue"].map(|name| stage.actor(name));
-    desk.adopt_policy(&Policy { blind_suggestions: 1.0, ..Policy::default() }).unwrap();
+    review.adopt_policy(&Policy { blind_suggestions: 1.0, ..Policy::default() }).unwrap();
     let run = stock(&*store, "fx", &[GUESS, GUESS, CLUELESS, GUESS]);
     let id = |record| item_id(run, record);
-    let item = desk.item(&ann, &id(1)).unwrap().item;
+    let item = review.item(&ann, &id(1)).unwrap().item;
     assert!(item.current_reason.is_none() && item.predictions.is_empty());
-    assert_eq!(code(desk.resolve(&ann, &approve(&id(1)))), "suggestion-hidden");
+    assert_eq!(code(review.resolve(&ann, &approve(&id(1)))), "suggestion-hidden");
 
     // Choosing the automatic reason counts as agreement and needs no more eyes.
-    let resolved = desk.resolve(&ann, &override_(&id(1), "ROUNDING")).unwrap().value;
+    let resolved = review.resolve(&ann, &override_(&id(1), "ROUNDING")).unwrap().value;
     assert_eq!(resolved.eyes_required.code(), 4);
-    let seen = desk.proposal(&sue, resolved.proposal_id.as_deref().unwrap(), &PageAsk::default());
+    let seen = review.proposal(&sue, resolved.proposal_id.as_deref().unwrap(), &PageAsk::default());
     assert_eq!(seen.unwrap().proposal.action, Some(recon::domain::review::Action::Approve));
-    desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap();
-    let item = desk.item(&ann, &id(1)).unwrap().item;
+    review.approve(&sue, &agree(&resolved, review, &sue)).unwrap();
+    let item = review.item(&ann, &id(1)).unwrap().item;
     assert_eq!(item.status, Status::Accepted.name());
     assert_eq!(item.current_reason.unwrap().code, "ROUNDING");
 
     // Another reason is an override, and the automatic one shows from then on.
-    desk.resolve(&ann, &override_(&id(2), "TIMING")).unwrap();
-    assert_eq!(desk.item(&ann, &id(2)).unwrap().item.current_reason.unwrap().code, "ROUNDING");
-    assert_eq!(code(desk.resolve(&ann, &override_(&id(3), "UNKNOWN"))), "invalid-reason-code");
+    review.resolve(&ann, &override_(&id(2), "TIMING")).unwrap();
+    assert_eq!(review.item(&ann, &id(2)).unwrap().item.current_reason.unwrap().code, "ROUNDING");
+    assert_eq!(code(review.resolve(&ann, &override_(&id(3), "UNKNOWN"))), "invalid-reason-code");
     // The trail records how it was decided.
     let told = column(
         &*store,
@@ -233,7 +233,7 @@ fn a_hidden_suggestion_is_chosen_unseen(place: &Place) {
         action: Some(recon::domain::review::Action::Approve),
         ..BulkPreviewAsk::default()
     };
-    let refused = desk.bulk_preview(&ann, &ask);
+    let refused = review.bulk_preview(&ann, &ask);
     match refused {
         Ok(preview) => assert_eq!((preview.count, preview.excluded.len()), (0, 1)),
         Err(refusal) => assert_eq!(refusal.kind, RefusalKind::Invalid),

@@ -8,7 +8,7 @@ use recon::review::{
 use recon::store::Store;
 
 use super::fixture::{
-    CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, office, override_, stock, tag,
+    CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, override_, stock, tag, team,
 };
 use crate::store::{Place, told_to_both};
 
@@ -31,29 +31,29 @@ fn columns(store: &dyn Store, sql: &str) -> Vec<String> {
 
 fn four_eyes_decide(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS, CLUELESS, SETTLED]);
     let id = item_id(run, 1);
     let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
 
-    let resolved = desk.resolve(&ann, &approve(&id)).unwrap().value;
+    let resolved = review.resolve(&ann, &approve(&id)).unwrap().value;
     assert_eq!(resolved.message, "Resolution processed successfully");
     assert_eq!((resolved.status.as_str(), resolved.version), ("PENDING", 2));
     assert_eq!((resolved.eyes_required.code(), resolved.eyes_done), (4, 2));
     // It can't be decided again, and ann can't approve it.
-    let again = desk.resolve(&stage.actor("bob"), &approve(&id)).unwrap_err();
+    let again = review.resolve(&stage.actor("bob"), &approve(&id)).unwrap_err();
     assert_eq!(
         (again.code.name(), again.blocking.clone()),
         ("already-pending", resolved.proposal_id.clone())
     );
-    let yes = agree(&resolved, desk, &sue);
-    assert_eq!(code(desk.approve(&ann, &yes)), "self-approval");
-    assert_eq!(code(desk.approve(&stage.actor("bob"), &yes)), "missing-permission");
+    let yes = agree(&resolved, review, &sue);
+    assert_eq!(code(review.approve(&ann, &yes)), "self-approval");
+    assert_eq!(code(review.approve(&stage.actor("bob"), &yes)), "missing-permission");
 
-    let moved = desk.approve(&sue, &yes).unwrap().value;
+    let moved = review.approve(&sue, &yes).unwrap().value;
     assert_eq!((moved.state, moved.status.as_deref()), (ProposalState::Applied, Some("ACCEPTED")));
-    let item = desk.item(&sue, &id).unwrap();
+    let item = review.item(&sue, &id).unwrap();
     assert_eq!(item.item.status, "ACCEPTED");
     assert!(item.item.is_locked);
     assert_eq!(item.item.assigned_by.as_deref(), Some("ann"));
@@ -73,13 +73,13 @@ fn four_eyes_decide(place: &Place) {
         ),
         ["PENDING", "ACCEPTED"]
     );
-    assert_eq!(code(desk.approve(&sue, &yes)), "closed");
+    assert_eq!(code(review.approve(&sue, &yes)), "closed");
 }
 
 fn what_is_sent_back_is_as_it_was(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS, CLUELESS]);
     let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
     let rows = "SELECT status || ' ' || reason_id || ' ' || confidence || ' ' || is_locked \
@@ -88,45 +88,45 @@ fn what_is_sent_back_is_as_it_was(place: &Place) {
     for record in [1, 2] {
         let id = item_id(run, record);
         let ask = override_(&id, "TIMING");
-        let resolved = desk.resolve(&ann, &ask).unwrap().value;
+        let resolved = review.resolve(&ann, &ask).unwrap().value;
         assert_eq!(
-            code(desk.send_back(&sue, &back(&resolved, "  \u{200b}a "))),
+            code(review.send_back(&sue, &back(&resolved, "  \u{200b}a "))),
             "comment-required"
         );
-        desk.send_back(&sue, &back(&resolved, "look again")).unwrap();
+        review.send_back(&sue, &back(&resolved, "look again")).unwrap();
         assert_eq!(columns(&*store, rows), before);
-        let item = desk.item(&ann, &id).unwrap().item;
+        let item = review.item(&ann, &id).unwrap().item;
         assert_eq!(item.sent_back.unwrap().comment, "look again");
 
-        let resolved = desk.resolve(&ann, &ask).unwrap().value;
+        let resolved = review.resolve(&ann, &ask).unwrap().value;
         assert_eq!(
-            code(desk.withdraw(&stage.actor("bob"), &back(&resolved, ""))),
+            code(review.withdraw(&stage.actor("bob"), &back(&resolved, ""))),
             "not-contributor"
         );
-        desk.withdraw(&ann, &back(&resolved, "")).unwrap();
+        review.withdraw(&ann, &back(&resolved, "")).unwrap();
         assert_eq!(columns(&*store, rows), before);
 
-        desk.resolve(&ann, &ask).unwrap();
-        desk.undo(&ann).unwrap();
+        review.resolve(&ann, &ask).unwrap();
+        review.undo(&ann).unwrap();
         assert_eq!(columns(&*store, rows), before);
-        assert_eq!(code(desk.undo(&ann)), "nothing-to-undo");
+        assert_eq!(code(review.undo(&ann)), "nothing-to-undo");
     }
     // Time passes without a decision.
-    desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap();
-    assert_eq!(desk.tidy().unwrap(), 0);
+    review.resolve(&ann, &approve(&item_id(run, 1))).unwrap();
+    assert_eq!(review.tidy().unwrap(), 0);
     stage.clock.fetch_add(31 * 86_400_000_000, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(desk.tidy().unwrap(), 1);
+    assert_eq!(review.tidy().unwrap(), 1);
     assert_eq!(columns(&*store, rows), before);
 }
 
 fn amending_voids_and_excludes(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS]);
     let (ann, sue, sid) = (stage.actor("ann"), stage.actor("sue"), stage.actor("sid"));
-    let resolved = desk.resolve(&ann, &override_(&item_id(run, 1), "TIMING")).unwrap().value;
-    let seen = agree(&resolved, desk, &sid);
+    let resolved = review.resolve(&ann, &override_(&item_id(run, 1), "TIMING")).unwrap().value;
+    let seen = agree(&resolved, review, &sid);
     let amend = Amend {
         proposal_id: resolved.proposal_id.clone().unwrap(),
         if_match: tag(&resolved),
@@ -135,21 +135,21 @@ fn amending_voids_and_excludes(place: &Place) {
         comments: Some("no, it is a break".to_owned()),
     };
     assert_eq!(
-        desk.amend(&sue, &Amend { if_match: None, ..amend.clone() }).unwrap_err().kind,
+        review.amend(&sue, &Amend { if_match: None, ..amend.clone() }).unwrap_err().kind,
         RefusalKind::PreconditionRequired
     );
-    let moved = desk.amend(&sue, &amend).unwrap().value;
+    let moved = review.amend(&sue, &amend).unwrap().value;
     assert_eq!((moved.version, moved.state), (2, ProposalState::Open));
     // Sid's version is gone; sue is a contributor.
-    assert_eq!(code(desk.approve(&sid, &seen)), "stale");
-    let now = agree(&resolved, desk, &sid);
-    assert_eq!(code(desk.approve(&sue, &now)), "self-approval");
+    assert_eq!(code(review.approve(&sid, &seen)), "stale");
+    let now = agree(&resolved, review, &sid);
+    assert_eq!(code(review.approve(&sue, &now)), "self-approval");
     let other = recon::review::Approve { content_hash: seen.content_hash, ..now.clone() };
-    assert_eq!(code(desk.approve(&sid, &other)), "content-differs");
-    let changed = desk.proposal(&sid, &now.proposal_id, &PageAsk::default()).unwrap();
+    assert_eq!(code(review.approve(&sid, &other)), "content-differs");
+    let changed = review.proposal(&sid, &now.proposal_id, &PageAsk::default()).unwrap();
     assert_eq!(changed.proposal.changed[0].after.as_deref(), Some("REJECT"));
-    desk.approve(&sid, &now).unwrap();
-    let item = desk.item(&sid, &item_id(run, 1)).unwrap().item;
+    review.approve(&sid, &now).unwrap();
+    let item = review.item(&sid, &item_id(run, 1)).unwrap().item;
     assert_eq!((item.status.as_str(), item.is_locked), ("REJECTED", true));
     // The refused attempt is logged, outside the audit trail.
     let noted = columns(&*store, "SELECT DISTINCT code FROM recon.security_log ORDER BY code");
@@ -158,43 +158,43 @@ fn amending_voids_and_excludes(place: &Place) {
 
 fn six_eyes_are_three_people(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS, GUESS]);
     let [ann, sue, max, mia] = ["ann", "sue", "max", "mia"].map(|name| stage.actor(name));
     // From functional to non-functional.
-    let resolved = desk.resolve(&ann, &override_(&item_id(run, 1), "TYPO")).unwrap().value;
+    let resolved = review.resolve(&ann, &override_(&item_id(run, 1), "TYPO")).unwrap().value;
     assert_eq!(resolved.eyes_required.code(), 6);
-    let yes = agree(&resolved, desk, &max);
-    let checked = desk.approve(&max, &yes).unwrap().value;
+    let yes = agree(&resolved, review, &max);
+    let checked = review.approve(&max, &yes).unwrap().value;
     assert_eq!((checked.state, checked.eyes_done), (ProposalState::Checked, 4));
-    assert_eq!(code(desk.approve(&max, &yes)), "same-approver");
-    assert_eq!(code(desk.approve(&sue, &yes)), "missing-permission");
-    let applied = desk.approve(&mia, &yes).unwrap().value;
+    assert_eq!(code(review.approve(&max, &yes)), "same-approver");
+    assert_eq!(code(review.approve(&sue, &yes)), "missing-permission");
+    let applied = review.approve(&mia, &yes).unwrap().value;
     assert_eq!(applied.state, ProposalState::Applied);
 
     // A checker who lost the role by then does not count.
-    let resolved = desk.resolve(&ann, &override_(&item_id(run, 2), "TYPO")).unwrap().value;
-    let yes = agree(&resolved, desk, &sue);
-    desk.approve(&sue, &yes).unwrap();
+    let resolved = review.resolve(&ann, &override_(&item_id(run, 2), "TYPO")).unwrap().value;
+    let yes = agree(&resolved, review, &sue);
+    review.approve(&sue, &yes).unwrap();
     stage.people.0.lock().unwrap().remove("sue");
-    let moved = desk.approve(&max, &yes).unwrap().value;
+    let moved = review.approve(&max, &yes).unwrap().value;
     assert_eq!(moved.state, ProposalState::Checked);
-    let view = desk.proposal(&mia, &yes.proposal_id, &PageAsk::default()).unwrap().proposal;
+    let view = review.proposal(&mia, &yes.proposal_id, &PageAsk::default()).unwrap().proposal;
     let counts: Vec<_> =
         view.approvals.iter().map(|one| (one.person_id.as_str(), one.counts)).collect();
     assert_eq!(counts, [("sue", false), ("max", true)]);
-    assert_eq!(desk.approve(&mia, &yes).unwrap().value.state, ProposalState::Applied);
+    assert_eq!(review.approve(&mia, &yes).unwrap().value.state, ProposalState::Applied);
 }
 
 fn a_decided_item_is_reopened_with_six_eyes(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[SETTLED, GUESS]);
     let [ann, bob, max, mia] = ["ann", "bob", "max", "mia"].map(|name| stage.actor(name));
     let id = item_id(run, 1);
-    assert_eq!(code(desk.resolve(&ann, &approve(&id))), "invalid-transition");
+    assert_eq!(code(review.resolve(&ann, &approve(&id))), "invalid-transition");
     let reopen = |version| Reopen {
         attribution_id: id.clone(),
         version,
@@ -202,15 +202,15 @@ fn a_decided_item_is_reopened_with_six_eyes(place: &Place) {
         new_reason_code: Some("TIMING".to_owned()),
         comments: Some("it was late".to_owned()),
     };
-    assert_eq!(code(desk.reopen(&ann, &reopen(None))), "if-match-required");
-    assert_eq!(code(desk.reopen(&ann, &reopen(Some(7)))), "stale");
-    let resolved = desk.reopen(&ann, &reopen(Some(1))).unwrap().value;
+    assert_eq!(code(review.reopen(&ann, &reopen(None))), "if-match-required");
+    assert_eq!(code(review.reopen(&ann, &reopen(Some(7)))), "stale");
+    let resolved = review.reopen(&ann, &reopen(Some(1))).unwrap().value;
     // The automatic confidence was 0.97.
     assert_eq!(resolved.eyes_required.code(), 6);
-    let yes = agree(&resolved, desk, &max);
-    desk.approve(&max, &yes).unwrap();
-    desk.approve(&mia, &yes).unwrap();
-    let item = desk.item(&ann, &id).unwrap().item;
+    let yes = agree(&resolved, review, &max);
+    review.approve(&max, &yes).unwrap();
+    review.approve(&mia, &yes).unwrap();
+    let item = review.item(&ann, &id).unwrap().item;
     assert_eq!((item.status.as_str(), item.version), ("ACCEPTED", 3));
     let again = Reopen {
         action: Some(Action::Reject),
@@ -218,44 +218,44 @@ fn a_decided_item_is_reopened_with_six_eyes(place: &Place) {
         version: Some(3),
         ..reopen(None)
     };
-    let resolved = desk.reopen(&bob, &again).unwrap().value;
+    let resolved = review.reopen(&bob, &again).unwrap().value;
     assert_eq!(resolved.triggers[0].trigger, recon::domain::review::Trigger::Reopen);
-    desk.send_back(&max, &back(&resolved, "it stays as it is")).unwrap();
-    let item = desk.item(&ann, &id).unwrap().item;
+    review.send_back(&max, &back(&resolved, "it stays as it is")).unwrap();
+    let item = review.item(&ann, &id).unwrap().item;
     assert_eq!((item.status.as_str(), item.assigned_by.as_deref()), ("ACCEPTED", Some("ann")));
 }
 
 fn nobody_accepts_not_knowing(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[CLUELESS, GUESS]);
     let ann = stage.actor("ann");
     let (clueless, guess) = (item_id(run, 1), item_id(run, 2));
-    assert_eq!(code(desk.resolve(&ann, &approve(&clueless))), "no-reason-to-approve");
+    assert_eq!(code(review.resolve(&ann, &approve(&clueless))), "no-reason-to-approve");
     for code_ in ["UNKNOWN", "NOWHERE", "rounding"] {
-        let refused = desk.resolve(&ann, &override_(&clueless, code_)).unwrap_err();
+        let refused = review.resolve(&ann, &override_(&clueless, code_)).unwrap_err();
         assert_eq!((refused.code.name(), refused.kind.status()), ("invalid-reason-code", 400));
         assert_eq!(refused.message, "Invalid Reason Code provided");
     }
     let mut silent = override_(&guess, "TIMING");
     silent.comments = Some("\u{a0}\u{200b}ab\u{301}\u{301}\u{301}".to_owned());
-    assert_eq!(code(desk.resolve(&ann, &silent)), "comment-required");
-    assert_eq!(code(desk.resolve(&ann, &override_(&guess, "ROUNDING"))), "same-reason-code");
-    assert_eq!(code(desk.resolve(&stage.actor("aud"), &approve(&guess))), "missing-permission");
-    assert_eq!(code(desk.resolve(&stage.actor("adm"), &approve(&guess))), "missing-permission");
+    assert_eq!(code(review.resolve(&ann, &silent)), "comment-required");
+    assert_eq!(code(review.resolve(&ann, &override_(&guess, "ROUNDING"))), "same-reason-code");
+    assert_eq!(code(review.resolve(&stage.actor("aud"), &approve(&guess))), "missing-permission");
+    assert_eq!(code(review.resolve(&stage.actor("adm"), &approve(&guess))), "missing-permission");
     let nowhere = approve("01990000-0000-7000-b000-000000000403");
-    assert_eq!(desk.resolve(&ann, &nowhere).unwrap_err().message, "Attribution record not found");
+    assert_eq!(review.resolve(&ann, &nowhere).unwrap_err().message, "Attribution record not found");
     let stale = recon::review::Resolve { version: Some(9), ..approve(&guess) };
-    assert_eq!(code(desk.resolve(&ann, &stale)), "stale");
+    assert_eq!(code(review.resolve(&ann, &stale)), "stale");
     // Only the run's own row exists.
     assert_eq!(columns(&*store, "SELECT action_type FROM recon.audit_trail"), ["ATTRIBUTE"]);
 }
 
 fn the_queue_shows_each_item_once(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let mut given = Vec::new();
     for at in 0..40 {
         given.push(super::fixture::Given {
@@ -273,7 +273,7 @@ fn the_queue_shows_each_item_once(place: &Place) {
         let mut ids = Vec::new();
         let mut ask = PageAsk { limit: Some(7), sort, ..PageAsk::default() };
         loop {
-            let page = desk.queue(&ann, filter, &ask).unwrap();
+            let page = review.queue(&ann, filter, &ask).unwrap();
             ids.extend(
                 page.items.into_iter().map(|item| (item.attribution_id, item.confidence_score)),
             );
@@ -333,7 +333,7 @@ fn the_queue_shows_each_item_once(place: &Place) {
         let ask = PageAsk { count: true, ..PageAsk::default() };
         if filter.q.is_none() {
             assert_eq!(
-                desk.queue(&ann, &filter, &ask).unwrap().total,
+                review.queue(&ann, &filter, &ask).unwrap().total,
                 Some(count as u64),
                 "{filter:?}"
             );
@@ -341,41 +341,41 @@ fn the_queue_shows_each_item_once(place: &Place) {
     }
     // A cursor is valid only for its list and user.
     let ask = PageAsk { limit: Some(3), ..PageAsk::default() };
-    let next = desk.queue(&ann, &QueueFilter::default(), &ask).unwrap().next;
+    let next = review.queue(&ann, &QueueFilter::default(), &ask).unwrap().next;
     let ask = PageAsk { cursor: next.clone(), ..ask };
-    assert!(desk.queue(&ann, &QueueFilter::default(), &ask).is_ok());
+    assert!(review.queue(&ann, &QueueFilter::default(), &ask).is_ok());
     let fx = QueueFilter { job: Some("fx".to_owned()), ..QueueFilter::default() };
-    assert_eq!(code(desk.queue(&ann, &fx, &ask)), "invalid-cursor");
+    assert_eq!(code(review.queue(&ann, &fx, &ask)), "invalid-cursor");
     assert_eq!(
-        code(desk.queue(&stage.actor("bob"), &QueueFilter::default(), &ask)),
+        code(review.queue(&stage.actor("bob"), &QueueFilter::default(), &ask)),
         "invalid-cursor"
     );
     let ask = PageAsk { cursor: next.map(|text| text.replace('7', "6")), ..ask };
-    assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-cursor");
+    assert_eq!(code(review.queue(&ann, &QueueFilter::default(), &ask)), "invalid-cursor");
     let ask = PageAsk { limit: Some(0), ..PageAsk::default() };
-    assert_eq!(code(desk.queue(&ann, &QueueFilter::default(), &ask)), "invalid-limit");
+    assert_eq!(code(review.queue(&ann, &QueueFilter::default(), &ask)), "invalid-limit");
     // Decisions are made meanwhile.
-    let first = desk
+    let first = review
         .queue(&ann, &QueueFilter::default(), &PageAsk::default())
         .unwrap()
         .items
         .pop()
         .unwrap();
-    desk.resolve(&ann, &override_(&first.attribution_id, "TYPO")).unwrap();
+    review.resolve(&ann, &override_(&first.attribution_id, "TYPO")).unwrap();
     let pending = QueueFilter { status: Some("PENDING".to_owned()), ..QueueFilter::default() };
-    let pending = desk.queue(&ann, &pending, &PageAsk::default()).unwrap().items;
+    let pending = review.queue(&ann, &pending, &PageAsk::default()).unwrap().items;
     assert_eq!(pending[0].attribution_id, first.attribution_id);
     assert!(pending[0].proposal_id.is_some());
 }
 
 fn groups_add_up(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS, GUESS, GUESS, CLUELESS, SETTLED]);
     let ann = stage.actor("ann");
     let groups = |filter: &QueueFilter| {
-        let page = desk.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
+        let page = review.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
         page.items
             .into_iter()
             .map(|group| (group.reason_code.unwrap(), group.count))
@@ -386,20 +386,20 @@ fn groups_add_up(place: &Place) {
     };
     let open = QueueFilter::default();
     assert_eq!(groups(&open), named(&[("ROUNDING", 3), ("UNKNOWN", 1)]));
-    let resolved = desk.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
+    let resolved = review.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
     assert_eq!(groups(&open), named(&[("ROUNDING", 2), ("UNKNOWN", 1)]));
     let pending = QueueFilter { status: Some("PENDING".to_owned()), ..QueueFilter::default() };
     assert_eq!(groups(&pending), named(&[("ROUNDING", 1)]));
-    desk.withdraw(&ann, &back(&resolved, "")).unwrap();
+    review.withdraw(&ann, &back(&resolved, "")).unwrap();
     assert_eq!(groups(&open), named(&[("ROUNDING", 3), ("UNKNOWN", 1)]));
     let sure = QueueFilter { min_confidence: Some(0.1), ..QueueFilter::default() };
     assert_eq!(groups(&sure), named(&[("ROUNDING", 3)]));
-    let page = desk.groups(&ann, &open, GroupBy::Signature, &PageAsk::default()).unwrap();
+    let page = review.groups(&ann, &open, GroupBy::Signature, &PageAsk::default()).unwrap();
     let group = &page.items[0];
     assert_eq!((group.sample.len(), group.label.as_str()), (3, "amount: B is a little more"));
     assert_eq!(group.predictions[0].code, "ROUNDING");
     assert!((group.amount_sum.unwrap() - 0.15).abs() < 1e-9);
-    let facets = desk.facets(&ann, &open).unwrap();
+    let facets = review.facets(&ann, &open).unwrap();
     assert!(facets.are_counted);
     let jobs = facets.shares.iter().find(|share| share.by == "job").unwrap();
     assert_eq!((jobs.value.as_str(), jobs.count), ("fx", 4));
@@ -407,11 +407,11 @@ fn groups_add_up(place: &Place) {
 
 fn one_person_alone_is_stamped_so(place: &Place) {
     let store = place.open();
-    let stage = office(true);
-    let desk = stage.desk(&*store);
+    let stage = team(true);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS]);
     let ann = stage.actor("ann");
-    let resolved = desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
+    let resolved = review.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
     assert_eq!(resolved.status, "ACCEPTED");
     let controls = "SELECT DISTINCT control FROM recon.audit_trail WHERE stage = 'MAKER'";
     assert_eq!(columns(&*store, controls), ["NONE"]);
@@ -420,30 +420,32 @@ fn one_person_alone_is_stamped_so(place: &Place) {
 fn policies_change_with_six_eyes(place: &Place) {
     use recon::domain::review::Policy;
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS, GUESS]);
     let [ann, sue, max] = ["ann", "sue", "max"].map(|name| stage.actor(name));
-    assert_eq!(desk.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(1));
-    assert_eq!(desk.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(1));
+    assert_eq!(review.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(1));
+    assert_eq!(review.adopt_policy(&Policy::default()).unwrap(), PolicyAdopted::InForce(1));
     let loose = Policy { two_eye_low_risk: true, ..Policy::default() };
-    let PolicyAdopted::Proposed(proposal_id) = desk.adopt_policy(&loose).unwrap() else { panic!() };
-    assert_eq!(desk.adopt_policy(&loose).unwrap(), PolicyAdopted::Proposed(proposal_id.clone()));
-    let resolved = desk.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
+    let PolicyAdopted::Proposed(proposal_id) = review.adopt_policy(&loose).unwrap() else {
+        panic!()
+    };
+    assert_eq!(review.adopt_policy(&loose).unwrap(), PolicyAdopted::Proposed(proposal_id.clone()));
+    let resolved = review.resolve(&ann, &approve(&item_id(run, 1))).unwrap().value;
     assert_eq!(resolved.eyes_required.code(), 4);
     let page = PageAsk::default();
     for approver in [&sue, &max] {
-        let seen = desk.proposal(approver, &proposal_id, &page).unwrap().proposal;
+        let seen = review.proposal(approver, &proposal_id, &page).unwrap().proposal;
         let yes = recon::review::Approve {
             proposal_id: proposal_id.clone(),
             if_match: Some(seen.tag.parse().unwrap()),
             content_hash: Some(seen.content_hash),
             comments: None,
         };
-        desk.approve(approver, &yes).unwrap();
+        review.approve(approver, &yes).unwrap();
     }
-    assert_eq!(desk.adopt_policy(&loose).unwrap(), PolicyAdopted::InForce(2));
-    let resolved = desk.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
+    assert_eq!(review.adopt_policy(&loose).unwrap(), PolicyAdopted::InForce(2));
+    let resolved = review.resolve(&ann, &approve(&item_id(run, 2))).unwrap().value;
     assert_eq!((resolved.status.as_str(), resolved.eyes_required.code()), ("ACCEPTED", 2));
     assert_eq!(
         columns(&*store, "SELECT control FROM recon.audit_trail ORDER BY seq DESC LIMIT 1"),

@@ -13,8 +13,8 @@ use recon::review::{
 use recon::store::LEAST_IN_MEMORY;
 
 use super::fixture::{
-    CLUELESS, GUESS, Given, agree, alone_id, code, item_id, office, override_, stock, stock_alone,
-    stock_keyed,
+    CLUELESS, GUESS, Given, agree, alone_id, code, item_id, override_, stock, stock_alone,
+    stock_keyed, team,
 };
 use crate::store::{Place, told_to_both};
 
@@ -39,18 +39,18 @@ fn strict() -> Policy {
 
 fn a_settled_proposal_keeps_what_was_known(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS]);
     let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
     let id = item_id(run, 1);
-    let before = desk.item(&ann, &id).unwrap().item.predictions;
-    let resolved = desk.resolve(&ann, &override_(&id, "TIMING")).unwrap().value;
-    desk.approve(&sue, &agree(&resolved, desk, &sue)).unwrap();
-    let settled = desk.item(&ann, &id).unwrap().item;
+    let before = review.item(&ann, &id).unwrap().item.predictions;
+    let resolved = review.resolve(&ann, &override_(&id, "TIMING")).unwrap().value;
+    review.approve(&sue, &agree(&resolved, review, &sue)).unwrap();
+    let settled = review.item(&ann, &id).unwrap().item;
     assert_eq!(settled.current_reason.unwrap().code, "TIMING");
     let proposal_id = resolved.proposal_id.unwrap();
-    let detail = desk.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
+    let detail = review.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
     assert_eq!(detail.items[0].predictions, before);
     assert_eq!((before[0].code.as_str(), before[0].confidence), ("ROUNDING", 0.8));
     assert_eq!(detail.proposal.predicted[0].code, "ROUNDING");
@@ -58,24 +58,24 @@ fn a_settled_proposal_keeps_what_was_known(place: &Place) {
 
 fn history_is_one_line_for_each_step(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let run = stock(&*store, "fx", &[GUESS; 4]);
     let (ann, sue, aud) = (stage.actor("ann"), stage.actor("sue"), stage.actor("aud"));
     let ids = (1..=4).map(|record| item_id(run, record)).collect();
     let ask = BulkPreviewAsk { ids, action: Some(Action::Approve), ..BulkPreviewAsk::default() };
-    let token = desk.bulk_preview(&ann, &ask).unwrap().token;
-    let made = desk.bulk_commit(&ann, &BulkCommit { token, ..BulkCommit::default() }).unwrap();
+    let token = review.bulk_preview(&ann, &ask).unwrap().token;
+    let made = review.bulk_commit(&ann, &BulkCommit { token, ..BulkCommit::default() }).unwrap();
     let proposal_id = made.value.proposal.proposal_id;
-    let seen = desk.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap().proposal;
+    let seen = review.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap().proposal;
     let yes = recon::review::Approve {
         proposal_id: proposal_id.clone(),
         if_match: Some(seen.tag.parse().unwrap()),
         content_hash: Some(seen.content_hash),
         comments: None,
     };
-    desk.approve(&sue, &yes).unwrap();
-    let detail = desk.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
+    review.approve(&sue, &yes).unwrap();
+    let detail = review.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
     let steps: Vec<(&str, &str, u64)> = detail
         .steps
         .iter()
@@ -84,7 +84,7 @@ fn history_is_one_line_for_each_step(place: &Place) {
     assert_eq!(steps, [("ann", "MAKER", 4), ("sue", "CHECKER", 4)]);
     // Audit folds the same rows, newest first.
     let filter = AuditFilter { folded: true, ..AuditFilter::default() };
-    let rows = desk.audit_search(&aud, &filter, &PageAsk::default()).unwrap().items;
+    let rows = review.audit_search(&aud, &filter, &PageAsk::default()).unwrap().items;
     let folded: Vec<Option<u64>> =
         rows.iter().filter(|one| one.row.proposal_id.is_some()).map(|one| one.step_rows).collect();
     assert_eq!(folded, [Some(4), Some(4)]);
@@ -92,9 +92,9 @@ fn history_is_one_line_for_each_step(place: &Place) {
 
 fn amounts_without_a_threshold_need_six_eyes(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
-    desk.adopt_policy(&strict()).unwrap();
+    let stage = team(false);
+    let review = stage.review(&*store);
+    review.adopt_policy(&strict()).unwrap();
     let rows = [
         ("P1", Side::A, "USD", 10_000),
         ("P2", Side::A, "EUR", 700),
@@ -103,7 +103,7 @@ fn amounts_without_a_threshold_need_six_eyes(place: &Place) {
     let run = stock_alone(&*store, "pay", "2026-01-15", &rows);
     let ann = stage.actor("ann");
     for (record, eyes) in [(1, 4), (2, 6), (3, 6)] {
-        let item = desk.item(&ann, &alone_id(run, record)).unwrap().item;
+        let item = review.item(&ann, &alone_id(run, record)).unwrap().item;
         assert_eq!(item.eyes_if_approve.code(), eyes, "{record}");
         let why: Vec<Trigger> = item.triggers_if_approve.iter().map(|one| one.trigger).collect();
         assert_eq!(why, if eyes == 6 { vec![Trigger::Amount] } else { Vec::new() }, "{record}");
@@ -112,9 +112,10 @@ fn amounts_without_a_threshold_need_six_eyes(place: &Place) {
 
 fn amounts_in_two_currencies_are_not_added(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
-    desk.adopt_policy(&Policy { currency_field: Some("currency".to_owned()), ..Policy::default() })
+    let stage = team(false);
+    let review = stage.review(&*store);
+    review
+        .adopt_policy(&Policy { currency_field: Some("currency".to_owned()), ..Policy::default() })
         .unwrap();
     let rows = [
         ("P1", Side::A, "USD", 10_000),
@@ -126,7 +127,7 @@ fn amounts_in_two_currencies_are_not_added(place: &Place) {
     let ann = stage.actor("ann");
     let ids = (1..=3).map(|record| alone_id(run, record)).collect();
     let ask = BulkPreviewAsk { ids, action: Some(Action::Approve), ..BulkPreviewAsk::default() };
-    let preview = desk.bulk_preview(&ann, &ask).unwrap();
+    let preview = review.bulk_preview(&ann, &ask).unwrap();
     let mut sums: Vec<String> = preview
         .amount_sum
         .iter()
@@ -134,7 +135,7 @@ fn amounts_in_two_currencies_are_not_added(place: &Place) {
         .collect();
     sums.sort_unstable();
     assert_eq!(sums, ["150.00 USD", "7.00 EUR"]);
-    let groups = desk
+    let groups = review
         .groups(&ann, &QueueFilter::default(), GroupBy::Signature, &PageAsk::default())
         .unwrap();
     assert!(groups.items.iter().all(|group| group.amount_sum.is_none()), "{groups:?}");
@@ -142,8 +143,8 @@ fn amounts_in_two_currencies_are_not_added(place: &Place) {
 
 fn groups_come_in_the_order_that_is_asked_for(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let large = Given { amount: 90_000, ..GUESS };
     stock(&*store, "fx", &[CLUELESS, CLUELESS, CLUELESS, large, large]);
     let ann = stage.actor("ann");
@@ -152,7 +153,7 @@ fn groups_come_in_the_order_that_is_asked_for(place: &Place) {
         let mut ask = PageAsk { sort, limit: Some(1), ..PageAsk::default() };
         loop {
             let page =
-                desk.groups(&ann, &QueueFilter::default(), GroupBy::Signature, &ask).unwrap();
+                review.groups(&ann, &QueueFilter::default(), GroupBy::Signature, &ask).unwrap();
             counts.extend(page.items.iter().map(|group| group.count));
             match page.next {
                 Some(next) => ask.cursor = Some(next),
@@ -167,33 +168,34 @@ fn groups_come_in_the_order_that_is_asked_for(place: &Place) {
 
 fn views_are_ones_own(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     let (ann, bob) = (stage.actor("ann"), stage.actor("bob"));
-    desk.save_view(&ann, "  large  ", "?min_amount=1000").unwrap();
-    desk.save_view(&ann, "late", "?sla=overdue").unwrap();
-    desk.save_view(&ann, "large", "?min_amount=5000").unwrap();
+    review.save_view(&ann, "  large  ", "?min_amount=1000").unwrap();
+    review.save_view(&ann, "late", "?sla=overdue").unwrap();
+    review.save_view(&ann, "large", "?min_amount=5000").unwrap();
     let view = |name: &str, query: &str| (name.to_owned(), query.to_owned());
     let both = [view("large", "?min_amount=5000"), view("late", "?sla=overdue")];
-    assert_eq!(desk.saved_views(&ann).unwrap(), both);
-    assert_eq!(desk.saved_views(&bob).unwrap(), []);
-    desk.delete_view(&bob, "late").unwrap();
-    desk.delete_view(&ann, "large").unwrap();
-    assert_eq!(desk.saved_views(&ann).unwrap(), both[1..]);
+    assert_eq!(review.saved_views(&ann).unwrap(), both);
+    assert_eq!(review.saved_views(&bob).unwrap(), []);
+    review.delete_view(&bob, "late").unwrap();
+    review.delete_view(&ann, "large").unwrap();
+    assert_eq!(review.saved_views(&ann).unwrap(), both[1..]);
     for name in ["", "  ", "a\nb", &"x".repeat(61)] {
-        assert_eq!(code(desk.save_view(&ann, name, "?q=x")), "invalid-filter", "{name}");
+        assert_eq!(code(review.save_view(&ann, name, "?q=x")), "invalid-filter", "{name}");
     }
-    assert_eq!(code(desk.save_view(&ann, "long", &"x".repeat(4_001))), "invalid-filter");
-    let alone = office(true);
-    assert_eq!(code(alone.desk(&*store).save_view(&alone.actor("ann"), "x", "?q=x")), "solo");
+    assert_eq!(code(review.save_view(&ann, "long", &"x".repeat(4_001))), "invalid-filter");
+    let alone = team(true);
+    assert_eq!(code(alone.review(&*store).save_view(&alone.actor("ann"), "x", "?q=x")), "solo");
 }
 
 fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
     let store = place.open();
-    let stage = office(false);
-    let desk = stage.desk(&*store);
+    let stage = team(false);
+    let review = stage.review(&*store);
     // So that what a record has is also in the references of other records.
-    desk.adopt_policy(&Policy { currency_field: Some("id".to_owned()), ..Policy::default() })
+    review
+        .adopt_policy(&Policy { currency_field: Some("id".to_owned()), ..Policy::default() })
         .unwrap();
     let name = |at: usize| match at {
         at if at.is_multiple_of(20) => "CHF",
@@ -213,7 +215,7 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
         let (mut found, mut ask) =
             (Vec::new(), PageAsk { limit: Some(limit), sort, ..PageAsk::default() });
         loop {
-            let page = desk.queue(&ann, filter, &ask).unwrap();
+            let page = review.queue(&ann, filter, &ask).unwrap();
             found.extend(page.items);
             ask.cursor = page.next;
             if ask.cursor.is_none() {
@@ -247,13 +249,13 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
             assert!(!all(&filters[0], QueueSort::Age, 70).is_empty());
             for item in first.iter().step_by(100) {
                 let ask = override_(&item.attribution_id, "TIMING");
-                desk.resolve(&ann, &ask).unwrap();
+                review.resolve(&ann, &ask).unwrap();
             }
             for item in first.iter().skip(1).step_by(100) {
-                desk.assign(&ann, &item.attribution_id, Some("me")).unwrap();
+                review.assign(&ann, &item.attribution_id, Some("me")).unwrap();
             }
         }
-        while is_indexed && desk.index_next().unwrap() {}
+        while is_indexed && review.index_next().unwrap() {}
         for sort in [
             QueueSort::Confidence,
             QueueSort::ConfidenceDescending,
@@ -279,7 +281,7 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
                 let found = all(filter, sort, 70);
                 assert_eq!(ids(&mut found.iter()), expected, "{sort:?} {filter:?}");
                 let groups =
-                    desk.groups(&ann, filter, GroupBy::Field, &PageAsk::default()).unwrap();
+                    review.groups(&ann, filter, GroupBy::Field, &PageAsk::default()).unwrap();
                 let count: u64 = groups.items.iter().map(|group| group.count).sum();
                 assert_eq!(count, expected.len() as u64, "{filter:?}");
                 let first = found.iter().map(|item| item.first_seen.clone()).min();

@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 
 use super::Place;
 use super::fixture::{all_before, assert_kept_days, codes, column, new_id, rows};
-use crate::review::fixture::{Stage1, office, override_};
+use crate::review::fixture::{ReviewStage, override_, team};
 
 const KEYS: usize = 4;
 const JOBS: [&str; 2] = ["deposits", "trades"];
@@ -568,16 +568,16 @@ const SORTS: [QueueSort; 6] = [
 
 /// The items of a filter in an order, read page by page.
 fn listed(
-    stage: &Stage1,
+    stage: &ReviewStage,
     store: &dyn Store,
     filter: &QueueFilter,
     sort: QueueSort,
 ) -> Vec<ReviewItem> {
-    let (desk, ann) = (stage.desk(store), stage.actor("ann"));
+    let (review, ann) = (stage.review(store), stage.actor("ann"));
     let mut ask = PageAsk { limit: Some(3), count: true, sort, ..PageAsk::default() };
     let (mut items, mut total) = (Vec::new(), 0);
     loop {
-        let page = desk.queue(&ann, filter, &ask).unwrap();
+        let page = review.queue(&ann, filter, &ask).unwrap();
         total = page.total.unwrap_or(total);
         items.extend(page.items);
         ask.cursor = page.next;
@@ -603,7 +603,7 @@ fn names(items: &[ReviewItem]) -> Vec<String> {
     names
 }
 
-fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
+fn check(store: &dyn Store, stage: &ReviewStage, model: &Model) {
     let found = rows(
         store,
         "SELECT b.job, b.ref, b.field_name, b.first_seen, b.last_seen, b.cleared_on, b.cleared_how, \
@@ -631,7 +631,7 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
             .collect();
         assert!(keys.is_sorted(), "{sort:?} {keys:?}");
     }
-    let (desk, ann) = (stage.desk(store), stage.actor("ann"));
+    let (review, ann) = (stage.review(store), stage.actor("ann"));
     let of = |filter: &QueueFilter, what: &str| {
         let items = listed(stage, store, filter, QueueSort::Confidence);
         let expected: Vec<&String> = queue.iter().filter(|name| name.contains(what)).collect();
@@ -642,7 +642,7 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
     of(&QueueFilter { field_name: Some("one".to_owned()), ..all() }, " 1");
     of(&QueueFilter { min_confidence: Some(0.0), ..all() }, "");
     let ask = PageAsk::default();
-    let groups = desk.groups(&ann, &all(), GroupBy::Signature, &ask).unwrap();
+    let groups = review.groups(&ann, &all(), GroupBy::Signature, &ask).unwrap();
     assert_eq!(groups.items.iter().map(|group| group.count).sum::<u64>(), queue.len() as u64);
     // Every figure about days goes by what the lists have, when some breaks of a run are late, and later.
     for hours in [0, 36] {
@@ -658,8 +658,8 @@ fn check(store: &dyn Store, stage: &Stage1, model: &Model) {
 }
 
 /// What is kept in memory of large runs says what the store says.
-fn check_memory(store: &dyn Store, stage: &Stage1, which: usize) {
-    let (desk, ann) = (stage.desk(store), stage.actor("ann"));
+fn check_memory(store: &dyn Store, stage: &ReviewStage, which: usize) {
+    let (review, ann) = (stage.review(store), stage.actor("ann"));
     let all = QueueFilter::default;
     let filters = [
         QueueFilter { by_people: Some(false), ..all() },
@@ -675,14 +675,14 @@ fn check_memory(store: &dyn Store, stage: &Stage1, which: usize) {
     };
     let told = [u64::MAX, 0].map(|least| {
         LEAST_IN_MEMORY.store(least, Ordering::Relaxed);
-        let groups = desk.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
+        let groups = review.groups(&ann, filter, GroupBy::Signature, &PageAsk::default()).unwrap();
         let of = |group: &Group| {
             let days = (group.first_seen.clone(), group.overdue);
             (group.signature.clone(), group.count, group.amount_sum, days, ids(&group.sample))
         };
         let groups: Vec<_> = groups.items.iter().map(of).collect();
         let list = ids(&listed(stage, store, filter, sort));
-        (list, groups, desk.facets(&ann, filter).unwrap().shares)
+        (list, groups, review.facets(&ann, filter).unwrap().shares)
     });
     assert_eq!(told[0], told[1], "{filter:?}");
 }
@@ -745,8 +745,8 @@ fn check_newest(store: &dyn Store, model: &Model) {
     }
 }
 
-fn check_days(store: &dyn Store, stage: &Stage1, waiting: usize) {
-    let (desk, ann) = (stage.desk(store), stage.actor("ann"));
+fn check_days(store: &dyn Store, stage: &ReviewStage, waiting: usize) {
+    let (review, ann) = (stage.review(store), stage.actor("ann"));
     let items = listed(stage, store, &QueueFilter::default(), QueueSort::Age);
     let list = |sla| {
         let filter = QueueFilter { sla: Some(sla), ..QueueFilter::default() };
@@ -754,7 +754,7 @@ fn check_days(store: &dyn Store, stage: &Stage1, waiting: usize) {
     };
     let [ok, due, overdue] = [Sla::Ok, Sla::Due, Sla::Overdue].map(list);
     assert!(overdue.iter().all(|item| item.sla == Sla::Overdue));
-    let groups = desk.groups(&ann, &QueueFilter::default(), GroupBy::Field, &PageAsk::default());
+    let groups = review.groups(&ann, &QueueFilter::default(), GroupBy::Field, &PageAsk::default());
     for group in groups.unwrap().items {
         let is_own =
             |item: &&ReviewItem| Some(&item.difference.field_name) == group.field_name.as_ref();
@@ -764,17 +764,23 @@ fn check_days(store: &dyn Store, stage: &Stage1, waiting: usize) {
     }
     let counts = [ok, due, overdue].map(|items| items.len() as u64);
     assert_eq!(counts.iter().sum::<u64>(), waiting as u64);
-    let summary = desk.summary(&ann).unwrap();
+    let summary = review.summary(&ann).unwrap();
     let unknown = summary.by_status.get("UNKNOWN").copied().unwrap_or_default();
     assert_eq!((unknown, summary.overdue), (waiting as u64, counts[2]));
-    let facets = desk.facets(&ann, &QueueFilter::default()).unwrap().shares;
+    let facets = review.facets(&ann, &QueueFilter::default()).unwrap().shares;
     let of = |sla: &str| facets.iter().find(|share| share.by == "sla" && share.value == sla);
     let told = ["ok", "due", "overdue"].map(|sla| of(sla).map_or(0, |share| share.count));
     assert_eq!(told, counts);
 }
 
 /// Decides about a key on the newest date of a job.
-fn decide(store: &dyn Store, stage: &Stage1, model: &mut Model, at: (usize, usize), closes: bool) {
+fn decide(
+    store: &dyn Store,
+    stage: &ReviewStage,
+    model: &mut Model,
+    at: (usize, usize),
+    closes: bool,
+) {
     let (job, key) = at;
     let Some((minute, newest)) = model.current(job).last().copied() else { return };
     let (run, states) = (newest.run.to_string(), newest.states);
@@ -787,7 +793,7 @@ fn decide(store: &dyn Store, stage: &Stage1, model: &mut Model, at: (usize, usiz
     for item in listed(stage, store, &filter, QueueSort::Confidence).iter().filter(|it| key_of(it))
     {
         let ask = override_(&item.attribution_id, code);
-        stage.desk(store).resolve(&stage.actor("ann"), &ask).unwrap();
+        stage.review(store).resolve(&stage.actor("ann"), &ask).unwrap();
     }
     let decided = &mut model.runs.get_mut(&minute).unwrap().decided;
     for (field, alike) in states[key].breaks() {
@@ -807,7 +813,7 @@ fn tell(place: &Place, steps: &[Step], sources: Sources) {
     for job in JOBS {
         store.sync_reason_codes(job, &[codes(), vec![closing.clone()]].concat()).unwrap();
     }
-    let stage = office(true);
+    let stage = team(true);
     let mut model = Model { sources: Some(sources), ..Model::default() };
     let mut waiting: Option<(i64, Told)> = None;
     for (minute, step) in (1..).zip(steps) {

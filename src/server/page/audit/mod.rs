@@ -372,11 +372,11 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Audit)?;
     let filter = AuditFilter { folded: context.asked("each") != "yes", ..audit::filter(call) };
-    let page = context.desk.audit_search(&context.actor, &filter, &context.page_asked())?;
+    let page = context.review.audit_search(&context.actor, &filter, &context.page_asked())?;
     let all = context.may(Permission::AuditAll);
-    let checkpoint = if all { Some(context.desk.checkpoint(&context.actor)?) } else { None };
+    let checkpoint = if all { Some(context.review.checkpoint(&context.actor)?) } else { None };
     let verdict = if all && context.asked("verify") == "yes" {
-        Some(context.desk.verify(&context.actor, None, None)?)
+        Some(context.review.verify(&context.actor, None, None)?)
     } else {
         None
     };

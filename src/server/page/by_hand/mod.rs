@@ -156,7 +156,7 @@ pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
         reason_code: context.field("code"),
         comments: context.field("comment"),
     };
-    match context.desk.match_rows(&context.actor, &ask) {
+    match context.review.match_rows(&context.actor, &ask) {
         Ok(done) => {
             let said = format!("proposed.{}", done.value.proposal_id);
             Ok(redirect("/review/queue", &said))
@@ -182,7 +182,7 @@ fn typed(refusal: &Refusal) -> bool {
 pub fn unmatch(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let comments = context.field("comment");
-    let done = context.desk.unmatch(&context.actor, call.path("id"), comments.as_deref())?;
+    let done = context.review.unmatch(&context.actor, call.path("id"), comments.as_deref())?;
     let id = done.value.proposal_id;
     Ok(redirect(&format!("/review/proposals/{id}"), &format!("proposed.{id}")))
 }
@@ -197,7 +197,7 @@ fn screen(
         return Err(Denied::new(Problem::Invalid, "select a row without a partner first"));
     }
     let (frame, _) = context.frame(Screen::Queue)?;
-    let preview = context.desk.match_preview(&context.actor, &ids)?;
+    let preview = context.review.match_preview(&context.actor, &ids)?;
     let chosen = || preview.rows_a.iter().chain(&preview.rows_b);
     let asked = context.asked("around");
     let around = chosen()
@@ -206,13 +206,13 @@ fn screen(
         .map(|item| item.attribution_id.clone())
         .unwrap_or_default();
     let q = context.asked("q").trim();
-    let found = context.desk.match_candidates(&context.actor, &around, Some(q), None)?;
-    let systems = context.desk.item(&context.actor, &around)?.item.systems;
+    let found = context.review.match_candidates(&context.actor, &around, Some(q), None)?;
+    let systems = context.review.item(&context.actor, &around)?.item.systems;
     let system = |at: usize| systems.get(at).cloned().unwrap_or_default();
     let is_of_a = preview.rows_a.iter().any(|item| item.attribution_id == around);
     let shown = chosen().chain(found.items.iter().map(|one| &one.item));
     let shown: Vec<&str> = shown.map(|item| item.attribution_id.as_str()).collect();
-    let amounts = context.desk.match_amounts(&context.actor, &shown)?;
+    let amounts = context.review.match_amounts(&context.actor, &shown)?;
     let (code, comment, wrong) = match refused {
         Some((code, comment, why)) => (code, comment, Some(why)),
         None => Default::default(),
@@ -235,7 +235,7 @@ fn screen(
         back: format!("/review/items/{around}"),
         around,
         q: q.to_owned(),
-        codes: codes(&context.desk.reason_codes(&context.actor, None)?),
+        codes: codes(&context.review.reason_codes(&context.actor, None)?),
         code,
         comment,
         may_not_propose: preview.may_not_propose.as_deref().map(sentence),

@@ -575,7 +575,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let mut ask = context.page_asked();
     // Look-alikes are folded, so many fit on a page.
     ask.limit = Some(200);
-    let page = context.desk.inbox(&context.actor, &filter, &ask)?;
+    let page = context.review.inbox(&context.actor, &filter, &ask)?;
     let answers = Data {
         filter: &filter,
         page: &page,
@@ -595,7 +595,7 @@ pub fn proposals_file(
     let mut ask = PageAsk { limit: Some(200), ..PageAsk::default() };
     let mut entries = Vec::new();
     loop {
-        let page = context.desk.inbox(&context.actor, filter, &ask)?;
+        let page = context.review.inbox(&context.actor, filter, &ask)?;
         entries.extend(page.items);
         match page.next {
             Some(next) => ask.cursor = Some(next),
@@ -618,7 +618,7 @@ pub fn several_page(
     let one = PageAsk { limit: Some(1), ..PageAsk::default() };
     let mut entries = Vec::with_capacity(chosen.len());
     for chosen in chosen {
-        let detail = context.desk.proposal(&context.actor, &chosen.proposal_id, &one)?;
+        let detail = context.review.proposal(&context.actor, &chosen.proposal_id, &one)?;
         entries
             .push(InboxEntry { item: detail.items.into_iter().next(), proposal: detail.proposal });
     }
@@ -642,11 +642,11 @@ pub fn selected(call: &Call<'_>) -> Result<Response, Denied> {
         return several_page(&context, &chosen, &which, None, 200);
     };
     let ask = PageAsk { limit: Some(1), ..PageAsk::default() };
-    let detail = context.desk.proposal(&context.actor, &one.proposal_id, &ask)?;
+    let detail = context.review.proposal(&context.actor, &one.proposal_id, &ask)?;
     if detail.proposal.count != 1 {
         return Ok(Response::see_other(&format!("/review/proposals/{}", one.proposal_id)));
     }
-    match context.desk.approve(&context.actor, &approval(one)) {
+    match context.review.approve(&context.actor, &approval(one)) {
         Ok(_) => {
             Ok(redirect(&address(&list_named(&which)), &format!("approved.{}", one.proposal_id)))
         }
@@ -664,7 +664,7 @@ pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
     let actor = Actor { idempotency: None, ..context.actor.clone() };
     let (mut left, mut why) = (Vec::new(), None);
     for one in &chosen {
-        if let Err(refusal) = context.desk.approve(&actor, &approval(one)) {
+        if let Err(refusal) = context.review.approve(&actor, &approval(one)) {
             why.get_or_insert(sentence(&refusal.message));
             left.push(one.clone());
         }

@@ -394,7 +394,7 @@ pub fn following(context: &PageContext<'_>, id: &str) -> Result<Option<String>, 
     let ask = PageAsk { limit: Some(2), ..PageAsk::default() };
     for stage in [ProposalsFor::ToCheck, ProposalsFor::ToAuthorize] {
         let filter = ProposalFilter { stage: Some(stage), ..ProposalFilter::default() };
-        let found = context.desk.proposals(&context.actor, &filter, &ask)?;
+        let found = context.review.proposals(&context.actor, &filter, &ask)?;
         if let Some(next) = found.items.iter().find(|one| one.proposal_id != id) {
             return Ok(Some(format!("/review/proposals/{}", next.proposal_id)));
         }
@@ -410,8 +410,8 @@ pub fn page(
     status: u16,
 ) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Check)?;
-    let detail = context.desk.proposal(&context.actor, id, &context.page_asked())?;
-    let reasons = context.desk.reason_codes(&context.actor, Some(true))?;
+    let detail = context.review.proposal(&context.actor, id, &context.page_asked())?;
+    let reasons = context.review.reason_codes(&context.actor, Some(true))?;
     let answers = Data {
         detail: &detail,
         actor: &context.actor,
@@ -436,7 +436,7 @@ pub fn approve(call: &Call<'_>) -> Result<Response, Denied> {
     };
     let next = following(&context, id)?;
     let next = next.unwrap_or_else(|| "/review/check".to_owned());
-    match context.desk.approve(&context.actor, &ask) {
+    match context.review.approve(&context.actor, &ask) {
         Ok(_) => Ok(redirect(&next, &format!("approved.{id}"))),
         Err(refusal) => refused(&context, id, refusal, String::new()),
     }
@@ -446,7 +446,7 @@ pub fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = call.path("id");
     let ask = close(&context, id);
-    match context.desk.send_back(&context.actor, &ask) {
+    match context.review.send_back(&context.actor, &ask) {
         Ok(_) => Ok(redirect("/review/check", "returned")),
         Err(refusal) => refused(&context, id, refusal, ask.comments.unwrap_or_default()),
     }
@@ -455,7 +455,7 @@ pub fn send_back(call: &Call<'_>) -> Result<Response, Denied> {
 pub fn withdraw(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = call.path("id");
-    match context.desk.withdraw(&context.actor, &close(&context, id)) {
+    match context.review.withdraw(&context.actor, &close(&context, id)) {
         Ok(_) => {
             let back = context.field("back").unwrap_or_else(|| "/review/work".to_owned());
             Ok(redirect(login::safe(&back), "withdrawn"))
@@ -476,7 +476,7 @@ pub fn amend_form(call: &Call<'_>) -> Result<Response, Denied> {
         new_reason_code: choice.code,
         comments: comments.clone(),
     };
-    match context.desk.amend(&context.actor, &ask) {
+    match context.review.amend(&context.actor, &ask) {
         Ok(_) => Ok(redirect(&format!("/review/proposals/{id}"), "")),
         Err(refusal) => refused(&context, id, refusal, comments.unwrap_or_default()),
     }

@@ -55,7 +55,7 @@ pub fn decide_form(call: &Call<'_>) -> Result<Response, Denied> {
     }
     let attribution_id = id.to_owned();
     let outcome = if reopens {
-        context.desk.reopen(
+        context.review.reopen(
             &context.actor,
             &Reopen {
                 attribution_id,
@@ -66,7 +66,7 @@ pub fn decide_form(call: &Call<'_>) -> Result<Response, Denied> {
             },
         )
     } else {
-        context.desk.resolve(
+        context.review.resolve(
             &context.actor,
             &Resolve {
                 attribution_id,
@@ -102,7 +102,7 @@ pub fn sample_form(call: &Call<'_>) -> Result<Response, Denied> {
         return refused(&context, id, no_choice());
     }
     let outcome =
-        context.desk.sample(&context.actor, id, choice.code.as_deref(), comments.as_deref());
+        context.review.sample(&context.actor, id, choice.code.as_deref(), comments.as_deref());
     match outcome {
         Ok(_) => {
             Ok(redirect(&next.unwrap_or_else(|| listing.with_position("/review/queue")), "sampled"))
@@ -116,7 +116,8 @@ fn following(
     listing: &Listing,
     id: &str,
 ) -> Result<Option<String>, Denied> {
-    let around = context.desk.queue(&context.actor, &listing.filter, &around(context, listing))?;
+    let around =
+        context.review.queue(&context.actor, &listing.filter, &around(context, listing))?;
     let at = around.items.iter().position(|item| item.attribution_id == id);
     let next = match at {
         Some(at) => around.items.get(at + 1).or_else(|| around.items.first()),
@@ -161,7 +162,7 @@ fn same_item(context: &PageContext<'_>, id: &str) -> String {
 pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = call.path("id");
-    context.desk.comment(&context.actor, id, &context.field("text").unwrap_or_default())?;
+    context.review.comment(&context.actor, id, &context.field("text").unwrap_or_default())?;
     Ok(redirect(&same_item(&context, id), "commented"))
 }
 
@@ -175,7 +176,7 @@ pub fn assign_form(call: &Call<'_>) -> Result<Response, Denied> {
         "me" => (Some("me"), "taken"),
         login => (Some(login), "given"),
     };
-    match context.desk.assign(&context.actor, id, person) {
+    match context.review.assign(&context.actor, id, person) {
         Ok(_) => Ok(redirect(&same_item(&context, id), said)),
         Err(refusal) if refusal.code == diagnostic::Code::UnknownPerson => {
             Ok(redirect(&same_item(&context, id), "nobody"))

@@ -661,14 +661,15 @@ pub fn page(
     status: u16,
 ) -> Result<Response, Denied> {
     let (frame, summary) = context.frame(Screen::Queue)?;
-    let detail = context.desk.item(&context.actor, id)?;
+    let detail = context.review.item(&context.actor, id)?;
     let listing = Listing::of(context.query())?;
-    let around = context.desk.queue(&context.actor, &listing.filter, &around(context, &listing))?;
-    let reasons = context.desk.reason_codes(&context.actor, None)?;
+    let around =
+        context.review.queue(&context.actor, &listing.filter, &around(context, &listing))?;
+    let reasons = context.review.reason_codes(&context.actor, None)?;
     let ahead = context.call.request.headers.has("x-recon-ahead");
     if detail.item.status == "UNKNOWN" && context.may(Permission::Propose) && !ahead {
         // A claim is a hint: show the page even if it fails.
-        let _ = context.desk.claim(&context.actor, id);
+        let _ = context.review.claim(&context.actor, id);
     }
     let total = if listing.filter == QueueFilter::default() {
         summary.by_status.get("UNKNOWN").copied()

@@ -60,9 +60,9 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let (frame, _) = context.frame(Screen::Queue)?;
     let id = call.path("id");
-    let detail = context.desk.item(&context.actor, id)?;
-    let trace = context.desk.trace(&context.actor, id)?;
-    let reasons = context.desk.reason_codes(&context.actor, None)?;
+    let detail = context.review.item(&context.actor, id)?;
+    let trace = context.review.trace(&context.actor, id)?;
+    let reasons = context.review.reason_codes(&context.actor, None)?;
     let listing = Listing::of(context.query())?;
     let back = listing.with_position(&format!("/review/items/{id}"));
     html(

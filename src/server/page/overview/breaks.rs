@@ -98,7 +98,7 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
             lists.iter().flat_map(|(list, _, rows)| rows.iter().map(move |row| Line { list, row }));
         return file::response(format, "recon-breaks", &lines.collect::<Vec<_>>());
     }
-    let forecasts = context.desk.forecasts(&context.actor, &run.job)?;
+    let forecasts = context.review.forecasts(&context.actor, &run.job)?;
     let page = BreaksPage {
         forecasts: forecasts
             .iter()

@@ -76,7 +76,7 @@ pub fn overview(call: &Call<'_>) -> Result<Response, Denied> {
             let version = (run.id == shown.id).then_some(inbox.data_version.as_str());
             figures.push(known(store, run, context.now, version).map_err(Refusal::from)?);
         }
-        ages = context.desk.ages(&context.actor, &shown.id.to_string())?;
+        ages = context.review.ages(&context.actor, &shown.id.to_string())?;
         ageing = ages_of_breaks(&context, shown, &inbox.data_version)?;
     }
     let shown = shown.map(|run| run.id.to_string()).unwrap_or_default();
@@ -116,7 +116,7 @@ fn ages_of_breaks(
     {
         return Ok(*ages);
     }
-    let ages = context.desk.ageing(&context.actor, &run.id.to_string())?;
+    let ages = context.review.ageing(&context.actor, &run.id.to_string())?;
     if let Ok(mut kept) = AGEING.lock() {
         let kept = kept.get_or_insert_default();
         if kept.len() >= CACHED {
@@ -133,7 +133,7 @@ fn first_steps(
     has_run: bool,
 ) -> Result<Vec<(String, String, bool)>, Denied> {
     let app = context.call.app;
-    if !context.may(Permission::Administer) || app.office.solo() {
+    if !context.may(Permission::Administer) || app.review_settings.solo() {
         return Ok(Vec::new());
     }
     let staffed = staffing::warning(&*app.store, 6).map_err(Refusal::from)?.is_none();
@@ -159,7 +159,7 @@ fn first_warnings(
         return Ok(Vec::new());
     }
     let whole = serde_json::to_value(summary).unwrap_or_default();
-    let seen = context.desk.figures(&context.actor, &summary.run_id, whole)?;
+    let seen = context.review.figures(&context.actor, &summary.run_id, whole)?;
     let mut first = Vec::new();
     for (at, warning) in summary.warnings.iter().enumerate() {
         if warning.stands_first() {

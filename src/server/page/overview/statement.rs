@@ -80,7 +80,7 @@ impl Part {
 
 /// Whether the user may see the amounts of a run: every field of its records.
 pub fn may_see(context: &PageContext<'_>, run_id: &str) -> Result<bool, Denied> {
-    let seen = context.desk.figures(&context.actor, run_id, json!({ "money": true }))?;
+    let seen = context.review.figures(&context.actor, run_id, json!({ "money": true }))?;
     Ok(seen.get("money").is_some())
 }
 

@@ -72,7 +72,7 @@ fn client(agent: &str) -> String {
 impl Account {
     pub fn of(context: &PageContext<'_>, made: Option<String>) -> Result<Self, Denied> {
         let (store, person) = (&*context.call.app.store, context.call.person()?);
-        if context.call.app.office.solo() {
+        if context.call.app.review_settings.solo() {
             return Ok(Self::default());
         }
         let time = |at| crate::store::time_text(at);

@@ -307,7 +307,7 @@ pub fn page(
     let listing = asked.listing();
     let back = listing.address("/review/queue");
     let Some((action, code)) = bulk_action(&asked.choice, asked.code.as_deref()) else {
-        let reasons = context.desk.reason_codes(&context.actor, Some(true))?;
+        let reasons = context.review.reason_codes(&context.actor, Some(true))?;
         return html(status, &Choose::new(frame, asked, back, &reasons));
     };
     let filter = asked.ids.is_empty().then(|| listing.filter.clone());
@@ -317,7 +317,7 @@ pub fn page(
         action: Some(action),
         new_reason_code: code,
     };
-    let preview = context.desk.bulk_preview(&context.actor, &ask)?;
+    let preview = context.review.bulk_preview(&context.actor, &ask)?;
     let answers = Data { preview: &preview, asked, back, key: context.key()?, refused };
     html(status, &Bulk::new(frame, &answers))
 }
@@ -347,7 +347,7 @@ pub fn commit(call: &Call<'_>) -> Result<Response, Denied> {
         comments: comments.clone(),
         on_conflict: OnConflict::Abort,
     };
-    match context.desk.bulk_commit(&context.actor, &ask) {
+    match context.review.bulk_commit(&context.actor, &ask) {
         Ok(done) => {
             let said = format!("proposed.{}", done.value.proposal.proposal_id);
             let mut listing = asked.listing();

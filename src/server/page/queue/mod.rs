@@ -392,14 +392,14 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     // Only undecided items are grouped.
     listing.items |= listing.filter.status.as_deref().is_some_and(|status| status != "UNKNOWN");
     listing.items |= listing.filter.signature.is_some();
-    let reasons = context.desk.reason_codes(&context.actor, None)?;
-    let facets = context.desk.facets(&context.actor, &listing.filter)?;
+    let reasons = context.review.reason_codes(&context.actor, None)?;
+    let facets = context.review.facets(&context.actor, &listing.filter)?;
     let mut ask = context.page(listing.cursor.clone());
     ask.sort = listing.sort;
-    let runs = context.desk.current_runs(&context.actor)?;
+    let runs = context.review.current_runs(&context.actor)?;
     let views = views::of(&context, &listing)?;
     let text = listing.filter.q.as_deref().filter(|q| !q.trim().is_empty());
-    let search = text.map(|q| context.desk.search_counts(&context.actor, q)).transpose()?;
+    let search = text.map(|q| context.review.search_counts(&context.actor, q)).transpose()?;
     let answers = Data {
         listing: &listing,
         summary: &summary,
@@ -407,17 +407,17 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
         facets: &facets,
         runs: &runs,
         views: &views,
-        may_save: !context.call.app.office.solo(),
+        may_save: !context.call.app.review_settings.solo(),
         reasons: &reasons,
         may_decide: context.may(Permission::Propose),
         now: context.now,
     };
     let page = if listing.items {
-        let items = context.desk.queue(&context.actor, &listing.filter, &ask)?;
+        let items = context.review.queue(&context.actor, &listing.filter, &ask)?;
         Queue::new(frame, &answers, &Rows::Items(&items))
     } else {
         let groups =
-            context.desk.groups(&context.actor, &listing.filter, GroupBy::Signature, &ask)?;
+            context.review.groups(&context.actor, &listing.filter, GroupBy::Signature, &ask)?;
         Queue::new(frame, &answers, &Rows::Groups(&groups))
     };
     html(200, &page)

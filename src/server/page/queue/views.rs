@@ -18,7 +18,7 @@ pub struct View {
 /// The person's views beside this list.
 pub fn of(context: &PageContext<'_>, listing: &Listing) -> Result<Vec<View>, Denied> {
     let here = listing.address("");
-    let views = context.desk.saved_views(&context.actor)?;
+    let views = context.review.saved_views(&context.actor)?;
     Ok(views
         .into_iter()
         .map(|(name, query)| View {
@@ -39,13 +39,13 @@ pub fn save(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let listing = listing(&context);
     let name = context.field("name").unwrap_or_default();
-    context.desk.save_view(&context.actor, &name, &listing.address(""))?;
+    context.review.save_view(&context.actor, &name, &listing.address(""))?;
     Ok(redirect(&listing.address("/review/queue"), "saved-view"))
 }
 
 pub fn delete(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let name = context.field("name").unwrap_or_default();
-    context.desk.delete_view(&context.actor, &name)?;
+    context.review.delete_view(&context.actor, &name)?;
     Ok(redirect(&listing(&context).address("/review/queue"), "changed"))
 }

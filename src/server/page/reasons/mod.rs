@@ -161,15 +161,15 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
 /// `form` may hold a refused proposal.
 pub fn page(context: &PageContext<'_>, form: Form, status: u16) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Reasons)?;
-    let entries = context.desk.reasons(&context.actor, None, None)?;
+    let entries = context.review.reasons(&context.actor, None, None)?;
     if let Some(format) = file::asked(context) {
         return file::response(format, "recon-reasons", &entries);
     }
     let filter =
         ProposalFilter { kind: Some(ProposalKind::ReasonCode), ..ProposalFilter::default() };
-    let proposed = context.desk.proposals(&context.actor, &filter, &context.page(None))?;
+    let proposed = context.review.proposals(&context.actor, &filter, &context.page(None))?;
     let like = match form.like.as_deref() {
-        Some(id) => Some(context.desk.item(&context.actor, id)?.item),
+        Some(id) => Some(context.review.item(&context.actor, id)?.item),
         None => None,
     };
     let answers = Data {
@@ -199,7 +199,7 @@ pub fn propose(call: &Call<'_>) -> Result<Response, Denied> {
         )
         .into());
     }
-    match context.desk.propose_reason(&context.actor, &ask) {
+    match context.review.propose_reason(&context.actor, &ask) {
         Ok(done) => {
             let id = done.value.proposal.proposal_id;
             Ok(redirect(&format!("/review/proposals/{id}"), &format!("proposed.{id}")))

@@ -242,9 +242,9 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let (frame, _) = context.frame(Screen::Reports)?;
     let period = period(call);
     let found = match context.asked("report") {
-        "access" => Report::Access(context.desk.report_access(&context.actor, &period)?),
-        "duties" => Report::Duties(context.desk.report_sod(&context.actor, &period)?),
-        _ => Report::Overrides(context.desk.report_overrides(&context.actor, &period)?),
+        "access" => Report::Access(context.review.report_access(&context.actor, &period)?),
+        "duties" => Report::Duties(context.review.report_sod(&context.actor, &period)?),
+        _ => Report::Overrides(context.review.report_overrides(&context.actor, &period)?),
     };
     if let Some(format) = file::asked(&context) {
         return match &found {

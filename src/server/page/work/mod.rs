@@ -129,13 +129,13 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(format) = file::asked(&context) {
         return check::proposals_file(&context, &filter, format);
     }
-    let page = context.desk.inbox(&context.actor, &filter, &context.page_asked())?;
+    let page = context.review.inbox(&context.actor, &filter, &context.page_asked())?;
     html(200, &Work::new(frame, &summary, &page, context.now, &context.key()?))
 }
 
 /// Withdraws the user's last proposal.
 pub fn undo(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
-    context.desk.undo(&context.actor)?;
+    context.review.undo(&context.actor)?;
     Ok(redirect("/review/work", "withdrawn"))
 }
