@@ -278,17 +278,26 @@ struct Sums<const S: usize, const H: usize> {
 impl<const S: usize, const H: usize> Sums<S, H> {
     const NONE: Self = Self { slopes: [0.0; S], curvatures: [0.0; H], rows: 0.0 };
 
-    #[inline]
+    // Counting loops: zipped iterators are not inlined here, which takes a fifth longer.
+    #[inline(always)]
     fn add(&mut self, other: &Self) {
-        self.slopes.iter_mut().zip(&other.slopes).for_each(|(sum, other)| *sum += other);
-        self.curvatures.iter_mut().zip(&other.curvatures).for_each(|(sum, other)| *sum += other);
+        for at in 0..S {
+            self.slopes[at] += other.slopes[at];
+        }
+        for at in 0..H {
+            self.curvatures[at] += other.curvatures[at];
+        }
         self.rows += other.rows;
     }
 
-    #[inline]
+    #[inline(always)]
     fn subtract(&mut self, other: &Self) {
-        self.slopes.iter_mut().zip(&other.slopes).for_each(|(sum, other)| *sum -= other);
-        self.curvatures.iter_mut().zip(&other.curvatures).for_each(|(sum, other)| *sum -= other);
+        for at in 0..S {
+            self.slopes[at] -= other.slopes[at];
+        }
+        for at in 0..H {
+            self.curvatures[at] -= other.curvatures[at];
+        }
         self.rows -= other.rows;
     }
 
@@ -557,12 +566,12 @@ impl<'a, const S: usize, const H: usize> Booster<'a, S, H> {
             let mut left = Sums::NONE;
             for (bin, sums) in bins[..bins.len() - 1].iter().enumerate() {
                 left.add(sums);
-                let mut right = open.total;
-                right.subtract(&left);
                 // Sums of empty bins are not exactly 0.
-                if left.rows < least || right.rows < least || sums.rows < 0.5 {
+                if sums.rows < 0.5 || left.rows < least || open.total.rows - left.rows < least {
                     continue;
                 }
+                let mut right = open.total;
+                right.subtract(&left);
                 let gain = left.score(ridge) + right.score(ridge) - whole;
                 if gain > best.as_ref().map_or(LEAST_GAIN, |best| best.gain) {
                     best = Some(Split { gain, feature: *feature, bin });
