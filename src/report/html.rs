@@ -19,7 +19,7 @@ use super::findings::{
     rates, reasons_of, row_line, rules_named, sums, time, verdict,
 };
 use super::statement::{Line, Statement, Waterfall};
-use super::{ReportData, Summary, differences_until, field_name, unwritable};
+use super::{ReportData, Summary, field_name, unwritable};
 
 /// How many differences awaiting review are shown.
 const AWAITING_SHOWN: usize = 100;
@@ -191,7 +191,7 @@ fn awaiting(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Vec<It
         return Ok(items);
     }
     let mut references = References::default();
-    differences_until(store, run, &mut |difference, record| {
+    store.differences_until(run.id, &mut |difference, record| {
         let Some(decided) = difference.attribution.filter(|it| it.status == Status::Unknown) else {
             return Ok(ControlFlow::Continue(()));
         };

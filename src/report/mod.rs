@@ -139,7 +139,7 @@ impl ReportData {
         Ok(data)
     }
 
-    /// With the statement alone, and why there is none.
+    /// With the statement alone, or the reason why there is none.
     pub fn load_with_statement(store: &dyn Store, run: &RunRow) -> Result<Self, Problem> {
         let mut data = Self::load(store, run)?;
         data.statements = statement::read(store, run, &data.summary)?;
@@ -191,7 +191,7 @@ pub fn summary(
     summary.proved()
 }
 
-/// How many differences are searched for one that awaits review.
+/// Most differences that are searched for one that awaits review.
 const MOST_CONSIDERED: u64 = 10_000;
 
 /// An example: one of the first differences that awaits review, else the first.
@@ -200,25 +200,10 @@ fn example(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Option<
         return Ok(None);
     }
     let mut choice = Choice::new(summary.awaiting() > 0);
-    differences_until(store, run, &mut |difference, record| {
+    store.differences_until(run.id, &mut |difference, record| {
         choice.consider(&run.layout, difference, record)
     })?;
     Ok(choice.example)
-}
-
-/// Gets a difference with its record, and says whether to go on.
-type Visit<'a> =
-    dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<ControlFlow<()>, Problem> + 'a;
-
-/// Visits the differences of a run until `each` breaks. The store's own walk only stops at an error, so
-/// this is the one place that turns a break into one.
-fn differences_until(store: &dyn Store, run: &RunRow, each: &mut Visit<'_>) -> Result<(), Problem> {
-    let mut stopped = false;
-    let walked = store.each_difference(run.id, &mut |difference, record| {
-        stopped = each(difference, record)?.is_break();
-        if stopped { Err(Problem::interrupted()) } else { Ok(()) }
-    });
-    if stopped { Ok(()) } else { walked }
 }
 
 struct Choice {

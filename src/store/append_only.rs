@@ -61,7 +61,7 @@ pub fn let_serve(owner: &dyn Store, role: &str) -> Result<(), Problem> {
         if tx.dialect() == Dialect::Sqlite {
             return Err(Problem::new(
                 Code::NoRoles,
-                "SQLite has no roles: whoever may write to the file owns it",
+                "SQLite has no roles: every user who may write to the file owns it",
             ));
         }
         let mut run = |sql: String| tx.execute(&sql, &[] as &[SqlValue]).map(drop);

@@ -1,8 +1,8 @@
 //! The audit trail: rows that are only ever added, each chained to the one before by its hash.
 //!
-//! A row is appended within the transaction of the change that it tells of, so that there is never
-//! one without the other. Its hash is taken over the bytes that are stored, in the order of
-//! [`COLUMNS`]; a reader without recon can recompute it (docs/audit.md).
+//! A row is appended within the transaction of the change that it records, so that there is never one without the
+//! other. Its hash is taken over the bytes that are stored, in the order of [`COLUMNS`]; a reader without recon can
+//! recompute it (docs/audit.md).
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -114,7 +114,6 @@ pub struct AuditRow {
     pub actor_roles: Option<String>,
     /// Authenticated how.
     pub auth_method: Option<String>,
-    /// Who spoke.
     pub stage: String,
     pub action_type: String,
     /// Before, as stored.
@@ -138,7 +137,6 @@ pub struct AuditRow {
     pub prev_hash: String,
     /// The hash, in hexadecimal.
     pub hash: String,
-    /// How it was taken.
     pub hash_version: u8,
 }
 
@@ -184,7 +182,7 @@ pub struct Checkpoint {
 /// The result of verifying.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Verdict {
-    /// Whether the chain is whole, and everything else that was asked for as it should be.
+    /// The chain and everything else that was checked are as they should be.
     pub ok: bool,
     /// How many rows were looked at.
     pub checked: i64,
@@ -198,10 +196,10 @@ pub struct Verdict {
     /// Rows fewer or other than a checkpoint says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against_checkpoint: Option<String>,
-    /// Items whose tables differ from what the trail tells.
+    /// Items whose tables differ from the trail.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replay_differs: Vec<String>,
-    /// Runs that were pruned: what the machine decided in them can't be compared any more.
+    /// Runs that were pruned: their automatic decisions can't be compared any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruned_runs: Option<u64>,
 }

@@ -239,8 +239,8 @@ impl Batch {
         self.records.len() as u64
     }
 
-    /// Moves the numbers of the records that new differences name up by this amount: a batch is made
-    /// with numbers from 1 on, wherever it was made, and learns its place when it is written.
+    /// Adds this number to the record numbers of new differences: a batch is made with numbers from 1 on, and gets
+    /// its place when it is written.
     pub fn renumber(&mut self, records: u64) {
         for difference in &mut self.differences {
             difference.record += records;

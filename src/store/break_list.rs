@@ -45,7 +45,7 @@ pub struct BreakFilter {
     pub open: Option<bool>,
     /// Only those that began on or after this date; of cleared ones those that cleared on or after it.
     pub since: Option<Date>,
-    /// Only those whose id begins so, or with this reference.
+    /// Only breaks whose id begins with this, or with this reference.
     pub named: Option<String>,
     /// Maximum number of breaks.
     pub limit: Option<usize>,
@@ -99,9 +99,9 @@ fn condition(filter: &BreakFilter) -> (String, Vec<SqlValue>) {
 /// A kind of break: its job, field and type of difference.
 pub type Kind = (String, String, String);
 
-/// How long the episodes of each kind were watched, in business days.
+/// Observed durations of each kind's episodes, in business days.
 ///
-/// Asks the tables and not the view, which works out every column of each episode.
+/// Reads the tables and not the view, which computes every column of each episode.
 pub(super) fn watched(
     tx: &mut dyn Transaction,
     job: Option<&str>,
@@ -210,7 +210,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Values, the person and what they said, or how it cleared.
+    /// Values, the user and their comment, or how it cleared.
     #[must_use]
     pub fn detail(&self) -> String {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
@@ -224,13 +224,13 @@ impl Event {
     }
 }
 
-/// The life of the break whose last difference has this attribution: when it was seen, how its values changed,
-/// what people decided about it, and how it cleared.
+/// The life of the break whose last difference has this attribution: its dates, changes of its values, human
+/// decisions about it, and how it cleared.
 pub(super) fn life(tx: &mut dyn Transaction, attribution_id: &str) -> Result<Vec<Event>, Problem> {
     let mut events = Vec::new();
     let mut ids = Vec::new();
     let mut last: Option<[Option<String>; 2]> = None;
-    for seen in breaks::chain(tx, attribution_id)? {
+    for seen in breaks::occurrences(tx, attribution_id)? {
         let what = match &last {
             None => "SEEN",
             Some(last) if *last != seen.values => "CHANGED",

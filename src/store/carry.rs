@@ -53,7 +53,7 @@ struct Named {
 }
 
 impl Named {
-    /// Whether a row without its partner is the same: all values that both runs compare.
+    /// True if two rows without a partner are the same: all values that both runs compare.
     fn has_same_row(&self, other: &Self) -> bool {
         self.row.iter().all(|(name, value)| other.row.get(name).is_none_or(|of| of == value))
     }
@@ -106,7 +106,7 @@ fn place(dialect: Dialect, run_no: i64, number: i64) -> i64 {
     }
 }
 
-/// The run of the same job and date whose place a run takes.
+/// The run of the same job and date that a run supersedes.
 pub(super) fn replaced(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<i64>, Problem> {
     let sql = "SELECT r.run_no FROM recon.recon_runs r \
                JOIN recon.recon_runs n ON n.run_no = $1 \
@@ -119,7 +119,7 @@ pub(super) fn replaced(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<i
 }
 
 impl Carry {
-    /// What may be carried to a run that is about to be published: none if it takes no other's place, or
+    /// Decisions that may be carried to a run that is about to be published: `None` if it supersedes no other run, or
     /// if that one's records had another key.
     pub fn prepare(tx: &mut dyn Transaction, run_no: i64) -> Result<Option<Self>, Problem> {
         let Some(old) = replaced(tx, run_no)? else { return Ok(None) };
@@ -144,8 +144,8 @@ impl Carry {
         Ok(Some(carry))
     }
 
-    /// What may be carried from the run of the date before to this one: `pairs` are the numbers, in both, of breaks
-    /// that go on.
+    /// Decisions that may be carried from the run of the previous date to this one: `pairs` are the numbers, in both,
+    /// of breaks that continue.
     pub fn across(
         tx: &mut dyn Transaction,
         old: i64,
@@ -167,7 +167,7 @@ impl Carry {
             .filter(|(old, _)| held.contains_key(old))
             .map(|(old, new)| (*new, *old))
             .collect();
-        // What a decision about the run before on this date has already settled stays.
+        // A decision that was carried from the superseded run stays.
         let sql = format!(
             "SELECT {columns} FROM recon.difference_rows d WHERE {} AND d.is_locked = $2",
             at_numbers(dialect, new.run_no)
@@ -295,7 +295,7 @@ impl Carry {
         if candidates.is_empty() {
             return Ok(());
         }
-        // Those of the old run by their keys, in the order of their numbers.
+        // Waiting items of the old run by key, in the order of their numbers.
         let mut waiting: HashMap<(Same, Vec<String>), Vec<i64>> = HashMap::new();
         let by_number: BTreeMap<i64, &Same> = wanted
             .iter()
@@ -469,8 +469,7 @@ impl Carry {
         Ok(())
     }
 
-    /// What people decided about these differences of the old run. What waits for approval is as it was
-    /// before it was proposed.
+    /// Human decisions about these differences of the old run. Items in a proposal have the state from before it.
     fn decided(
         &self,
         tx: &mut dyn Transaction,
@@ -525,8 +524,7 @@ impl Carry {
         Ok(decided)
     }
 
-    /// By which proposal, and under which control, differences of the old run were decided: what the
-    /// audit trail tells last.
+    /// The proposals and controls behind human decisions on the old run, from the last rows of the audit trail.
     fn origins(
         &self,
         tx: &mut dyn Transaction,
@@ -573,7 +571,7 @@ struct Held {
     assigned_by: Option<String>,
 }
 
-/// Where a decision comes from.
+/// Origin of a decision.
 #[derive(Default)]
 struct Origin {
     proposal_id: Option<String>,
@@ -689,7 +687,7 @@ fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error>
             })
         });
         let parts = parts.collect::<Result<Option<Vec<_>>, serde_json::Error>>()?;
-        // A row without a key is known by all its values.
+        // A row without a key is identified by all its values.
         let parts = parts.filter(|parts| !parts.is_empty());
         Ok(Some(parts.unwrap_or_else(|| vec![raw.get().to_owned()])))
     };

@@ -134,7 +134,6 @@ impl Links {
         self.expected
     }
 
-    /// Whether nothing was wrong so far.
     pub const fn is_whole(&self) -> bool {
         self.verdict.ok
     }
@@ -175,7 +174,7 @@ pub fn verify(
         "SELECT {} FROM recon.audit_trail WHERE seq >= $1 AND seq <= $2 ORDER BY seq",
         super::audit::SELECT
     );
-    // Rows before the first one are none of a whole chain.
+    // Rows before the first one belong to no whole chain.
     if from == 1 {
         let rows = tx.query("SELECT min(seq) FROM recon.audit_trail", &[])?;
         if let Some(first) = rows.first().and_then(|row| row.integer(0).ok().flatten())
@@ -196,11 +195,11 @@ pub fn verify(
 pub struct Examination<'a> {
     /// Moments that were kept outside.
     pub checkpoints: &'a [Checkpoint],
-    /// Whether the tables are compared with what the trail tells.
+    /// The tables are compared with the trail.
     pub replay: bool,
 }
 
-/// Examines the whole trail. What a broken chain tells is not replayed.
+/// Examines the whole trail. A broken chain is not replayed.
 ///
 /// # Errors
 /// Errors of the store.
@@ -258,7 +257,7 @@ pub fn against(
     Ok((found != checkpoint.head_hash).then(|| forked(checkpoint)))
 }
 
-/// Items and runs whose tables are not what the trail tells, at most fifty.
+/// Items and runs whose tables disagree with the trail, at most fifty.
 ///
 /// # Errors
 /// Errors of the store.

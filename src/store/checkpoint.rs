@@ -1,8 +1,7 @@
-//! Checkpoints: what an auditor keeps of the audit trail outside the store.
+//! Checkpoints: an auditor's record of the audit trail, outside the store.
 //!
-//! A file of checkpoints has one JSON object a line. Each names the SHA-256 of the line before, so that
-//! no line of it can be changed or taken out unnoticed, and may be signed (Ed25519). Nothing here
-//! reads or writes files.
+//! A file of checkpoints has one JSON object a line. Each names the SHA-256 of the line before, so that no line of it
+//! can be changed or removed unnoticed, and may be signed (Ed25519). Nothing here reads or writes files.
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use rustls::pki_types::pem::PemObject as _;
@@ -91,12 +90,11 @@ pub fn link(text: &str) -> Option<String> {
     Some(hex(Sha256::digest(last.trim().as_bytes())))
 }
 
-/// Reads the checkpoints of a file, which must hold together; with `key`, each must be signed by it.
-/// A line that names none before it was noted down by hand, and stands for itself.
+/// Reads the checkpoints of a file, which must hold together; with `key`, each must be signed by it. A line that
+/// names none before it was written by hand, and starts anew.
 ///
 /// # Errors
-/// A line that is no checkpoint, does not follow from the one before, or is not signed as it says;
-/// each by its number.
+/// A line that is no checkpoint, does not follow from the one before, or has a wrong signature; each by its number.
 pub fn read(text: &str, key: Option<&PublicKey>) -> Result<Vec<Checkpoint>, Problem> {
     let mut checkpoints: Vec<Checkpoint> = Vec::new();
     let mut before: Option<String> = None;
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn invalid_keys_are_refused() {
         assert!(SigningKey::read(b"-----BEGIN PRIVATE KEY-----\n").is_err());
         assert!(PublicKey::read(b"ssh-ed25519 AAAA").is_err());
     }

@@ -1,12 +1,11 @@
-//! Records as they are kept: many to a row.
+//! Records as they are stored: many to a row.
 //!
-//! A row holds the entries of [`RECORDS`] records, as one JSON array. Writing a row costs about as
-//! much as writing a record would, so records by the dozen are what makes keeping all of them cheap;
-//! views take the array apart with the database's own JSON functions. An entry is
-//! `[kind, a, b, line_a, offset_a, line_b, offset_b]`: a side is the evidence array of its values; b is
-//! null for a pair whose sides are the same; 8 is added to the kind where the partner was rejected. A job with
-//! `match` has one element more: how the record was matched, as an object. A
-//! record that is no longer kept is `null`.
+//! A row holds the entries of [`RECORDS`] records, as one JSON array. Writing a row costs about as much as writing a
+//! record would, so records by the dozen make keeping all of them cheap; views take the array apart with the
+//! database's own JSON functions. An entry is `[kind, a, b, line_a, offset_a, line_b, offset_b]`: a side is the
+//! evidence array of its values; b is null for a pair whose sides are the same; 8 is added to the kind where the
+//! partner was rejected. A job with `match` has one element more: how the record was matched, as an object. A record
+//! that is no longer kept is `null`.
 
 use std::borrow::Cow;
 
@@ -156,7 +155,7 @@ impl Chunks {
     pub fn flush<E>(&mut self, mut write: impl FnMut(u64, &str) -> Result<(), E>) -> Result<(), E> {
         if self.text.pop().is_some() {
             self.text.push(b']');
-            // One look at a row instead of one at each text; nothing is ever replaced.
+            // One check of a row instead of one of each text; nothing is ever replaced.
             let text = match std::str::from_utf8(&self.text) {
                 Ok(text) => Cow::Borrowed(text),
                 Err(_) => String::from_utf8_lossy(&self.text),
@@ -344,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_kept_keeps_its_number() {
+    fn a_deleted_record_keeps_its_number() {
         let text = r#"[null,[1,[1],null,1,0,2,0],null,[3,null,[2],null,null,3,9]]"#;
         let mut seen = Vec::new();
         read(2, text, |record| -> Result<(), Problem> {

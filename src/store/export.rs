@@ -96,11 +96,11 @@ fn push_cell(text: &str, line: &mut String) {
     }
 }
 
-/// Verifies an export: the chain, and what the checkpoints know of it.
+/// Verifies an export: the chain, and the checkpoints.
 ///
 /// # Errors
-/// A file that is no export, or an export that is not meant for verifying. A row that can't be read
-/// is no error but a broken chain.
+/// A file that is no export, or an export that is not meant for verifying. A row that can't be read is no error but a
+/// broken chain.
 pub fn verify(file: &mut dyn BufRead, checkpoints: &[Checkpoint]) -> Result<Verdict, Problem> {
     let first = file.fill_buf().map_err(|error| unreadable(&error))?.first().copied();
     let mut proof = Proof { links: Links::new(1, GENESIS.to_vec()), checkpoints, against: None };
@@ -121,7 +121,7 @@ fn no_export(why: &str) -> Problem {
         .help("`recon audit export --out FILE` writes one")
 }
 
-/// A chain on its way, with what was kept of it.
+/// A chain being verified, with the result so far.
 struct Proof<'a> {
     links: Links,
     checkpoints: &'a [Checkpoint],
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_export_is_told_from_one_that_is_broken() {
+    fn other_files_and_broken_exports_are_distinguished() {
         let verify = |text: &str| verify(&mut text.as_bytes(), &[]);
         assert!(verify("").unwrap().ok);
         assert_eq!(verify("a,b\n").unwrap_err().code, Code::NoExport);

@@ -1,10 +1,10 @@
-//! MOVE: an open proposal goes with its items to the run in which the same differences are found again.
+//! MOVE: an open proposal follows its items to the run that has the same differences again.
 //!
 //! A proposal stays one proposal while its breaks go on. In the transaction that publishes the new run, its items
 //! there take the places of the old ones: pending, with the reason that the maker decided about. The old items get
-//! back what they had. The new items are not approved yet, so the proposal's version rises, and approvals of the
-//! version before no longer count. Items whose difference is gone or has changed stay where they are, and so do blind
-//! samples, which are about a run.
+//! their earlier states back. The new items are not approved yet, so the proposal's version rises, and approvals of
+//! the version before no longer count. Items whose difference is gone or has changed stay where they are, and so do
+//! blind samples, which are about a run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ use crate::domain::review::content::Content;
 use crate::domain::review::{Action, ProposalState, Stage};
 use crate::domain::{Instant, Status};
 
-/// An item of a proposal, the one that takes its place, and what its row of the new run is called.
+/// An item of a proposal, its replacement, and the reference of its row in the new run.
 struct Moved<'a> {
     old: Item,
     new: Item,
@@ -61,8 +61,8 @@ pub(super) fn follow(
     Ok((entries, count))
 }
 
-/// Assignments and what was sent back go along with the breaks of a run to the same breaks of another run. Gives the
-/// rows of the audit trail.
+/// Moves assignments and checkers' comments along with the breaks of a run to another run. Gives the rows of the
+/// audit trail.
 pub(super) fn notes(tx: &mut dyn Transaction, old: i64, new: i64) -> Result<Vec<Entry>, Problem> {
     let sql = "SELECT number FROM recon.assignments WHERE run_no = $1 \
                UNION SELECT number FROM recon.sent_back WHERE run_no = $1 ORDER BY 1";

@@ -1,8 +1,7 @@
-//! Where rows lie, on either backend.
+//! Layout of rows, on either backend.
 //!
-//! On SQLite a row's id is `run_no << 40 | number`, so that a run's rows lie together and are found by a
-//! range; on PostgreSQL run and number are columns, and a run is a partition. Nothing outside of the store
-//! knows which.
+//! On SQLite a row's id is `run_no << 40 | number`, so that a run's rows lie together and are found by a range; on
+//! PostgreSQL run and number are columns, and a run is a partition. Nothing outside of the store knows which.
 
 use super::batch::{self, MAX_FIELDS, field_of, record_of};
 use super::chunk;
@@ -28,7 +27,7 @@ pub(super) const fn id_range(run_no: i64) -> (i64, i64) {
     (row_id(run_no, 0), row_id(run_no, MAX_NUMBER))
 }
 
-/// Where an item (a difference with its attribution) is: its run and its number within the run.
+/// Key of an item (a difference with its attribution): its run and its number within the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ItemKey {
     pub run_no: i64,

@@ -1,4 +1,4 @@
-//! What the machine wrote in a run, as one row of the audit trail with counts and digests.
+//! Digests of a run's automatic results, as one row of the audit trail with counts.
 //!
 //! Each command that publishes a run adds one row: INGEST, COMPARE or ATTRIBUTE. It holds a digest
 //! ([`super::digest`]) of everything that the command wrote, taken while it was written:
@@ -11,10 +11,9 @@
 //!   UNKNOWN or ACCEPTED, and given by a rule, by a model or by neither. With the trail one can take the
 //!   machine's decision about an item from the first `previous_value` after this row.
 //!
-//! `digest` is the version of all this. Rows without it were written by earlier versions of recon; their
-//! `sha256` is over one line for each decision: `number status reason confidence assigned_by`, parted by
-//! spaces and ended by a line feed, the confidence as the shortest decimal that reads back as the same
-//! double.
+//! `digest` is the version of the format. Rows without it were written by earlier versions of recon; their `sha256`
+//! is over one line for each decision: `number status reason confidence assigned_by`, separated by spaces and ended
+//! by a line feed, the confidence as the shortest decimal that reads back as the same double.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -81,7 +80,7 @@ impl Decision<'_> {
     }
 }
 
-/// Whether the state of an item is the machine's, not people's.
+/// True if the state of an item is the machine's, not people's.
 pub(super) fn is_machines(status: Status, locked: bool, by: &str) -> bool {
     matches!(status, Status::Unknown | Status::Accepted)
         && !locked
@@ -133,8 +132,7 @@ struct Facts<'a> {
 }
 
 impl MachineResults {
-    /// Takes in what a batch has but for its records. `functional` tells of a reason's code whether
-    /// business explains it.
+    /// Adds a batch except for its records. `functional` says if a reason is explained by business.
     pub fn take(&mut self, batch: &Batch, functional: impl Fn(&str) -> Option<bool>) {
         for row in &batch.rejected {
             self.rejected_rows += 1;
@@ -458,7 +456,7 @@ impl ItemRow {
     }
 }
 
-/// The items of a run while they are read to be compared with what the trail knows.
+/// The items of a run while they are read to be compared with the trail.
 #[derive(Default)]
 pub(super) struct ReadItems {
     results: MachineResults,
@@ -480,9 +478,9 @@ impl ReadItems {
     }
 }
 
-/// The digest of a run's own row, but for what changes after a command has published it: which run
-/// took its place (found again from the other runs), how a later command ended (`status`, `end_time`,
-/// the failure: the trail tells them), what is still to be trimmed, and when it was pruned.
+/// The digest of a run's own row, without columns that change after a command has published it: the run that
+/// superseded it (found again from the other runs), the end of a later command (`status`, `end_time`, the failure:
+/// these are in the trail), pending trims, and the time of pruning.
 pub(super) fn run_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<String, Problem> {
     let rows = tx.query(
         "SELECT run_no, run_id, job, source_system_a, source_system_b, batch_date, start_time, \
@@ -546,8 +544,7 @@ pub(super) fn rejected_digest(tx: &mut dyn Transaction, run_no: i64) -> Result<S
     Ok(digest.finish())
 }
 
-/// What the row of the trail about a run that was pruned tells: how many differences were kept, and the
-/// digests of what is left.
+/// Contents of the audit row about a pruned run: the number of differences kept, and the digests of the rest.
 pub(super) fn pruned(tx: &mut dyn Transaction, run_no: i64, kept: u64) -> Result<Json, Problem> {
     if kept == 0 {
         return Ok(json!({ "kept_differences": 0 }));

@@ -77,7 +77,7 @@ migrations! {
 pub struct Applied {
     pub version: i32,
     pub name: String,
-    /// The checksum of what was applied.
+    /// The checksum of the applied migration.
     pub checksum: String,
 }
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_applied_is_not_pending() {
+    fn applied_migrations_are_not_pending() {
         assert_eq!(pending(SQLITE, &[]).unwrap().len(), SQLITE.len());
         assert_eq!(pending(SQLITE, &applied(&SQLITE[..2])).unwrap(), &SQLITE[2..]);
         assert_eq!(pending(SQLITE, &applied(SQLITE)).unwrap(), &[]);

@@ -35,13 +35,14 @@ pub(crate) mod run;
 pub mod run_reference;
 mod runs;
 pub(crate) mod seal;
-mod seen;
 mod sqlite;
 mod stored;
+mod trail_end;
 pub mod training;
 pub mod transact;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::database::StoreUrl;
@@ -67,12 +68,12 @@ pub use run::{
     StoredDifference, StoredRecord,
 };
 
-/// How a command needs its store.
+/// A command's requirements for its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// A missing store is created, an older schema brought up to date: for commands that make runs.
     Create,
-    /// The store is there and its schema is this program's: for commands that only look or review.
+    /// The store exists and its schema is this program's: for commands that only read or review.
     Existing,
     /// As it is, created if missing; [`Store::migrate`] is the caller's.
     Unmigrated,
@@ -100,9 +101,8 @@ pub trait Writer: Send {
     /// long as both come.
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
-    /// Writes what is buffered and, in one transaction, makes everything visible: stage, status,
-    /// counts, and for an attributed run which run is current, with what people had decided about the
-    /// run before.
+    /// Writes buffered rows and, in one transaction, makes everything visible: stage, status, counts, and for an
+    /// attributed run which run is current, with human decisions about the run before.
     fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem>;
 }
 
@@ -129,6 +129,10 @@ pub trait RowSink {
     fn row(&mut self, values: &[SqlValue]) -> Result<(), Problem>;
 }
 
+/// Gets a difference with its record; breaks to get no more.
+pub type VisitDifference<'a> =
+    dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<ControlFlow<()>, Problem> + 'a;
+
 pub trait Store: Registry + transact::Transact {
     /// The store's URL without its password, for people.
     fn url(&self) -> String;
@@ -136,7 +140,7 @@ pub trait Store: Registry + transact::Transact {
     /// Applies the migrations that are missing, under a lock, and gives their names.
     fn migrate(&self) -> Result<Vec<String>, Problem>;
 
-    /// Whether the store has all migrations of this recon, and no others.
+    /// True if the store has exactly the migrations of this recon.
     fn is_current(&self) -> Result<bool, Problem>;
 
     /// A warning if others on this machine may read or change the store's files.
@@ -242,7 +246,14 @@ pub trait Store: Registry + transact::Transact {
         run: RunId,
         each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
-        transact::read(self, |tx| reader::each_difference(tx, run, each))
+        self.differences_until(run, &mut |difference, record| {
+            each(difference, record).map(ControlFlow::Continue)
+        })
+    }
+
+    /// As [`Store::each_difference`], until `each` breaks.
+    fn differences_until(&self, run: RunId, each: &mut VisitDifference<'_>) -> Result<(), Problem> {
+        transact::read(self, |tx| reader::differences_until(tx, run, each))
     }
 
     /// A record of a run, by its number.
@@ -290,7 +301,7 @@ pub trait Store: Registry + transact::Transact {
         transact::read(self, |tx| newest_breaks::newest(tx, job, most))
     }
 
-    /// How long the episodes of each kind of break were watched, in business days.
+    /// Observed durations of each kind's episodes, in business days.
     fn watched_breaks(
         &self,
         job: Option<&str>,

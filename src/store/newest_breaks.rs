@@ -16,11 +16,10 @@ use crate::domain::{Date, DiffType};
 /// A break in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewestBreak {
-    /// What its row is called.
+    /// The reference of its row.
     pub reference: String,
     /// The attribution of its last difference.
     pub attribution_id: String,
-    /// The field.
     pub field: String,
     /// The type of its last difference.
     pub diff_type: DiffType,
@@ -28,7 +27,6 @@ pub struct NewestBreak {
     pub first_seen: Date,
     /// Days from then until it cleared, or the newest date.
     pub age_days: i64,
-    /// How it cleared.
     pub cleared_how: Option<&'static str>,
     /// An episode of it ended before.
     pub is_back: bool,
@@ -45,9 +43,9 @@ pub struct NewestBreaks {
     pub cleared: Vec<NewestBreak>,
 }
 
-/// Where the last difference of a break is, by its age; of a cleared one, how.
+/// Position of a break's last difference, by its age; of a cleared one, also how it cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Position {
     since: i32,
     run_no: i64,
     number: i64,
@@ -57,7 +55,7 @@ struct Place {
 /// The smallest places of very many.
 struct Smallest {
     most: usize,
-    places: BinaryHeap<Place>,
+    places: BinaryHeap<Position>,
 }
 
 impl Smallest {
@@ -65,7 +63,7 @@ impl Smallest {
         Self { most: most.unwrap_or(usize::MAX), places: BinaryHeap::new() }
     }
 
-    fn take(&mut self, place: Place) {
+    fn take(&mut self, place: Position) {
         if self.places.len() < self.most {
             self.places.push(place);
         } else if let Some(mut last) = self.places.peek_mut()
@@ -96,23 +94,23 @@ fn open(
     job: &str,
     date: &NewestDate,
     most: Option<usize>,
-) -> Result<[Vec<Place>; 2], Problem> {
+) -> Result<[Vec<Position>; 2], Problem> {
     let (mut oldest, mut new) = (Smallest::new(most), Smallest::new(most));
-    let mut take = |place: Place| {
+    let mut take = |place: Position| {
         oldest.take(place);
         if place.since >= date.day {
             new.take(place);
         }
     };
     breaks::each_of_run(tx, date.run_no, &mut |number, since| {
-        take(Place { since, run_no: date.run_no, number, how: None });
+        take(Position { since, run_no: date.run_no, number, how: None });
     })?;
     // An open item that the newest date did not take over stays open.
     let sql = "SELECT since, run_no, number FROM recon.cleared_breaks \
                WHERE job = $1 AND cleared_how = 6";
     for row in tx.query(sql, &parameters![job])? {
         let since = i32::try_from(row.count(0)?).unwrap_or_default();
-        take(Place { since, run_no: row.count(1)?, number: row.count(2)?, how: None });
+        take(Position { since, run_no: row.count(1)?, number: row.count(2)?, how: None });
     }
     Ok([oldest, new].map(|list| list.places.into_sorted_vec()))
 }
@@ -122,7 +120,7 @@ fn cleared(
     job: &str,
     date: &NewestDate,
     most: Option<usize>,
-) -> Result<Vec<Place>, Problem> {
+) -> Result<Vec<Position>, Problem> {
     let limit = most.map(|most| format!(" LIMIT {most}")).unwrap_or_default();
     let sql = format!(
         "SELECT since, run_no, number, cleared_how FROM recon.cleared_breaks \
@@ -130,7 +128,7 @@ fn cleared(
          ORDER BY since, run_no, number{limit}"
     );
     tx.list(&sql, &parameters![job, breaks::period(date.day), date.day], |row| {
-        Ok(Place {
+        Ok(Position {
             since: i32::try_from(row.count(0)?).unwrap_or_default(),
             run_no: row.count(1)?,
             number: row.count(2)?,
@@ -139,12 +137,12 @@ fn cleared(
     })
 }
 
-/// What a list tells of these breaks.
+/// Descriptions of these breaks for a list.
 fn described(
     tx: &mut dyn Transaction,
     job: &str,
     date: &NewestDate,
-    lists: &[&[Place]],
+    lists: &[&[Position]],
 ) -> Result<Vec<Vec<NewestBreak>>, Problem> {
     let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     for place in lists.iter().copied().flatten() {
@@ -180,7 +178,7 @@ fn described(
                 diff_type: *diff_type,
                 first_seen: Date::from_days(place.since),
                 age_days: i64::from(date.day) - i64::from(place.since),
-                cleared_how: place.how.map(breaks::ending),
+                cleared_how: place.how.map(breaks::Ending::name),
                 is_back: earlier.get(break_key).is_some_and(|first| *first < place.since),
             });
         }
@@ -237,9 +235,9 @@ mod tests {
             ages in prop::collection::vec(0..20, 0..50),
             most in 0..30_usize,
         ) {
-            let places: Vec<Place> = (0..)
+            let places: Vec<Position> = (0..)
                 .zip(ages)
-                .map(|(number, since)| Place { since, run_no: 1, number, how: None })
+                .map(|(number, since)| Position { since, run_no: 1, number, how: None })
                 .collect();
             let mut smallest = Smallest::new(Some(most));
             places.iter().for_each(|place| smallest.take(*place));

@@ -32,7 +32,6 @@ pub struct Person {
     pub has_password: bool,
     /// Whether another user chose the password, so that it must be changed first.
     pub must_change: bool,
-    /// Whether this second login waits for its person's consent, and is not valid until then.
     pub awaits_consent: bool,
     /// When the login was made.
     pub created: Instant,
@@ -80,7 +79,7 @@ fn roles(names: Option<&str>) -> Result<Roles, Problem> {
     Roles::parse(names).ok_or_else(|| damaged("list of roles", names))
 }
 
-/// Runs a statement whose number of rows does not matter.
+/// Runs a statement and ignores its number of rows.
 fn run(tx: &mut dyn Transaction, sql: &str, values: &[SqlValue]) -> Result<(), Problem> {
     tx.execute(sql, values).map(drop)
 }
@@ -96,7 +95,6 @@ pub(crate) fn everybody(tx: &mut dyn Transaction) -> Result<Vec<Person>, Problem
     tx.list(&select("", "ORDER BY l.login_key"), &[SEPARATOR.into()], read)
 }
 
-/// Whether there is a login of this key.
 pub(crate) fn has_login(tx: &mut dyn Transaction, key: &str) -> Result<bool, Problem> {
     tx.exists("SELECT 1 FROM recon.logins WHERE login_key = $1", &parameters![key])
 }
@@ -150,7 +148,6 @@ pub(crate) struct NewLogin<'a> {
     pub person_id: &'a str,
     pub password: Option<&'a str>,
     pub must_change: bool,
-    /// Whether its person has agreed to it.
     pub agreed: bool,
 }
 
@@ -245,7 +242,7 @@ pub(crate) fn lock_admins(tx: &mut dyn Transaction) -> Result<(), Problem> {
     tx.query(&sql, &[]).map(drop)
 }
 
-/// Whether there is an administrator who is not disabled.
+/// True if there is an administrator who is not disabled.
 pub(crate) fn has_admin(tx: &mut dyn Transaction) -> Result<bool, Problem> {
     let sql = "SELECT 1 FROM recon.person_roles r JOIN recon.people p \
                ON p.person_id = r.person_id AND NOT p.is_disabled WHERE r.role = 'admin' LIMIT 1";
@@ -299,7 +296,6 @@ pub(crate) fn all_roles(tx: &mut dyn Transaction) -> Result<Vec<Roles>, Problem>
     tx.list(sql, &[], |row| roles(row.text(0)?.as_deref()))
 }
 
-/// Whether a person was disabled after that time.
 pub(crate) fn was_disabled_since(
     tx: &mut dyn Transaction,
     person_id: &str,
@@ -326,7 +322,7 @@ pub(crate) fn credentials_given(
         let value: Json =
             serde_json::from_str(&row.text(4)?.unwrap_or_default()).unwrap_or_default();
         let without = value.get("has_password") == Some(&Json::Bool(false));
-        // A login by proxy has no password that anybody else could know.
+        // A login by proxy has no password that another user could know.
         if row.required(3)? == "ADD_PERSON" && without {
             return Ok(None);
         }
@@ -496,7 +492,7 @@ pub(crate) fn end_sessions_before(
 pub struct Token {
     pub id: String,
     pub name: String,
-    /// The login whose permissions it may use.
+    /// The login that the token belongs to.
     pub login: String,
     /// The person of the login.
     pub person_id: String,

@@ -1,4 +1,4 @@
-//! Deleting old runs: what goes, what stays, and the row of the audit trail that says so.
+//! Deletes old runs, keeps human decisions, and records both in the audit trail.
 
 use serde_json::{Value as Json, json};
 
@@ -10,13 +10,13 @@ use crate::domain::{Date, Instant, RunId};
 /// Selects the runs to prune.
 #[derive(Clone, Debug)]
 pub struct PruneOrder {
-    /// Those that began before this moment.
+    /// Runs that began before this moment.
     pub before: Instant,
     /// Of this job only; `None` for every job.
     pub job: Option<String>,
     /// Current runs, too: those that queue and reports show.
     pub current: bool,
-    /// Nothing is changed.
+    /// Changes nothing.
     pub dry_run: bool,
     /// Disk space is given back to the operating system, which may take a while.
     pub vacuum: bool,
@@ -30,7 +30,6 @@ pub struct Pruned {
     pub run: RunId,
     pub job: String,
     pub batch_date: Date,
-    /// Whether it was current.
     pub is_current: bool,
     pub records: u64,
     pub differences: u64,
@@ -49,14 +48,14 @@ pub struct PruneOutcome {
     pub reusable: Option<u64>,
 }
 
-/// Whether open items stand in this current run, so that it stays.
+/// True if open items stand in this current run, so that it stays.
 pub(super) fn rests(store: &dyn Store, run: &Pruned) -> Result<bool, Problem> {
     let oldest = transact::read(store, |tx| runs::oldest_open(tx, &run.job))?;
     Ok(oldest.is_some_and(|oldest| run.batch_date >= oldest))
 }
 
-/// Who began to prune a run, as its metadata keeps it until that is done: so that the next command can
-/// finish what was killed, in their name.
+/// The user who began to prune a run, kept in its metadata until that is done: the next command finishes an
+/// interrupted prune in their name.
 pub(super) fn begun(by: &By) -> Json {
     json!({ "actor_id": by.actor_id, "actor_roles": by.actor_roles, "auth_method": by.auth_method })
 }

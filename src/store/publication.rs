@@ -1,5 +1,5 @@
-//! What is written when a run becomes attributed, in the transaction that makes it so: what people
-//! decided about the run before it, how many items it has of each kind, and what the machine decided.
+//! Publication of an attributed run, in one transaction: human decisions from the run before it, counts of its items
+//! by kind, and the digest of its automatic decisions.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ impl Written {
     }
 }
 
-/// How many, and what is at stake: a sum, and what rounding took from it.
+/// Number of items, and the amount at stake: a sum and its rounding error.
 #[derive(Clone, Copy, Debug, Default)]
 struct Items {
     count: i64,
@@ -135,7 +135,7 @@ pub(super) struct Publication {
     trimmed: bool,
 }
 
-/// Of a run that no command before has brought this far: what was gathered while it was written.
+/// Facts collected while a run was written; only of a run at a new stage.
 pub(super) struct Gathered {
     pub results: MachineResults,
     /// How far the run had got.
@@ -145,7 +145,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Reads what could not be gathered; the items are in `table`.
+    /// Reads the facts that could not be collected; the items are in `table`.
     pub fn complete(
         mut self,
         tx: &mut dyn Transaction,
@@ -159,7 +159,7 @@ impl Gathered {
         Ok(self)
     }
 
-    /// Appends to the audit trail what a command has written that did not attribute.
+    /// Appends the results of a command that did not attribute to the audit trail.
     pub fn append(
         self,
         tx: &mut dyn Transaction,
@@ -189,8 +189,8 @@ impl Publication {
         Ok(Self { counts, results, carry: Carry::prepare(tx, run_no)?, before, trimmed: trims })
     }
 
-    /// Of a run that people decide about. The end of the audit trail is locked first: what they decided
-    /// before is counted, and what they decide after this has its rows after ours.
+    /// For a run that users may be deciding on. The end of the audit trail is locked first: earlier decisions are
+    /// counted, and later ones have their rows after ours.
     pub fn again(tx: &mut dyn Transaction, run_no: i64) -> Result<Self, Problem> {
         hold_before(tx, run_no)?;
         audit::head(tx, true)?;
@@ -203,9 +203,9 @@ impl Publication {
         })
     }
 
-    /// Carries decisions, moves open proposals, writes counts, and appends to the audit trail what the machine
-    /// decided and what was carried and moved; gives how many decisions and proposals that were. It comes last:
-    /// the end of the trail is locked until the transaction ends.
+    /// Carries decisions, moves open proposals, writes counts, and appends automatic, carried and moved decisions to
+    /// the audit trail; gives the number of carried decisions and moved proposals. It comes last: the end of the
+    /// trail is locked until the transaction ends.
     pub fn complete(
         mut self,
         tx: &mut dyn Transaction,
@@ -271,8 +271,7 @@ fn carry_across(
     carry.map(|carry| carry.carry_all(tx, counts)).transpose()
 }
 
-/// What people keep about items goes along with their breaks: from the run whose place this one takes, else from that
-/// of the date before.
+/// Notes about items move along with their breaks: from the superseded run, else from the run of the previous date.
 fn notes(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<audit::Entry>, Problem> {
     let from = match replaced(tx, run_no)? {
         Some(replaced) => Some(replaced),
@@ -306,8 +305,9 @@ fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
     old.into_iter().try_for_each(|run_no| bound(tx, run_no))
 }
 
-/// Keeps what the undecided items of a run of an older date have at least, and on which days their breaks began, so that a
-/// page of the queue reads only from the runs that come first, and what is overdue is known without a look at each item.
+/// Stores lower bounds of the undecided items of a run of an older date, and the days on which their breaks began, so
+/// that a page of the queue reads only from the runs that come first, and overdue items are counted without reading
+/// each.
 fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     let has_left = breaks::runs_that_left(tx)?.contains(&run_no);
     // As the indexes have them. On SQLite none has both columns.

@@ -54,7 +54,7 @@ pub struct TableColumn {
     pub kind: String,
 }
 
-/// Whether a column holds credentials. They are stored as digests, and even those are never shown.
+/// True for columns with credentials. They are stored as digests, and even those are never shown.
 pub(super) fn is_secret(table: &str, column: &str) -> bool {
     column == "password"
         || column == "token"

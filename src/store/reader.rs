@@ -1,6 +1,7 @@
 //! Reading back what runs wrote: records, differences, rejected rows and counts.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::batch::{difference_range, field_of, record_of};
 use super::layout::{MAX_NUMBER, items_of_chunks};
@@ -10,7 +11,7 @@ use super::run::{
 };
 use super::runs::{self, RunKey};
 use super::transact::{Dialect, SqlRow, Transaction};
-use super::{OwnedRecord, RejectedRow, SqlValue, chunk, stored};
+use super::{OwnedRecord, RejectedRow, SqlValue, VisitDifference, chunk, stored};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
 use crate::domain::{DiffType, Matched, RunId, Severity, Side, Stage, Status};
@@ -32,7 +33,7 @@ fn select_differences(dialect: Dialect) -> String {
 
 fn difference(row: &SqlRow, stage: Option<Stage>) -> Result<StoredDifference<'_>, Problem> {
     let number = row.count(0)?.cast_unsigned();
-    // Before its stage is reached, an attribution is what an interrupted command left.
+    // Before its stage is reached, an attribution was left by an interrupted command.
     let reason = if stage == Some(Stage::Attributed) { row.str(5)? } else { None };
     let attribution = match reason {
         None => None,
@@ -103,11 +104,15 @@ fn chunk_row(row: &SqlRow) -> Result<(u64, &str), Problem> {
     Ok((row.count(0)?.cast_unsigned(), row.str(1)?.unwrap_or_default()))
 }
 
-/// Calls `each` with some rows of records at a time, in order.
+/// Calls `each` with some rows of records at a time, in order, until it breaks.
 fn each_chunks(
     tx: &mut dyn Transaction,
     run: RunKey,
-    mut each: impl FnMut(&mut dyn Transaction, (i64, i64), &[SqlRow]) -> Result<(), Problem>,
+    mut each: impl FnMut(
+        &mut dyn Transaction,
+        (i64, i64),
+        &[SqlRow],
+    ) -> Result<ControlFlow<()>, Problem>,
 ) -> Result<(), Problem> {
     let dialect = tx.dialect();
     let mut next = 0;
@@ -122,7 +127,9 @@ fn each_chunks(
         let rows = tx.query(&sql, &[])?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
         let chunks = (first.count(0)?, last.count(0)?);
-        each(tx, chunks, &rows)?;
+        if each(tx, chunks, &rows)?.is_break() {
+            return Ok(());
+        }
         next = chunks.1 + 1;
     }
 }
@@ -142,14 +149,14 @@ pub(super) fn each_record(
                 _ => each(record),
             })?;
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })
 }
 
-pub(super) fn each_difference(
+pub(super) fn differences_until(
     tx: &mut dyn Transaction,
     run: RunId,
-    each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
+    each: &mut VisitDifference<'_>,
 ) -> Result<(), Problem> {
     let key = runs::key(tx, run)?;
     if key.stage < Some(Stage::Compared) {
@@ -158,27 +165,30 @@ pub(super) fn each_difference(
     each_chunks(tx, key, |tx, chunks, rows| {
         let differences = differences_of(tx, key, chunks)?;
         let mut left = differences.iter().peekable();
+        let mut flow = ControlFlow::Continue(());
         for row in rows {
-            let Some(next) = left.peek() else { return Ok(()) };
+            let Some(next) = left.peek().filter(|_| flow.is_continue()) else { return Ok(flow) };
             let (number, text) = chunk_row(row)?;
             let (_, end) = items_of_chunks(number.cast_signed(), number.cast_signed());
             if next.count(0)? > end {
                 continue;
             }
             chunk::read(number, text, |record| -> Result<(), Problem> {
-                while let Some(row) = left.peek() {
+                while let Some(row) = left.peek().filter(|_| flow.is_continue()) {
                     if record_of(row.count(0)?.cast_unsigned()) != record.number {
                         break;
                     }
-                    each(&difference(row, key.stage)?, record)?;
+                    flow = each(&difference(row, key.stage)?, record)?;
                     left.next();
                 }
                 Ok(())
             })?;
         }
         match left.next() {
-            Some(_) => Err(stored::damaged("difference", "its record is missing")),
-            None => Ok(()),
+            Some(_) if flow.is_continue() => {
+                Err(stored::damaged("difference", "its record is missing"))
+            }
+            _ => Ok(flow),
         }
     })
 }
@@ -403,8 +413,7 @@ fn counted(tx: &mut dyn Transaction, table: &str) -> Result<Vec<AttributionCount
     Ok(counts)
 }
 
-/// What [`attribution_counts`] and [`gate_counts`] count, from the figures that are kept; `None` for runs of
-/// which none are.
+/// [`attribution_counts`] and [`gate_counts`] from stored figures; `None` for runs without any.
 pub(super) fn kept_counts(tx: &mut dyn Transaction, run: RunId) -> Result<Option<Counts>, Problem> {
     let sql = "SELECT r.run_no, r.total_records, f.blocked FROM recon.recon_runs r \
                JOIN recon.run_figures f ON f.run_no = r.run_no \

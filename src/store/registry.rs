@@ -196,7 +196,7 @@ pub trait Registry: Transact {
         })
     }
 
-    /// Stores what was measured of a job.
+    /// Stores measured counts of a job.
     fn add_evidence(&self, job: &str, evidence: &Evidence) -> Result<(), Problem> {
         let sql = "INSERT INTO recon.acceptance_evidence (job, measured_at, basis, evidence) \
                    VALUES ($1, $2, $3, $4)";

@@ -1,11 +1,11 @@
-//! The tables against what the audit trail tells.
+//! Compares the tables with the audit trail.
 //!
-//! What people decided about an item is read from the trail and compared with its row. What the machine wrote is
-//! compared run by run: the trail has digests of it ([`super::machine_results`]), and the machine's state of an item
-//! that people touched since is the first `previous_value` after that. What the review keeps beside the items is
-//! compared with its seals ([`super::seal`]) or with the rows of the trail that tell it, and what can be computed
-//! from other tables is computed once more. So nothing can be changed by another hand without being found, even on
-//! items that were never opened.
+//! Human decisions about an item are read from the trail and compared with its row. Automatic results are compared
+//! run by run: the trail has digests of them ([`super::machine_results`]), and the machine's state of an item that
+//! people touched since is the first `previous_value` after that. The review's tables beside the items are compared
+//! with their seals ([`super::seal`]) or with the rows of the trail that record them, and values that can be computed
+//! from other tables are computed once more. So every change from outside is found, even on items that were never
+//! opened.
 
 mod compare;
 
@@ -57,7 +57,7 @@ impl Run {
         self.stage == "ATTRIBUTED"
     }
 
-    /// The number of the last row about what the machine decided.
+    /// The number of the last row about the machine's decisions.
     fn since(&self) -> i64 {
         self.known.decisions.as_ref().map_or(0, |(seq, ..)| *seq)
     }
@@ -66,11 +66,11 @@ impl Run {
 /// A run as the trail knows it.
 #[derive(Default)]
 struct TrailRun {
-    /// The row, the version and the digest of what the machine decided.
+    /// The row, the version and the digest of the machine's decisions.
     decisions: Option<(i64, u64, String)>,
     /// The other digests by name, each with its row.
     digests: BTreeMap<&'static str, (i64, String)>,
-    /// How the run stands: the row, and stage, status, end and failure as the columns should have them.
+    /// Expected state of the run: the row, and stage, status, end and failure as the columns should have them.
     stands: Option<TrailRunState>,
     /// A row tells that the run was pruned.
     pruned: bool,
@@ -102,7 +102,7 @@ impl TrailRun {
         }
         if action == "PRUNE" {
             self.pruned = true;
-            // Only what the row tells is there to be compared from here on.
+            // From here on, only the row's own contents can be compared.
             self.digests.retain(|name, _| *name == "run");
             if let Some((_, _, digest)) = &mut self.decisions {
                 digest.clear();
@@ -142,8 +142,8 @@ struct State {
     locked: bool,
     version: i64,
     by: String,
-    /// Whether the reason is functional, and since when it is given; rows of earlier versions of recon
-    /// don't tell.
+    /// Whether the reason is functional, and the date since which it applies; rows of earlier versions of recon have
+    /// neither.
     more: Option<(Option<bool>, Option<String>)>,
 }
 
@@ -204,12 +204,12 @@ impl State {
         matches!(AssignedBy::parse(&self.by), AssignedBy::Person(_))
     }
 
-    /// Whether people hold it, or decided it.
+    /// True if people decided it or hold it in a proposal.
     fn is_peoples(&self) -> bool {
         self.locked || self.is_of_person() || self.status == "PENDING" || self.status == "REJECTED"
     }
 
-    /// Whether both are the same, as far as both tell.
+    /// Compares the parts that both have.
     fn agrees(&self, other: &Self) -> bool {
         let more = self.more.is_none() || other.more.is_none() || self.more == other.more;
         more && Self { more: None, ..self.clone() } == Self { more: None, ..other.clone() }
@@ -247,7 +247,7 @@ fn number_of(attribution_id: &str) -> u64 {
         .unwrap_or_default()
 }
 
-/// Everything that the trail tells, by what it is about.
+/// The contents of the trail, by subject.
 #[derive(Default)]
 struct Trail {
     items: HashMap<String, TrailItem>,
@@ -289,7 +289,7 @@ struct Adopted {
     is_exact: bool,
 }
 
-/// Compares the tables with what the trail tells.
+/// Compares the tables with the trail.
 ///
 /// # Errors
 /// Errors of the store.

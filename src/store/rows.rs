@@ -106,7 +106,7 @@ pub fn is_among(dialect: Dialect, column: &str, parameter: &str) -> String {
     let numbers = numbers_in(dialect, parameter);
     match dialect {
         Dialect::Sqlite => format!("{column} IN {numbers}"),
-        // The planner takes a list for long, and would read the whole table to look each row up in it.
+        // The planner overestimates the list's length, and would read the whole table to look each row up in it.
         Dialect::Postgres => format!("{column} = ANY (ARRAY{numbers})"),
     }
 }
@@ -127,7 +127,7 @@ pub fn texts_in(dialect: Dialect, parameter: &str) -> String {
     }
 }
 
-/// A text that stands for itself within a pattern of `LIKE … ESCAPE '\\'`.
+/// A text, escaped for a pattern of `LIKE … ESCAPE '\\'`.
 pub(super) fn literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

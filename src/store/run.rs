@@ -19,25 +19,24 @@ pub struct NewRun {
     pub batch_date: Date,
     pub started: Instant,
     pub layout: Layout,
-    /// Whether matched records are kept (`keep: all`).
     pub keep_all: bool,
     /// Configuration, rules, program version, known at the start.
     pub metadata: serde_json::Value,
 }
 
-/// How a command on a run ends.
+/// End of a command on a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishRun {
     pub ended: Instant,
     /// COMPLETED or COMPLETED_WITH_ERRORS.
     pub status: RunStatus,
-    /// How far the run has got now.
+    /// Stage that the run has reached.
     pub stage: Stage,
     /// All records of the run, stored or not.
     pub total_records: u64,
     /// All differences, 0 before comparing.
     pub total_differences: u64,
-    /// The run's metadata as it stands now (replaces what was stored).
+    /// The run's present metadata (replaces the stored ones).
     pub metadata: serde_json::Value,
 }
 
@@ -56,14 +55,13 @@ pub struct RunRow {
     pub ended: Option<Instant>,
     /// How its last command ended.
     pub status: RunStatus,
-    /// How far it got; `None` before its records are stored.
+    /// Stage that it reached; `None` before its records are stored.
     pub stage: Option<Stage>,
     /// The newer run that took its place.
     pub superseded_by: Option<RunId>,
     pub total_records: u64,
     pub total_differences: u64,
     pub layout: Layout,
-    /// Whether matched records are kept.
     pub keep_all: bool,
     /// Configuration, rules, sources, counts.
     pub metadata: serde_json::Value,
@@ -71,7 +69,7 @@ pub struct RunRow {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// Only runs whose id, written without hyphens, begins so.
+    /// Only runs whose id, written without hyphens, begins with this.
     pub id_prefix: Option<String>,
     pub job: Option<String>,
     pub batch_date: Option<Date>,
@@ -100,7 +98,7 @@ pub struct StoredRecord<'a> {
 }
 
 impl StoredRecord<'_> {
-    /// An owned copy with what else is known of the record.
+    /// An owned copy with the other facts about the record.
     pub(super) fn to_owned_with(
         self,
         gate: Option<Gate>,
@@ -120,7 +118,7 @@ impl StoredRecord<'_> {
     }
 }
 
-/// A stored difference with what was decided about it.
+/// A stored difference with its decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredDifference<'a> {
     /// Its number within the run.
@@ -160,7 +158,6 @@ impl StoredDifference<'_> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredAttribution<'a> {
     pub reason: &'a str,
-    /// How sure, 0 to 1.
     pub confidence: f64,
     pub status: Status,
     pub assigned_by: &'a str,
@@ -190,7 +187,6 @@ pub struct OwnedDifference {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnedAttribution {
     pub reason: String,
-    /// How sure, 0 to 1.
     pub confidence: f64,
     pub status: Status,
     pub assigned_by: String,
@@ -207,11 +203,11 @@ pub struct Decided {
     pub closed: bool,
 }
 
-/// How the differences of a run stand, as [`Store::attribution_counts`](super::Store::attribution_counts)
-/// and [`Store::gate_counts`](super::Store::gate_counts) tell it.
+/// Results of a run, as from [`Store::attribution_counts`](super::Store::attribution_counts) and
+/// [`Store::gate_counts`](super::Store::gate_counts).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// By reason, status and who says so.
+    /// By reason, status and source.
     pub attributions: Vec<AttributionCount>,
     /// Records that passed and that are blocked.
     pub gate: (u64, u64),

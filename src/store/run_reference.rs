@@ -11,7 +11,6 @@ use super::{RunFilter, RunRow, Store};
 /// A user's reference to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunReference {
-    /// `latest`.
     Latest,
     /// The start of an id: lower-case hexadecimal digits, without hyphens.
     Prefix(String),

@@ -15,9 +15,7 @@ use crate::domain::{Date, ReasonCode, RunId, RunStatus, Stage};
 pub(super) struct RunKey {
     /// Its number, by which its rows are found.
     pub run_no: i64,
-    /// How far it got.
     pub stage: Option<Stage>,
-    /// Whether matched records are kept.
     pub keep_all: bool,
 }
 

@@ -1,9 +1,9 @@
-//! Seals: digests in the audit trail of what the review keeps in tables of its own.
+//! Seals: digests in the audit trail of the review's own tables.
 //!
 //! A row of the trail about a proposal records one action. The last one that a command appends about a proposal also
-//! has the digest of the whole proposal as the command leaves it, as `sealed`: of its row, of who took part and of
-//! who approved. The items of a proposal change only when it moves to another run, so their digest stands in the
-//! first and after each move. Replaying compares the tables with the last seal.
+//! has the digest of the whole proposal as the command leaves it, as `sealed`: of its row, its contributors and its
+//! approvals. The items of a proposal change only when it moves to another run, so their digest is in the first row
+//! and after each move. Replaying compares the tables with the last seal.
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ pub(super) fn read_code<T>(
     u8::try_from(code).ok().and_then(from_code).ok_or_else(|| damaged(column, &code.to_string()))
 }
 
-/// Whether people have decided an attribution or hold it in a proposal.
+/// True if people have decided an attribution or hold it in a proposal.
 pub(super) fn held_by_people(status: Status, locked: bool, person: bool) -> bool {
     locked || person || matches!(status, Status::Pending | Status::Rejected)
 }
@@ -103,7 +103,7 @@ pub(super) fn clean_json(value: &serde_json::Value) -> Cow<'_, serde_json::Value
 
 /// A column that holds what recon never writes.
 pub(super) fn damaged(column: &str, found: &str) -> Problem {
-    Problem::new(Code::StoreDamaged, format!("the store holds a {column} that is none: {found}"))
+    Problem::new(Code::StoreDamaged, format!("the store has an invalid {column}: {found}"))
         .help("it was changed by another hand, or it is damaged")
 }
 
@@ -198,8 +198,8 @@ fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
     Some([format!("{start},"), format!("{start}]")])
 }
 
-/// Texts of which one stands in a row of records, if it has a record of this reference: two ways in which the
-/// evidence of the key may begin, and what a record or a row of a group is called where that is not the key.
+/// Texts, one of which occurs in the row that stores a record of this reference: two possible beginnings of the key's
+/// evidence, and a reference that is not the key.
 pub(super) fn needles(layout: &Layout, reference: &str) -> [String; 3] {
     let mut name = ":".to_owned();
     write_json_string(reference, &mut name);
@@ -209,7 +209,7 @@ pub(super) fn needles(layout: &Layout, reference: &str) -> [String; 3] {
     }
 }
 
-/// Whether a record or one of its rows is called so.
+/// True if a record or one of its rows has this reference.
 pub(super) fn has_reference(
     record: &StoredRecord<'_>,
     needles: &[String; 3],

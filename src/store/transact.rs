@@ -1,9 +1,9 @@
 //! Statements of the review: transactions whose SQL is one text for both backends.
 //!
-//! Runs are written in bulk through [`super::Writer`]; what people do is small, and must be all or
-//! nothing together with its audit row. A [`Transaction`] gives that with statements whose parameters
-//! are `$1`, `$2`, … in the order of their first mention, and whose names are qualified (`recon.…`), as
-//! people's own SQL is. Values are always bound, never written into a statement.
+//! Runs are written in bulk through [`super::Writer`]; decisions are small, and must be all or nothing together with
+//! their audit rows. A [`Transaction`] gives that with statements whose parameters are `$1`, `$2`, … in the order of
+//! their first mention, and whose names are qualified (`recon.…`), as in users' own SQL. Values are always bound,
+//! never written into a statement.
 
 use std::time::Duration;
 
@@ -20,8 +20,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// What ends a `SELECT` that locks the rows it reads. SQLite has one writer at a time, who needs
-    /// no such thing.
+    /// The end of a `SELECT` that locks the rows it reads. SQLite has a single writer and needs none.
     pub const fn for_update(self) -> &'static str {
         match self {
             Self::Sqlite => "",
@@ -133,8 +132,8 @@ fn unexpected(column: usize, wanted: &str, found: &SqlValue) -> Problem {
     .help("the store was changed by another hand, or it is damaged")
 }
 
-/// A transaction: what it did shows when the function that it was handed to has returned `Ok`, and
-/// not at all otherwise.
+/// A transaction: its changes are visible when the function that it was handed to has returned `Ok`, and not at all
+/// otherwise.
 pub trait Transaction {
     /// Its SQL dialect.
     fn dialect(&self) -> Dialect;
@@ -142,8 +141,7 @@ pub trait Transaction {
     /// Runs a statement that changes rows; gives their number.
     ///
     /// # Errors
-    /// What the store says. A constraint or trigger that refuses has the code
-    /// [`Code::StoreConstraint`].
+    /// The store's error. A constraint or trigger that refuses has the code [`Code::StoreConstraint`].
     fn execute(&mut self, sql: &str, parameters: &[SqlValue]) -> Result<u64, Problem>;
 
     /// Runs a statement that gives rows.
@@ -222,7 +220,7 @@ impl dyn Transaction + '_ {
         Ok(self.find(sql, parameters, |row| row.integer(0))?.flatten().unwrap_or_default())
     }
 
-    /// Whether an answer has a row.
+    /// True if the answer has a row.
     ///
     /// # Errors
     /// As [`Transaction::query`].
@@ -231,7 +229,7 @@ impl dyn Transaction + '_ {
     }
 }
 
-/// How long a note waits for the store.
+/// Timeout of writing a note.
 const NOTE_TIME: Duration = Duration::from_millis(100);
 
 /// Work within a transaction.
@@ -253,7 +251,7 @@ pub trait Transact: Send + Sync {
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem>;
 }
 
-/// Runs `work` in a transaction that only reads, and gives what it gives.
+/// Runs `work` in a read-only transaction, and returns its result.
 ///
 /// # Errors
 /// As [`Transact::read`].
@@ -269,8 +267,8 @@ pub fn read<T, S: Transact + ?Sized>(
     value.ok_or_else(nothing_done)
 }
 
-/// Runs `work` in a transaction that may write, and gives what it gives. `work` may fail with an
-/// error of its own (a refusal of the workflow, say); then nothing was changed.
+/// Runs `work` in a transaction that may write, and returns its result. `work` may fail with an error of its own (a
+/// refusal of the workflow, say); then nothing was changed.
 ///
 /// # Errors
 /// As [`Transact::write`].

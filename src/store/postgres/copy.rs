@@ -81,7 +81,6 @@ impl Copy {
         self.field(value.map(|value| [u8::from(value)]).as_ref().map(<[u8; 1]>::as_slice));
     }
 
-    /// Whether a piece is ready to be sent.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= PIECE
     }

@@ -1,9 +1,9 @@
-//! What a statement of a person would call and read, found out before it runs.
+//! Finds the functions and columns that a user's statement would use, before it runs.
 //!
-//! A read-only transaction keeps a statement from changing rows, but not from calling functions that
-//! act: ending other sessions, waiting, reading files. Nor does it know which columns are secrets. So
-//! PostgreSQL itself parses the statement into a temporary view, which is rolled back; the parsed
-//! form names every function, table and column, however they were written.
+//! A read-only transaction keeps a statement from changing rows, but not from calling functions with side effects:
+//! ending other sessions, waiting, reading files. Nor does it know which columns are secrets. So PostgreSQL itself
+//! parses the statement into a temporary view, which is rolled back; the parsed form names every function, table and
+//! column, however they were written.
 
 use std::sync::LazyLock;
 
@@ -59,8 +59,8 @@ static TABLES: LazyLock<Option<Regex>> =
 /// PostgreSQL's offset of column numbers in a set of columns; the whole row is column 0.
 const FIRST_COLUMN: i32 = 7;
 
-/// Refuses a statement of so many columns that calls what may act, or that reads a secret. It must be
-/// one statement without parameters.
+/// Refuses a statement of this many columns that calls functions with side effects, or that reads a secret. It must
+/// be one statement without parameters.
 pub(super) fn examine(
     client: &mut Client,
     sql: &str,
@@ -169,7 +169,7 @@ fn unparsed(error: Error, failed: &dyn Fn(Error) -> Problem) -> Problem {
             "recon parses a statement as a temporary view before it runs it: grant this role \
              TEMPORARY on the database",
         ),
-        // A function without a value can only be called for what it does.
+        // A function without a value can only be called for its side effects.
         "42P16" if said.message().ends_with("pseudo-type void") => Problem::new(
             Code::SqlFunctionRefused,
             "a function that returns nothing may do more than read",

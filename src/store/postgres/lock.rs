@@ -19,8 +19,8 @@ pub(super) struct SessionLock {
 
 impl RunLock for SessionLock {}
 
-/// The number that stands for a job's date. That two of them share one is as good as impossible,
-/// and would only make one wait for the other.
+/// The lock number of a job's date. Two of them are almost never equal, and would then only make one wait for the
+/// other.
 pub(super) fn key(job: &str, batch_date: Date) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = stored::lock_name(job, batch_date);
     i64::from_be_bytes([a, b, c, d, e, f, g, h])

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant as Moment};
 
 use ::postgres::Client;
 
-use super::seen::Seen;
+use super::trail_end::TrailEnd;
 use super::{
     Opening, PruneOrder, PruneOutcome, QueryLimits, RowSink, RunLock, Store, TableColumn, Writer,
     migrate,
@@ -43,15 +43,15 @@ const MIGRATION_LOCK: i64 = 0x7265_636f_6e6d_6967;
 
 /// For so long after a connection could not be had, others are waited for only shortly.
 const AWAY: Duration = Duration::from_secs(2);
-/// How long that is.
+/// Timeout of a quick look.
 const GLANCE: Duration = Duration::from_millis(150);
 
 pub struct PostgresStore {
     shown: String,
     connector: Connector,
     pool: PostgresPool,
-    seen: Seen,
-    /// When there was no connection to be had, if that was the last that was heard.
+    trail_end: TrailEnd,
+    /// Time of the last failure to get a connection; `None` after a success.
     failed: Mutex<Option<Moment>>,
 }
 
@@ -62,13 +62,13 @@ impl PostgresStore {
     /// As [`super::open`].
     pub fn open(url: &PostgresUrl, opening: Opening) -> Result<Self, Problem> {
         let connector = Connector::new(url)?;
-        // A first connection tells at once what is wrong; a pool would try for its whole timeout.
+        // A first connection reports errors at once; a pool would try for its whole timeout.
         let mut client = connector.connect()?;
         let store = Self {
             shown: url.to_string(),
             pool: connector.pool()?,
             connector,
-            seen: Seen::default(),
+            trail_end: TrailEnd::default(),
             failed: Mutex::default(),
         };
         let missing = store.missing_migrations(&mut client)?;
@@ -196,8 +196,8 @@ impl Store for PostgresStore {
 
     fn is_same(&self) -> Result<(), Problem> {
         super::transact::read(self, |tx| {
-            self.seen.check(tx)?;
-            self.seen.remember(Seen::end(tx)?);
+            self.trail_end.check(tx)?;
+            self.trail_end.remember(TrailEnd::end(tx)?);
             Ok(())
         })
     }

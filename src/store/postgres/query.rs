@@ -37,8 +37,8 @@ pub(super) fn run(
     let failed = |error: ::postgres::Error| problem(connector, &error, limits);
     let mut client = connector.connect()?;
     let timeout = limits.timeout.map_or(0, |time| time.as_millis());
-    // The planner can't know how many records a row of the store holds, nor that ids are unique, and expects
-    // far more rows: it would compile what runs for a moment, and join records with differences one by one.
+    // The planner can't know how many records a row of the store holds, nor that ids are unique, and expects far more
+    // rows: it would compile statements that run for a moment, and join records with differences one by one.
     client
         .batch_execute(&format!(
             "SET statement_timeout = {timeout}; SET lock_timeout = {timeout}; SET jit = off; \

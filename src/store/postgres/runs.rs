@@ -16,7 +16,6 @@ pub(super) struct RunKey {
     pub run_no: i32,
     /// How far it got.
     pub stage: Option<Stage>,
-    /// Whether matched records are kept.
     pub keep_all: bool,
 }
 
@@ -64,8 +63,8 @@ pub(super) fn keep_broken(client: &mut impl GenericClient, run_no: i32) -> Resul
 }
 
 impl PostgresStore {
-    /// The rows of the unfinished command went with the transaction of its writer. What earlier commands
-    /// published stays, and the audit trail knows how it ended: so it tells that this one failed.
+    /// The rows of the unfinished command went with the transaction of its writer. Results that earlier commands
+    /// published stay, and the audit trail has the end of the run: so it also records that this command failed.
     pub(super) fn give_up(&self, run: RunId, reason: &str) -> Result<(), Problem> {
         let problem = |error: &Error| self.problem(error);
         let reason = stored::clean(reason);
@@ -91,8 +90,8 @@ impl PostgresStore {
         transaction.commit().map_err(|error| problem(&error))
     }
 
-    /// Marks the RUNNING runs of dead processes FAILED and ends what they left half done: of all
-    /// jobs' dates whose lock is free, or of the one whose lock the caller holds.
+    /// Marks the RUNNING runs of dead processes FAILED and completes their half-done work: of all jobs' dates whose
+    /// lock is free, or of the one whose lock the caller holds.
     pub(super) fn repair_runs(&self, ours: Option<(&str, Date)>) -> Result<Vec<RunId>, Problem> {
         let problem = |error: Error| self.problem(&error);
         let (job, date) = ours.map(|(job, date)| (job, date.to_string())).unzip();

@@ -1,7 +1,7 @@
 //! Transactions of the review on PostgreSQL.
 //!
-//! Parameters travel as text, whose type the server infers from where they stand, so that one
-//! statement serves uuid, timestamptz and text columns alike; each statement is one round trip.
+//! Parameters travel as text, whose type the server infers from their context, so that one statement serves uuid,
+//! timestamptz and text columns alike; each statement is one round trip.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
 use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 
-/// How often the end of the audit trail is compared with what was seen: each time is a round trip.
+/// Interval at which the end of the audit trail is compared with the last known one: each comparison is a round trip.
 const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 impl Transact for PostgresStore {
@@ -44,7 +44,7 @@ impl Transact for PostgresStore {
             client: &mut *open.client,
             plans: None,
         };
-        self.seen.check_after(COMPARE_EVERY, &mut transaction)?;
+        self.trail_end.check_after(COMPARE_EVERY, &mut transaction)?;
         work(&mut transaction)?;
         open.commit().map_err(|error| match error.as_db_error() {
             Some(_) => self.problem(&error),

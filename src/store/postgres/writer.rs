@@ -211,8 +211,7 @@ impl PostgresWriter {
         }
     }
 
-    /// Learns the numbers of all assigners and signatures, and checks all reasons that the batch
-    /// names.
+    /// Reads the numbers of all assigners and signatures, and checks all reasons that the batch names.
     fn resolve(&mut self, batch: &Batch) -> Result<(), Problem> {
         let given = batch.differences.iter().filter_map(|difference| difference.attribution);
         let decided = batch.decisions.iter().map(|decision| decision.attribution);
@@ -512,7 +511,7 @@ impl PostgresWriter {
         Ok((updated, carried))
     }
 
-    /// Whether matched records are to be deleted when the command has ended.
+    /// True if matched records are deleted when the command has ended.
     fn trims(&self, outcome: &FinishRun) -> bool {
         !self.key.keep_all
             && self.key.stage == Some(Stage::Ingested)
@@ -597,13 +596,13 @@ impl Names<'_> {
 /// The columns that a decision sets.
 const DECIDED: &str =
     "reason_id, functional, confidence, status, assigner_id, explanation, signature_id";
-/// The same of the difference and of what is staged.
+/// The same columns of the difference and of the staged decision.
 const DECIDED_BEFORE: &str = "d.reason_id, d.functional, d.confidence, d.status, d.assigner_id, \
      d.explanation, d.signature_id";
 const DECIDED_NOW: &str = "s.reason_id, s.functional, s.confidence, s.status, s.assigner_id, \
      s.explanation, s.signature_id";
 
-/// Where the differences of a run are written with their first decisions.
+/// Name of the table for a run's differences and their first decisions.
 fn decided_table(run_no: i32) -> String {
     format!("difference_rows_{run_no}_decided")
 }
@@ -626,8 +625,8 @@ fn decide(client: &mut Client, run_no: i32) -> Result<(), Error> {
     index(client, "difference_rows", &decided)
 }
 
-/// Puts what [`decide`] has written in the place of what was there. Readers wait only for this, the
-/// last thing before the end of the transaction.
+/// Replaces the former decisions by those that [`decide`] has written. Readers wait only for this, the last step
+/// before the end of the transaction.
 fn take_decided(client: &mut Client, run_no: i32) -> Result<(), Error> {
     let (table, decided) = (format!("difference_rows_{run_no}"), decided_table(run_no));
     client.batch_execute(&format!(

@@ -14,7 +14,7 @@ use super::{Replay, Run, State, Trail, TrailItem};
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, Status};
 
-/// Compares every run with what the trail knows of its row, its records and its rejected rows.
+/// Compares the row, records and rejected rows of every run with the trail.
 pub(super) fn compare_runs(
     tx: &mut dyn Transaction,
     runs: &HashMap<String, Run>,
@@ -27,7 +27,7 @@ pub(super) fn compare_runs(
         } else {
             let seq = gone.seq;
             found.differs.push(format!(
-                "run {run_id}: row {seq} of the trail tells of it, there is no such run"
+                "run {run_id}: row {seq} of the trail names it, but there is no such run"
             ));
         }
     }
@@ -146,7 +146,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Says so if the machine's results are others than the trail knows.
+    /// Reports automatic results that differ from the trail.
     fn end(self, found: &mut Replay) {
         let run_id = &self.run.run_id;
         let known = &self.run.known;
@@ -182,8 +182,8 @@ impl<'a> Reading<'a> {
 /// and the sum of these without their signs.
 type Counted = BTreeMap<(i64, i64, u8), (i64, f64, f64)>;
 
-/// Compares every item with what is told of it, and every run with its digests. What is told of items
-/// that are there is taken out.
+/// Compares every item with the trail, and every run with its digests. Items that are found are removed from the
+/// trail's.
 pub(super) fn compare_items(
     tx: &mut dyn Transaction,
     runs: &HashMap<String, Run>,
@@ -340,7 +340,7 @@ pub(super) fn compare_proposals(
         match seal::proposal(tx, id)? {
             None => found
                 .differs
-                .push(format!("proposal {id}: the trail tells of it, there is no such proposal")),
+                .push(format!("proposal {id}: the trail names it, but there is no such proposal")),
             Some(there) => {
                 if sealed.proposal.as_ref().is_some_and(|known| *known != there) {
                     found.differs.push(format!(
@@ -405,7 +405,7 @@ pub(super) fn compare_policies(
     for version in trail.policies.keys().filter(|version| !there.contains(*version)) {
         found
             .differs
-            .push(format!("policy {version}: the trail tells of it, there is no such policy"));
+            .push(format!("policy {version}: the trail names it, but there is no such policy"));
     }
     Ok(())
 }
@@ -434,7 +434,7 @@ pub(super) fn compare_talk(
         },
     )?;
     for id in trail.comments.keys().filter(|id| !there.contains(*id)) {
-        differs.push(format!("comment {id}: the trail tells of it, there is no such comment"));
+        differs.push(format!("comment {id}: the trail names it, but there is no such comment"));
     }
     let mut given: BTreeMap<&String, &String> = trail
         .assignments
@@ -461,7 +461,7 @@ pub(super) fn compare_talk(
     Ok(())
 }
 
-/// Who gives reasons is a person or not by their name.
+/// Compares who gave reasons with the rule that a name decides if it is a person.
 pub(super) fn compare_assigners(
     tx: &mut dyn Transaction,
     found: &mut Replay,

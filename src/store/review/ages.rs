@@ -208,7 +208,7 @@ impl ReviewTables<'_> {
         Ok(days)
     }
 
-    /// How many undecided items have these ages.
+    /// Number of undecided items with these ages.
     pub(super) fn count_aged(&mut self, query: &ItemQuery, ages: &Ages) -> Result<u64, Problem> {
         let (all, mut items) = (query.of_any_age(), 0);
         for severity in Severity::ALL {
@@ -231,7 +231,7 @@ impl ReviewTables<'_> {
         let mut counts = Where::new(self.dialect(), "n.status = 1 AND n.items > 0");
         counts.of_runs("n.run_no", &query.runs);
         if let Some(mut ids) = self.signatures_of_severity(query, severity)? {
-            // Those of items without a signature.
+            // Items without a group.
             ids.push(0);
             counts.and(&format!("n.signature_id IN ({})", joined(&ids)));
         }

@@ -1,4 +1,4 @@
-//! Conditions of statements that are put together from what a filter asks for.
+//! Conditions of statements, built from a filter.
 
 use crate::store::SqlValue;
 use crate::store::rows;

@@ -1,4 +1,4 @@
-//! How many items there are of each kind, and how many wait for somebody.
+//! Numbers of items by kind, and of those that wait for a user.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -61,7 +61,7 @@ pub(crate) enum HeadCount<'a> {
     SentBack,
     /// Undecided items that are assigned to this person.
     AssignedTo(&'a str),
-    /// Blind samples that nobody has checked yet.
+    /// Unchecked blind samples.
     Samples,
 }
 
@@ -217,7 +217,7 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &[], |row| Ok((row.count(0)?, row.count(1)?.cast_unsigned())))
     }
 
-    /// How many items of current runs wait like this.
+    /// Number of waiting items of current runs that match.
     pub fn count_waiting(&mut self, look: HeadCount<'_>) -> Result<u64, Problem> {
         let undecided = format!("d.status = 1 AND {} <= 0", breaks::left(self.dialect(), "d"));
         let undecided = undecided.as_str();
@@ -250,18 +250,17 @@ impl ReviewTables<'_> {
         Ok(count.first().copied().unwrap_or_default().cast_unsigned())
     }
 
-    /// Whether blind samples wait to be checked.
     pub fn has_samples(&mut self) -> Result<bool, Problem> {
         self.tx.exists("SELECT 1 FROM recon.audit_samples WHERE outcome IS NULL LIMIT 1", &[])
     }
 
-    /// The blind samples that nobody has checked yet, of all runs.
+    /// The unchecked blind samples of all runs.
     pub fn open_samples(&mut self) -> Result<HashSet<ItemKey>, Problem> {
         let sql = "SELECT run_no, number FROM recon.audit_samples WHERE outcome IS NULL";
         Ok(self.tx.list(sql, &[], read_key)?.into_iter().collect())
     }
 
-    /// Stores what a blind check of a sample found.
+    /// Stores the result of a blind check.
     pub fn close_sample(
         &mut self,
         key: ItemKey,
@@ -279,7 +278,7 @@ impl ReviewTables<'_> {
             .map(drop)
     }
 
-    /// A text that changes whenever the queue may have changed, at the cost of one small look.
+    /// A text that changes whenever the queue may have changed, at the cost of one small query.
     pub fn data_version(&mut self) -> Result<String, Problem> {
         let seq = self.tx.count("SELECT coalesce(max(seq), 0) FROM recon.audit_trail", &[])?;
         let sql = "SELECT count(*), max(attributed_at), max(end_time) FROM recon.recon_runs";

@@ -1,5 +1,5 @@
-//! Pages of lists of which few items can match: a small part of an index knows which, and they are sorted here. Read in
-//! the queue's order, such a list would be looked for in the whole queue.
+//! Pages of lists with few matching items: a small part of an index finds them, and they are sorted here. In the
+//! queue's order, such a list would be searched through the whole queue.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -74,7 +74,7 @@ impl ItemOrder {
     fn rank_of(self, at: Position) -> Rank {
         let level = i64::from(at.level);
         let level = if self.is_by_severity() { -level } else { level };
-        // Where a severity begins.
+        // First position of a severity.
         let is_start = at.run_no == 0 && self.is_by_severity();
         let value = if is_start { f64::NEG_INFINITY } else { f64::from_bits(at.bits) };
         match self.descends(level) {
@@ -105,7 +105,7 @@ impl ItemOrder {
 type Page = (Vec<ItemKey>, Option<Position>);
 
 impl ItemQuery {
-    /// Whether no index has its items in this order, so that rows would be looked at one by one.
+    /// True if no index has its items in this order, so that rows would be read one by one.
     fn is_of_rows(&self, order: ItemOrder) -> bool {
         let is_of_row = |one: &Condition| {
             use Condition::{Fields, Functional, Holds, Locked, Reason};
@@ -239,7 +239,7 @@ impl ReviewTables<'_> {
         Ok((page.into_iter().map(|(_, key)| key).collect(), None))
     }
 
-    /// The items among these whose record holds a text.
+    /// The items among these whose record contains a text.
     fn that_hold(
         &mut self,
         keys: &[ItemKey],
@@ -253,8 +253,8 @@ impl ReviewTables<'_> {
         Ok(keys.iter().map(has).collect())
     }
 
-    /// A page of items whose record holds a text in a field: those that the index of searches finds. Few are sorted here;
-    /// of many, the queue is read in its order. `None` while a run is not indexed.
+    /// A page of items whose record contains a text in a field, from the search index. Few are sorted here; for many,
+    /// the queue is read in its order. `None` while a run is not indexed.
     fn holding(
         &mut self,
         query: &ItemQuery,
@@ -323,8 +323,8 @@ impl ReviewTables<'_> {
         Ok(Some(Held { plain, holds, records }))
     }
 
-    /// The items of a query with conditions, where they need not be read row by row: large runs are in memory, and what a
-    /// record holds is found by the index of searches. They come in no order.
+    /// The items of a query with conditions, if they need not be read row by row: large runs are in memory, and the
+    /// search index finds the values of records. Their order is undefined.
     pub fn found_items(&mut self, query: &ItemQuery) -> Result<Option<Rc<FoundItems>>, Problem> {
         if query.conditions.is_empty() {
             return Ok(None);
@@ -440,7 +440,7 @@ struct Held<'q> {
     records: Rc<Vec<ItemKey>>,
 }
 
-/// That a record has a text in a field on either side: by runs, the field's position.
+/// Records that have a text in a field on either side: by runs, the field's position.
 struct Holds<'q> {
     text: &'q str,
     arms: &'q [(Vec<i64>, usize)],

@@ -21,7 +21,7 @@ const BLOCKS: &str = "(d.status <> 3 OR d.functional IS NOT TRUE)";
 /// Changes of the figures within a transaction.
 #[derive(Default)]
 pub(super) struct Moved {
-    /// Whether the figures of a run are kept.
+    /// Runs with stored figures.
     kept: BTreeMap<i64, bool>,
     /// By run, reason, status and assigner.
     items: BTreeMap<(i64, i64, u8, i64), i64>,
@@ -38,7 +38,7 @@ pub(in crate::store) fn forget(tx: &mut dyn Transaction, run_no: i64) -> Result<
 }
 
 impl ReviewTables<'_> {
-    /// The first of these runs whose figures are not kept.
+    /// The first of these runs without stored figures.
     pub fn first_uncounted(&mut self, runs: &[i64]) -> Result<Option<i64>, Problem> {
         if runs.is_empty() {
             return Ok(None);
@@ -52,7 +52,7 @@ impl ReviewTables<'_> {
         self.tx.find(&sql, &[], |row| row.count(0))
     }
 
-    /// Counts a run's figures. Nobody decides meanwhile.
+    /// Counts a run's figures; decisions wait meanwhile.
     pub fn count_figures(&mut self, run_no: i64) -> Result<(), Problem> {
         audit::head(self.tx, true)?;
         forget(self.tx, run_no)?;
@@ -91,7 +91,7 @@ impl ReviewTables<'_> {
         }
     }
 
-    /// Adds the blocked records among these `sign` times, for the runs whose figures are kept.
+    /// Adds the blocked records among these `sign` times, for runs with stored figures.
     pub(super) fn recount_blocked(&mut self, keys: &[ItemKey], sign: i64) -> Result<(), Problem> {
         let mut runs: BTreeMap<i64, Vec<ItemKey>> = BTreeMap::new();
         for key in keys {

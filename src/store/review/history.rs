@@ -105,7 +105,7 @@ impl ReviewTables<'_> {
         break_list::life(self.tx, attribution_id)
     }
 
-    /// How long the episodes of each kind of break were watched.
+    /// Observed durations of each kind's episodes.
     pub fn watched_breaks(&mut self) -> Result<BTreeMap<BreakKind, Vec<Watched>>, Problem> {
         break_list::watched(self.tx, None)
     }

@@ -1,5 +1,5 @@
-//! Which records of a run hold a value in a field, for fields that have few values, such as the currency. A run's records
-//! never change, so this is read once and kept in memory.
+//! Records of a run by value, for fields with few values, such as the currency. A run's records never change, so this
+//! is read once and kept in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_value_at_a_position_is_what_a_cell_says() {
+    fn the_value_at_a_position_is_that_of_the_cell() {
         let mut holders = Holders::default();
         holders.take(r#"["a,\"[b", "EUR", 12, {"unparsed":"x"}, null]"#, 1, 5);
         holders.take(r#"["a", 12]"#, 1, 6);

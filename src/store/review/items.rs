@@ -34,7 +34,7 @@ pub(crate) struct Item {
     pub assigned_at: Option<String>,
     pub locked: bool,
     pub version: i64,
-    /// Drawn for a blind check that nobody has made yet.
+    /// Chosen for a blind check, and unchecked.
     pub audit_sample: bool,
     /// The first date of its break, as days since 1970-01-01.
     pub since: Option<i64>,
@@ -59,7 +59,7 @@ impl Item {
         })
     }
 
-    /// Whether it waits for a blind check: the present reason is hidden.
+    /// True if it waits for a blind check: the present reason is hidden.
     pub fn is_sample(&self) -> bool {
         self.audit_sample && !self.locked && self.status == Status::Accepted
     }
@@ -158,12 +158,12 @@ impl ReviewTables<'_> {
         Ok(Some(keys))
     }
 
-    /// The items at these places, in the order of runs and numbers, without those that are not
-    /// there. With `lock` nobody else changes them until the transaction ends.
+    /// The items with these keys, in the order of runs and numbers, without missing ones. With `lock` they cannot
+    /// change until the transaction ends.
     pub fn items(&mut self, keys: &[ItemKey], lock: bool) -> Result<Vec<Item>, Problem> {
         let mut items = Vec::with_capacity(keys.len());
         for (run_no, numbers) in by_run(keys) {
-            // Runs are locked before their items by everybody, so that nobody waits for another in a circle.
+            // Every transaction locks runs before their items, to avoid deadlock.
             if lock {
                 self.stays_current(run_no)?;
             }
@@ -234,8 +234,8 @@ impl ReviewTables<'_> {
         }
     }
 
-    /// Brings the counts of items up to date. The end of the audit trail is locked before, so that
-    /// nobody else changes them meanwhile.
+    /// Brings the counts of items up to date. The end of the audit trail is locked before, so that they cannot change
+    /// meanwhile.
     pub fn write_counts(&mut self) -> Result<(), Problem> {
         let (moved, returned) =
             (std::mem::take(&mut self.moved), std::mem::take(&mut self.returned));
@@ -243,7 +243,7 @@ impl ReviewTables<'_> {
         for ((run_no, signature_id, status), (items, sum)) in moved {
             let is_undecided = status == Status::Unknown.code();
             if items != 0 || sum != 0.0 || is_undecided {
-                // An item that comes back may have less than what is known to be the least.
+                // A returning item may be below the stored lower bound.
                 let unbounded = match is_undecided && returned.contains(&(run_no, signature_id)) {
                     true => {
                         ", least_confidence = 0, least_since = -2147483648, most_since = 2147483646"
@@ -275,7 +275,7 @@ impl ReviewTables<'_> {
         self.recount_blocked(keys, 1)
     }
 
-    /// Locks items as they are: people have confirmed what the machine settled.
+    /// Locks items as they are: people have confirmed the machine's decision.
     pub fn hold(&mut self, items: &[&Item]) -> Result<(), Problem> {
         let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
         self.update("is_locked = $2, version = version + 1", &keys, &[true.into()])
@@ -340,7 +340,7 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// Gives these items of a proposal back what they had, and gives them as they are then.
+    /// Gives these items of a proposal their earlier states back, and gives the items then.
     pub fn restore(&mut self, proposal_id: &str, before: &[Item]) -> Result<Vec<Item>, Problem> {
         let place = self.dialect().located("d", "p");
         let keys: Vec<ItemKey> = before.iter().map(|item| item.key).collect();
@@ -473,7 +473,7 @@ impl Record {
         })
     }
 
-    /// The reference of a side: what it is called, else its key parts joined by `|`.
+    /// The reference of a side: its `ref`, else its key parts joined by `|`.
     pub fn reference(&self, side: usize, layout: &Layout) -> Option<String> {
         let matched = self.matched.as_ref();
         let name = matched.and_then(|one| if side == 0 { &one.ref_a } else { &one.ref_b }.clone());
@@ -491,7 +491,7 @@ impl Record {
         Some(parts.collect::<Vec<_>>().join("|"))
     }
 
-    /// What a break of it is called: the reference of A, or of a group's one side.
+    /// Reference of its break: that of A, or of a group's one side.
     pub fn name(&self, layout: &Layout) -> Option<String> {
         let matched = self.matched.as_ref();
         let b_leads = matched.is_some_and(|one| !one.a.is_empty() && one.b.len() == 1);

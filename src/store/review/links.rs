@@ -53,7 +53,7 @@ impl ReviewTables<'_> {
         self.tx.execute(sql, &parameters![match_id]).map(drop)
     }
 
-    /// Gives an item back what it had before it was matched.
+    /// Gives an item the state back that it had before it was matched.
     pub fn reinstate(&mut self, item: &Item, before: &Before) -> Result<(), Problem> {
         let assigner_id = match &before.assigned_by {
             Some(name) => {

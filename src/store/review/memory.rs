@@ -1,9 +1,8 @@
-//! The items of large runs, kept in memory, so that conditions that no index knows are a pass over memory and not over
-//! rows.
+//! The items of large runs, in memory, so that conditions without an index are a pass over memory and not over rows.
 //!
-//! What is kept is what the store had at one row of the audit trail, which every decision appends to: what the trail names
-//! since then is read again. The number and the hash of that row tell whether it is this store's history, the state of
-//! the run whether a run changed its items, and the counts that the store keeps must agree; else all is read anew.
+//! The copy belongs to one row of the audit trail, which every decision appends to: items that the trail names since
+//! then are read again. The number and the hash of that row identify the store's history, the state of the run shows
+//! if a run changed its items, and the store's counts must agree; else all is read anew.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -38,7 +37,7 @@ const MOST_APART: usize = 2_000;
 /// Items that are read by one statement.
 const STEP: usize = 5_000;
 
-/// What is kept of each run, by the run's id.
+/// The items in memory, by run id.
 static KNOWN: Mutex<BTreeMap<String, Arc<Kept>>> = Mutex::new(BTreeMap::new());
 /// Held while a run is read, so that it is read once.
 static READING: Mutex<()> = Mutex::new(());
@@ -84,7 +83,7 @@ impl Row {
         ItemKey { run_no: 0, number: self.number }.record()
     }
 
-    /// What it is counted by; `None` for an undecided item that has left.
+    /// The kind that counts it; `None` for an undecided item that has left the queue.
     fn kind(&self) -> Option<Kind> {
         (!self.is_gone()).then_some((self.signature, self.status))
     }
@@ -116,7 +115,7 @@ pub(super) struct Kept {
     hash: [u8; 32],
     /// By their numbers.
     rows: Arc<Vec<Row>>,
-    /// What has changed since, as it is now.
+    /// Items changed since, in their present state.
     changed: BTreeMap<i64, Row>,
     counts: BTreeMap<Kind, u64>,
 }
@@ -230,9 +229,9 @@ impl Test {
 /// The items of a query.
 #[derive(Default)]
 pub(crate) struct FoundItems {
-    /// Those of large runs, and what is asked of them.
+    /// Large runs and the tests for their items.
     kept: Vec<(i64, Arc<Kept>, Vec<Test>)>,
-    /// Those that were read.
+    /// Items read so far.
     read: Vec<HeldItem>,
 }
 
@@ -305,7 +304,7 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// Which of these runs have many items: undecided ones, or all where decided ones are asked for, too.
+    /// Runs with many items: undecided ones, or all if decided ones are requested too.
     fn large_runs(&mut self, runs: &[i64], undecided: bool) -> Result<Vec<i64>, Problem> {
         let mut items: BTreeMap<i64, u64> = BTreeMap::new();
         if undecided {
@@ -336,7 +335,7 @@ impl ReviewTables<'_> {
         })
     }
 
-    /// The items of a run as they are now; `None` where that can't be told.
+    /// The present items of a run; `None` if they can't be had from memory.
     fn kept(&mut self, run_no: i64) -> Result<Option<Arc<Kept>>, Problem> {
         if let Some(kept) = self.kept_runs.get(&run_no) {
             return Ok(kept.clone());
@@ -347,7 +346,7 @@ impl ReviewTables<'_> {
         let mut kept = self.caught_up(&run_id, run_no, &state, &head)?;
         if kept.is_none() {
             let guard = READING.lock();
-            // Somebody else may have read it meanwhile.
+            // Another thread may have read it meanwhile.
             kept = self.caught_up(&run_id, run_no, &state, &head)?;
             if kept.is_none() {
                 kept = self.read_run(&run_id, run_no, &state, &head)?;
@@ -358,7 +357,7 @@ impl ReviewTables<'_> {
         Ok(kept)
     }
 
-    /// What tells whether a run has changed its items otherwise than by decisions.
+    /// A text that changes whenever a run's items change otherwise than by decisions.
     fn state_of_items(&mut self, run_no: i64) -> Result<String, Problem> {
         let sql = "SELECT r.attributed_at, b.version, b.items_left, \
                    (SELECT max(l.run_no) FROM recon.break_dates l WHERE l.job = b.job AND l.day > b.day) \
@@ -371,7 +370,7 @@ impl ReviewTables<'_> {
         Ok(found.unwrap_or_default())
     }
 
-    /// What is kept of a run, if it can be brought up to date.
+    /// The items of a run in memory, if they can be brought up to date.
     fn caught_up(
         &mut self,
         run_id: &str,
@@ -421,7 +420,7 @@ impl ReviewTables<'_> {
         Ok(numbers)
     }
 
-    /// Whether there are as many items of each kind as the store counts.
+    /// Checks that the store counts as many items of each kind.
     fn agrees(&mut self, run_no: i64, kept: &Kept) -> Result<bool, Problem> {
         let own = kept.counts.iter().filter(|(_, items)| **items > 0);
         Ok(own.map(|(kind, items)| (*kind, *items)).eq(self.counts_of_run(run_no)?))
@@ -468,7 +467,7 @@ impl ReviewTables<'_> {
         })
     }
 
-    /// What a query asks of the items of a run; `None` where memory does not know that.
+    /// The tests that a query makes on items of a run; `None` if memory cannot answer one of them.
     fn tests(&mut self, query: &ItemQuery, run_no: i64) -> Result<Option<Vec<Test>>, Problem> {
         let mut tests = Vec::new();
         if let Some(status) = query.status {

@@ -1,8 +1,7 @@
-//! The tables of the review: items, proposals, the queue, notes about items, and the audit trail as people
-//! search it.
+//! The tables of the review: items, proposals, the queue, notes about items, and the audit trail for searching.
 //!
-//! [`ReviewTables`] is one transaction with what was read within it. It answers with plain types and decides
-//! nothing: who may do what, and what is shown to whom, is `review`'s.
+//! [`ReviewTables`] is one transaction with a cache of its reads. It answers with plain types and decides nothing:
+//! permissions and visibility are `review`'s.
 
 mod ages;
 mod condition;
@@ -130,7 +129,6 @@ pub(crate) struct Reason {
     pub functional: bool,
     pub active: bool,
     pub origin: String,
-    /// Whether people close an open item with it.
     pub closes: bool,
 }
 
@@ -169,7 +167,7 @@ impl Signature {
 
 /// A transaction, and what has been read within it.
 pub(crate) struct ReviewTables<'t> {
-    /// For what is not about items: people and the audit trail.
+    /// For other tables: people and the audit trail.
     pub tx: &'t mut dyn Transaction,
     reasons: Option<Rc<Vec<Reason>>>,
     runs: HashMap<i64, Rc<Run>>,
@@ -190,7 +188,7 @@ pub(crate) struct ReviewTables<'t> {
     has_written: bool,
     /// Items and amounts that came and went, by run, signature and status.
     moved: BTreeMap<(i64, i64, u8), (i64, f64)>,
-    /// The runs and signatures to whose undecided items some came back.
+    /// The runs and signatures that some undecided items returned to.
     returned: BTreeSet<(i64, i64)>,
     figures: figures::Moved,
 }
@@ -353,15 +351,14 @@ impl<'t> ReviewTables<'t> {
         self.tx.count("SELECT count(*) FROM recon.recon_runs WHERE stage = 'ATTRIBUTED'", &[])
     }
 
-    /// Whether a run is current at this moment.
     pub fn is_current_run(&mut self, run_no: i64) -> Result<bool, Problem> {
         let sql = "SELECT superseded_by FROM recon.recon_runs WHERE run_no = $1";
         let superseded = self.tx.find(sql, &parameters![run_no], |row| row.text(0))?;
         Ok(superseded.is_some_and(|by| by.is_none()))
     }
 
-    /// Whether a run is current, and stays so until the transaction ends. A run that would supersede it waits,
-    /// and then carries what was decided.
+    /// True if a run is current, and stays so until the transaction ends. A run that would supersede it waits, and
+    /// then carries the decision.
     pub fn stays_current(&mut self, run_no: i64) -> Result<bool, Problem> {
         if let Some(current) = self.current.get(&run_no) {
             return Ok(*current);

@@ -84,7 +84,7 @@ impl ReviewTables<'_> {
             .list(&sql, &place.values, |row| Ok((row.required(0)?, row.count(1)?.cast_unsigned())))
     }
 
-    /// People who look at these items now.
+    /// Users who are looking at these items.
     pub fn claims(
         &mut self,
         keys: &[ItemKey],
@@ -122,7 +122,7 @@ impl ReviewTables<'_> {
         self.tx.execute(sql, &values).map(drop)
     }
 
-    /// Assigns an item to a person, or to nobody; gives to whom it was assigned.
+    /// Assigns an item to a person or to nobody; gives the former assignee.
     pub fn assign(
         &mut self,
         key: ItemKey,

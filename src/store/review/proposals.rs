@@ -87,7 +87,7 @@ fn triggers_json(fired: &[Fired]) -> String {
     serde_json::to_string(fired).unwrap_or_else(|_| "[]".to_owned())
 }
 
-/// An item of a proposal, with what it had before.
+/// An item of a proposal, with its earlier state.
 #[derive(Clone, Debug)]
 pub(crate) struct ProposalItem {
     pub key: ItemKey,
@@ -129,7 +129,7 @@ pub(crate) struct Approval {
 }
 
 impl Approval {
-    /// Whether it speaks about the present version of a proposal.
+    /// True if it was given for the present version of the proposal.
     pub const fn stands(&self, proposal: &Proposal) -> bool {
         self.version == proposal.version && !self.void
     }
@@ -196,7 +196,7 @@ impl ProposalQuery {
 }
 
 impl ReviewTables<'_> {
-    /// The open proposal of this id, unless somebody is about to change it.
+    /// The open proposal of this id, unless another transaction is about to change it.
     pub fn open_proposal_if_free(
         &mut self,
         proposal_id: &str,
@@ -537,7 +537,7 @@ impl ReviewTables<'_> {
 
     /// How many items were decided with each reason.
     pub fn uses_of_reasons(&mut self) -> Result<Vec<(i64, u64)>, Problem> {
-        // Who accepts the predicted cause names none: each item keeps its own.
+        // A decision that accepts the predicted cause names none: each item keeps its own.
         let sql = "SELECT u.reason_id, sum(u.items) FROM ( \
                      SELECT p.reason_id, p.item_count AS items FROM recon.proposals p \
                      WHERE p.state = 'APPLIED' AND p.reason_id IS NOT NULL \
@@ -614,7 +614,7 @@ impl ReviewTables<'_> {
         self.contribute(&proposal.proposal_id, &proposal.maker_id)
     }
 
-    /// Stores the items of a new proposal, with what they had before.
+    /// Stores the items of a new proposal, with their earlier states.
     pub fn add_proposal_items(
         &mut self,
         proposal: &Proposal,

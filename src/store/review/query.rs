@@ -17,20 +17,20 @@ pub(crate) struct ItemQuery {
     pub status: Option<Status>,
     /// The numbers of the runs.
     pub runs: Vec<i64>,
-    /// Whether other runs have items of this status, so that the run has to be compared.
+    /// Other runs have items of this status, so the run must be compared.
     pub some_runs: bool,
     /// `None`: any.
     pub signatures: Option<Vec<i64>>,
     /// Conditions that no index knows.
     pub conditions: Vec<Condition>,
-    /// Only blind samples that nobody has checked yet.
+    /// Only unchecked blind samples.
     pub samples: bool,
-    /// Undecided items whose break goes on at a later date are there, too: for lists of one run, in the order of
-    /// their numbers.
+    /// Includes undecided items whose break goes on at a later date: for lists of one run, in the order of their
+    /// numbers.
     pub with_later: bool,
     /// The chance that a break stays, by signature; 1 for others. For the order by money at risk.
     pub chances: Vec<(i64, f64)>,
-    /// Leaves out undecided items that are among this share whose suggestions are hidden.
+    /// Leaves out undecided items among the share with hidden suggestions.
     pub without_blind: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Condition {
     Unassigned,
     /// Sent back by a checker, or not.
     SentBack(bool),
-    /// Is no blind sample that nobody has checked yet.
+    /// Is no unchecked blind sample.
     NoSample,
     NoSignature,
     /// Of one of these runs, severities and ages.
@@ -66,7 +66,7 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
-    /// Whether it is about the first or last values of a column, so that an index of that order knows it.
+    /// True if it bounds a column from one end, so that an index of that order can answer it.
     pub(super) fn bounds(&self, column: Column) -> bool {
         match self {
             Self::MinConfidence(_) | Self::MaxConfidence(_) => column.name == "confidence",
@@ -108,7 +108,7 @@ pub(crate) enum ItemOrder {
     SeverityAndNumber,
 }
 
-/// Where a page ended.
+/// End of a page.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The severity, where that comes first; in the order of amounts 1 for items without one.
@@ -141,7 +141,6 @@ pub(super) type Ordered = (ItemKey, f64);
 pub(super) struct Column {
     pub(super) name: &'static str,
     pub(super) descending: bool,
-    /// Whether the index of signatures has this order.
     pub(super) by_signature: bool,
 }
 
@@ -239,7 +238,7 @@ impl Where {
                 }))
             }
             Condition::Holds(text, arms) => {
-                // Without a run to look in there is no place for the value.
+                // Without a run the value has no place.
                 if arms.is_empty() {
                     return any(std::iter::empty());
                 }
@@ -269,7 +268,7 @@ impl Where {
         }
     }
 
-    /// The condition that an item is a blind sample that nobody has checked yet.
+    /// The condition that an item is an unchecked blind sample.
     pub(super) fn is_sample(&mut self) -> String {
         let unlocked = self.bind(false);
         format!(
@@ -332,7 +331,7 @@ pub(super) fn holds(dialect: Dialect, record: &str, text: &str, at: usize) -> St
 }
 
 impl ItemQuery {
-    /// Whether it is about what waits for a decision.
+    /// True if it selects undecided items.
     pub fn waits(&self) -> bool {
         self.status == Some(Status::Unknown) && !self.with_later
     }
@@ -358,7 +357,7 @@ impl ItemQuery {
         }
     }
 
-    /// Whether a table of notes knows which items these are.
+    /// True if a table of notes gives these items.
     pub(super) fn is_kept_by_item(&self) -> bool {
         let kept =
             |one: &Condition| matches!(one, Condition::AssignedTo(_) | Condition::SentBack(true));

@@ -1,11 +1,11 @@
 //! The queue: pages of items, at the same cost wherever the page is.
 //!
-//! Undecided items are found through small indexes: in the order of confidence or amount, and within each
-//! signature in the order of confidence. Conditions on what a signature holds (job, field, type, reason)
-//! choose signatures, whose items are merged. Items of other statuses, and lists by time, come in the order of
-//! their numbers, from an index of status and signature. Lists that a small table knows (assigned, sent back,
-//! proposed, samples) start from that table. What is left for row by row conditions is read until a page is full or
-//! there are no more rows, so that a page is never empty while items follow.
+//! Undecided items are found through small indexes: in the order of confidence or amount, and within each signature
+//! in the order of confidence. Conditions on a signature's properties (job, field, type, reason) select signatures,
+//! whose items are merged. Items of other statuses, and lists by time, come in the order of their numbers, from an
+//! index of status and signature. Lists of a small table (assigned, sent back, proposed, samples) start from that
+//! table. With conditions that need each row, reading goes on until a page is full or there are no more rows, so that
+//! a page is never empty while items follow.
 
 use crate::diagnostic::Problem;
 use crate::domain::review::is_blind;
@@ -23,9 +23,9 @@ use super::query::{
 };
 use super::sections::{Section, ordered};
 
-/// Rows that are looked at in one statement where no index knows which ones match.
+/// Rows that one statement examines if no index finds the matching ones.
 pub(super) const BUDGET: usize = 20_000;
-/// Signatures whose items are merged; where more match, the queue is read in its own order.
+/// Signatures whose items are merged; if more match, the queue is read in its own order.
 const STREAMS: usize = 48;
 
 /// A page's items, and where the next begins.
@@ -123,7 +123,7 @@ impl ReviewTables<'_> {
         condition
     }
 
-    /// Blind samples that nobody has checked yet, in the order of their numbers.
+    /// Unchecked blind samples, in the order of their numbers.
     fn samples(
         &mut self,
         query: &ItemQuery,
@@ -231,7 +231,7 @@ impl ReviewTables<'_> {
         severity: Severity,
     ) -> Result<Option<Vec<i64>>, Problem> {
         let all = self.signatures()?;
-        // Where some signature does not hold its severity, the condition on the row decides.
+        // If a signature does not imply its severity, the condition on the row decides.
         if all.iter().any(|signature| signature.severity.is_empty()) {
             return Ok(query.signatures.clone());
         }
@@ -309,7 +309,7 @@ impl ReviewTables<'_> {
     ) -> Result<(), Problem> {
         let Reading { column, at, limit, budget, .. } = *reading;
         let dialect = section.dialect;
-        // What the index knows.
+        // Conditions that an index answers.
         let indexed = |rows: &mut Where| {
             if let Some(id) = signature {
                 rows.and(&format!("d.signature_id = {id}"));
@@ -325,7 +325,7 @@ impl ReviewTables<'_> {
                 rows.and(&sql);
             }
         };
-        // What is looked at row by row.
+        // Conditions that are checked row by row.
         let mut rest = query.clone();
         rest.conditions.retain(|one| !one.bounds(column));
         if signature.is_some() {
@@ -600,7 +600,7 @@ impl ReviewTables<'_> {
         Ok((found, last.first().copied()))
     }
 
-    /// Of these items, those whose machine's reason may be told.
+    /// Those of these items whose automatic reason is not hidden.
     fn without_blind(
         &mut self,
         query: &ItemQuery,
@@ -643,7 +643,7 @@ struct Reading {
     limit: usize,
     budget: usize,
     found: Vec<Ordered>,
-    /// Where a stream was not read to its end, nothing behind that place may be shown yet.
+    /// If a stream was not read to its end, nothing after this position may be shown yet.
     horizon: Option<Ordered>,
 }
 
@@ -660,7 +660,7 @@ impl Reading {
         self.found.truncate(self.limit + 1);
     }
 
-    /// Whether an item comes behind all that the page can show.
+    /// True if an item comes after all that the page can show.
     fn is_behind(&self, item: &Ordered) -> bool {
         let full = self.found.get(self.limit);
         full.into_iter().chain(&self.horizon).any(|end| self.column.compare(item, end).is_gt())
@@ -674,11 +674,11 @@ struct Window<'a> {
     /// The sort column, before their numbers.
     value: &'a str,
     order: &'a str,
-    /// How many are looked at where some are left out.
+    /// Most items that are examined if some are left out.
     budget: usize,
 }
 
-/// A page and where the next begins, if more than a page was found; else what was found.
+/// A page and the start of the next one, if there are more items than a page; else the items found.
 pub(super) fn cut(mut found: Vec<Ordered>, limit: usize) -> Result<Page, Vec<Ordered>> {
     if found.len() <= limit {
         return Err(found);

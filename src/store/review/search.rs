@@ -1,10 +1,10 @@
-//! The search index: which records of a run contain three given characters in a row.
+//! The search index: for each three characters in a row, the records of a run that contain them.
 //!
-//! The records with differences of a run are indexed in parts, after the run, by the server or by the first
-//! search, so that a run does not pay for it. A part has one row for every three characters that
-//! occur in it, with the numbers of the records. A search reads the rows of its own characters and
-//! intersects them; what is left is compared with the text itself, and with what the user may see. Both
-//! stores have the same tables, and neither needs an extension.
+//! The records with differences of a run are indexed in parts, after the run, by the server or by the first search,
+//! so that a run does not pay for it. A part has one row for every three characters that occur in it, with the
+//! numbers of the records. A search reads the rows of its own characters and intersects them; the remaining records
+//! are compared with the text itself, within the user's permissions. Both stores have the same tables, and neither
+//! needs an extension.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,9 +22,9 @@ use super::{ItemQuery, Record, ReviewTables, Run};
 const PART: usize = 5_000;
 /// Characters of a value that are indexed.
 const INDEXED: usize = 1_000;
-/// Characters triples of a text that are looked up; more would only narrow what is compared anyway.
+/// Character triples of a text that are looked up; more would save little, because the found records are compared
+/// anyway.
 const LOOKED_UP: usize = 12;
-/// Bits of a character.
 const CHAR_BITS: u32 = 21;
 
 /// A text to find, in any case.
@@ -49,14 +49,13 @@ impl SearchText {
         }
     }
 
-    /// Whether a value contains the text.
     pub fn is_in(&self, value: &str) -> bool {
         let value = value.to_lowercase();
         value.contains(&self.text)
             || self.number.as_deref().is_some_and(|number| value.contains(number))
     }
 
-    /// Whether a reference contains the text, as normalized or as written.
+    /// True if a reference contains the text, as normalized or as written.
     pub fn is_in_reference(&self, reference: &str) -> bool {
         self.is_in(reference)
             || self.bare.as_deref().is_some_and(|text| bare(reference).contains(text))
@@ -174,7 +173,7 @@ impl Postings {
     }
 }
 
-/// A run whose index is not complete: from which item it goes on, and with which part.
+/// A run whose index is not complete: the next item to index, and the next part.
 struct Unindexed {
     run_no: i64,
     from: i64,
@@ -185,7 +184,7 @@ struct Unindexed {
 pub(crate) struct NextPart {
     at: Unindexed,
     grams: BTreeMap<i64, Postings>,
-    /// Where the part after it begins.
+    /// Start of the next part.
     next: Option<i64>,
 }
 
@@ -439,8 +438,8 @@ fn in_records(dialect: Dialect, run_no: i64, records: &[ItemKey]) -> (String, Wh
         }
         Dialect::Postgres => {
             condition.sql = "1 = 1".to_owned();
-            // The planner takes a range for a ninth of the table, and would read all of it once: it has to be
-            // told to look each record up.
+            // The planner estimates a range as a ninth of the table, and would read all of it once: this makes it
+            // look each record up.
             format!(
                 "json_array_elements_text({place}::json) k (value) CROSS JOIN LATERAL \
                  (SELECT d.* FROM recon.difference_rows d WHERE d.run_no = {run_no} AND d.number \
@@ -524,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_share_what_is_in_both() {
+    fn intersecting_lists_gives_their_common_numbers() {
         assert_eq!(both(&[1, 4, 9, 12], &[2, 4, 5, 12, 13]), [4, 12]);
         assert_eq!(both(&[], &[1]), Vec::<i64>::new());
     }
@@ -541,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_text_is_looked_up_by_what_the_text_has() {
+    fn every_part_of_a_text_is_found_by_its_index_entries() {
         let mut has = Vec::new();
         grams("grüße-2026", &mut has);
         for part in ["grüße-2026", "üße", "026", "26", "6", "ß"] {

@@ -1,4 +1,4 @@
-//! Where the undecided items of runs are, and which of the runs come first in an order.
+//! Sections of the undecided items of runs, and the order in which to read them.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -79,7 +79,7 @@ impl Section {
 pub(super) struct Bound {
     pub(super) first: Ordered,
     pub(super) place: i64,
-    /// How many items are there, if that is known.
+    /// Number of items, if known.
     pub(super) items: u64,
 }
 
@@ -92,7 +92,7 @@ pub(super) fn ordered(row: &SqlRow) -> Result<Ordered, Problem> {
     Ok((read_key(row)?, row.real(2)?.unwrap_or_default()))
 }
 
-/// How many places to read at first for so many items.
+/// Number of sections to read first for so many items.
 pub(super) fn with_enough(bounds: &[Bound], most: usize) -> usize {
     let mut items = 0;
     let before = bounds.iter().take(TOGETHER).take_while(|bound| {
@@ -114,7 +114,7 @@ impl ReviewTables<'_> {
         Ok(left)
     }
 
-    /// Where the undecided items of these runs are.
+    /// Sections of the undecided items of these runs.
     pub(super) fn sections(&mut self, runs: &[i64]) -> Result<Vec<Section>, Problem> {
         let left = self.left()?;
         let (staying, whole): (Vec<i64>, Vec<i64>) =

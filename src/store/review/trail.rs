@@ -26,7 +26,7 @@ pub(crate) struct AuditQuery {
     pub to_seq: Option<i64>,
     /// A text in comments and entity ids.
     pub text: Option<String>,
-    /// Whether the text is also looked for in the new values.
+    /// The new values are searched as well.
     pub in_values: bool,
     /// Only the last row of each step of a proposal.
     pub folded: bool,
@@ -123,8 +123,8 @@ impl ReviewTables<'_> {
         Ok(self.tx.count(&sql, &parameters![seq])?.cast_unsigned())
     }
 
-    /// A page of rows before this one, newest first, and before which the next begins. A text is looked for in
-    /// so many rows, not more; then the page ends early.
+    /// A page of rows before this one, newest first, and the start of the next page. At most this many rows are
+    /// searched for a text; then the page ends early.
     pub fn audit_rows(
         &mut self,
         query: &AuditQuery,

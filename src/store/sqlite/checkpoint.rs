@@ -41,7 +41,7 @@ impl Checkpoints {
         Self { path: path.to_owned(), worker: None, bytes: 0, asked: 0, done: 0 }
     }
 
-    /// Tells that so many bytes were written and committed by `connection`, which is in no transaction.
+    /// Counts bytes that were written and committed by `connection`, which is in no transaction.
     pub(super) fn written(
         &mut self,
         connection: &Connection,

@@ -1,8 +1,7 @@
-//! Whether the store's file is still the one that was opened.
+//! Checks that the store's file is still the one that was opened.
 //!
-//! A file that was deleted or replaced stays open under its old connections: what they write is
-//! lost with them, and nobody would be told. So the file at the path is compared with the one that
-//! was opened, before and after each transaction.
+//! A file that was deleted or replaced stays open under its old connections: writes to it would be lost without an
+//! error. So the file at the path is compared with the one that was opened, before and after each transaction.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::diagnostic::{Code, Problem};
-use crate::store::seen::replaced;
+use crate::store::trail_end::replaced;
 
 /// A file as the system knows it: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,7 +92,7 @@ pub(super) fn try_take(store: &Path, job: &str, batch_date: Date) -> Result<Atte
     }
 }
 
-/// `<store>-locks/<hash of job and date>.lock`: a job's name may hold what a file's may not.
+/// `<store>-locks/<hash of job and date>.lock`: a job's name may contain characters that a file's may not.
 fn path(store: &Path, job: &str, batch_date: Date) -> PathBuf {
     let mut folder = store.as_os_str().to_owned();
     folder.push("-locks");

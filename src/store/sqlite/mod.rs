@@ -22,7 +22,7 @@ use rusqlite::Connection;
 
 use self::identity::Identity;
 use self::pen::Pens;
-use super::seen::Seen;
+use super::trail_end::TrailEnd;
 use super::{
     Opening, PruneOrder, PruneOutcome, QueryLimits, RowSink, RunLock, Store, TableColumn, Writer,
     migrate,
@@ -38,11 +38,11 @@ pub struct SqliteStore {
     pool: SqlitePool,
     /// Connections that can't write, for looking.
     readers: SqlitePool,
-    /// The connection of people's decisions, and whose turn it is to write with it.
+    /// The connections for decisions, and the write lock.
     pens: Pens,
     /// The file that was opened.
     identity: Arc<Identity>,
-    seen: Seen,
+    trail_end: TrailEnd,
 }
 
 impl SqliteStore {
@@ -67,7 +67,7 @@ impl SqliteStore {
             readers: database::pool(path, Access::Read)?,
             pens: Pens::default(),
             identity: Arc::new(Identity::of(path)?),
-            seen: Seen::default(),
+            trail_end: TrailEnd::default(),
         };
         let missing = store.missing_migrations(&*store.connection()?, "recon")?;
         match opening {
@@ -155,8 +155,8 @@ impl Store for SqliteStore {
 
     fn is_same(&self) -> Result<(), Problem> {
         super::transact::read(self, |tx| {
-            self.seen.check(tx)?;
-            self.seen.remember(Seen::end(tx)?);
+            self.trail_end.check(tx)?;
+            self.trail_end.remember(TrailEnd::end(tx)?);
             Ok(())
         })?;
         self.identity.check_all()

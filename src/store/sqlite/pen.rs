@@ -1,8 +1,8 @@
-//! Whose turn it is to write. SQLite has one writer at a time; threads wait here, in the process,
-//! instead of polling the file.
+//! The write lock of a SQLite store. SQLite has one writer at a time; threads wait here, in the process, instead of
+//! polling the file.
 //!
-//! Who waits has a deadline. Where the store is slow (another program keeps it locked, say) only a
-//! few go on waiting, so that the others' threads are free for requests that do not write.
+//! Each wait has a deadline. If the store is slow (another program keeps it locked, say) only a few threads go on
+//! waiting, so that the others are free for requests that do not write.
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,9 +18,9 @@ use crate::diagnostic::{Code, Problem};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A turn that takes longer than this makes the store a slow one.
 const SLOW: Duration = Duration::from_millis(400);
-/// So many wait for a slow store.
+/// Most threads that wait for a slow store.
 const MOST_WHILE_SLOW: usize = 4;
-/// How often those who wait look whether the store has become slow.
+/// Interval at which waiting threads check for a slow store.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The connection on which people's decisions are written.
@@ -35,7 +35,7 @@ pub(super) struct Pen {
 struct State {
     /// The connection while it is free; opened on first use.
     pen: Option<Pen>,
-    /// When the present writer began.
+    /// Start of the present write.
     began: Option<Instant>,
     waiting: usize,
 }

@@ -19,7 +19,8 @@ use crate::store::{
     PruneOrder, PruneOutcome, Pruned, breaks, prune, publication, stored, transact,
 };
 
-/// What people have decided or hold, of difference_rows d. ?3 is the prefix of the run's attributions.
+/// Condition on difference_rows d: people decided it or hold it in a proposal. ?3 is the prefix of the run's
+/// attributions.
 pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
      OR EXISTS (SELECT 1 FROM audit_samples s WHERE s.run_no = d.id >> 40 \
          AND s.number = d.id & 1099511627775 AND s.outcome IS NOT NULL) \
@@ -60,7 +61,7 @@ impl SqliteStore {
             runs.push(pruned);
         }
         if order.vacuum && !order.dry_run {
-            // The log is emptied too: what was deleted stands in it once more.
+            // The log is emptied too: it contains the deleted rows once more.
             connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(problem)?;
         }
         let free: i64 = connection
@@ -73,8 +74,7 @@ impl SqliteStore {
         Ok(PruneOutcome { runs, resting, reusable: Some(free.cast_unsigned()) })
     }
 
-    /// Ends what a killed command has left of a run that it was pruning. The caller holds the lock of
-    /// the run's job and date.
+    /// Completes the pruning of a run by a killed command. The caller holds the lock of the run's job and date.
     pub(super) fn resume_pruning(&self, run: RunId, now: Instant) -> Result<(), Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let connection = database::direct(&self.path, false).map_err(problem)?;
@@ -237,8 +237,8 @@ fn delete_rows(
     forget(connection, run_no)
 }
 
-/// Brings in line with the differences that are left what the review keeps beside them: counts, blind unchecked
-/// samples, and claims. The number of a run that is gone may be another's one day.
+/// Adjusts the review's tables to the remaining differences: counts, unchecked blind samples, and claims. Another run
+/// may get the number of a deleted run one day.
 fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
     let (first, last) = id_range(run_no);
     let gone =

@@ -21,11 +21,11 @@ use crate::store::{RowSink, SqlValue};
 /// The longest text or blob that a statement may make.
 const LONGEST_VALUE: i32 = 64 << 20;
 
-/// How many steps of SQLite's machine pass between two looks at the clock.
+/// Steps of SQLite's virtual machine between two looks at the clock.
 const STEPS: i32 = 10_000;
 
 /// A secret that a statement asked for: table and column.
-type Asked = Arc<Mutex<Option<(String, String)>>>;
+type RequestedSecret = Arc<Mutex<Option<(String, String)>>>;
 
 /// Runs `sql` on the store at `path`.
 pub(super) fn run(
@@ -39,7 +39,7 @@ pub(super) fn run(
     // Sorting and grouping go to temporary files beyond SQLite's cache, so memory is bounded.
     connection.execute_batch("PRAGMA temp_store = FILE").map_err(failed)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(failed)?;
-    let asked = Asked::default();
+    let asked = RequestedSecret::default();
     let denied = Arc::clone(&asked);
     connection.authorizer(Some(move |context: AuthContext<'_>| allow_reading(context, &denied)));
     if let Some(deadline) = limits.timeout.and_then(|time| Instant::now().checked_add(time)) {
@@ -69,7 +69,7 @@ pub(super) fn run(
     if !statement.readonly() {
         return Err(refused());
     }
-    // Nothing may follow the statement. The rest is parsed, never run.
+    // The statement must be the only one. The rest is parsed, never run.
     match statements.next() {
         Ok(None) => {}
         Ok(Some(_)) | Err(_) => {
@@ -122,7 +122,7 @@ pub(super) fn tables(path: &Path) -> Result<Vec<TableColumn>, Problem> {
     Ok(columns)
 }
 
-fn allow_reading(context: AuthContext<'_>, asked: &Asked) -> Authorization {
+fn allow_reading(context: AuthContext<'_>, asked: &RequestedSecret) -> Authorization {
     match context.action {
         AuthAction::Read { table_name, column_name }
             if query::is_secret(table_name, column_name) =>

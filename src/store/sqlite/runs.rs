@@ -28,8 +28,8 @@ pub(super) fn find_key(connection: &Connection, run: RunId) -> Result<RunKey, Pr
     Ok(RunKey { run_no, stage: stored::read_stage(stage.as_deref())?, keep_all })
 }
 
-/// Deletes what the unfinished command of a run wrote. A command that attributes leaves nothing
-/// behind: what it wrote does not show before its stage and is written anew by the next one.
+/// Deletes the rows of the unfinished command of a run. A command that attributes leaves none: its rows are invisible
+/// before its stage and are written anew by the next one.
 fn discard_unfinished(connection: &Connection, run: RunKey) -> Result<(), rusqlite::Error> {
     let tables: &[&str] = match run.stage {
         None => {
@@ -116,8 +116,8 @@ impl SqliteStore {
             failed(&connection).map_err(|error| self.problem(&error))?;
             return Ok(());
         }
-        // What earlier commands published stays, and the audit trail knows how it ended: so it tells
-        // that this one failed.
+        // Results that earlier commands published stay, and the audit trail has the end of the run: so it also
+        // records that this command failed.
         connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.problem(&error))?;
         let told = failed(&connection).map_err(|error| self.problem(&error)).and_then(|_| {
             let mut tx = SqliteTransaction::direct(&self.path, &connection);
@@ -137,8 +137,8 @@ impl SqliteStore {
         stored::read_time(&text)
     }
 
-    /// Marks the RUNNING runs of dead processes FAILED and ends what they left half done: of all
-    /// jobs' dates whose lock is free, or of the one whose lock the caller holds.
+    /// Marks the RUNNING runs of dead processes FAILED and completes their half-done work: of all jobs' dates whose
+    /// lock is free, or of the one whose lock the caller holds.
     pub(super) fn repair_runs(&self, ours: Option<(&str, Date)>) -> Result<Vec<RunId>, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let (job, date) = ours.map(|(job, date)| (job, date.to_string())).unzip();

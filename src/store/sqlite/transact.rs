@@ -11,7 +11,7 @@ use super::pen::Pen;
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
-use crate::store::seen::Seen;
+use crate::store::trail_end::TrailEnd;
 use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 
 impl Transact for SqliteStore {
@@ -57,15 +57,15 @@ impl SqliteStore {
         let undo = self.begin(&pen.connection, "BEGIN IMMEDIATE")?;
         pen.log.check(&self.path)?;
         let mut transaction = SqliteTransaction::attached(&self.path, &pen.connection);
-        self.seen.check(&mut transaction)?;
+        self.trail_end.check(&mut transaction)?;
         work(&mut transaction)?;
-        let end = Seen::end(&mut transaction)?;
+        let end = TrailEnd::end(&mut transaction)?;
         undo.commit().map_err(|error| self.problem(&error))?;
         // Rows written to a file that was deleted meanwhile are lost.
         self.identity.check()?;
         pen.log.check(&self.path)?;
         self.identity.remember(&pen.log);
-        self.seen.remember(end);
+        self.trail_end.remember(end);
         Ok(())
     }
 

@@ -124,7 +124,7 @@ impl SqliteWriter {
         })
     }
 
-    /// Looks up what the texts of the batch stand for; new assigners and signatures get their numbers.
+    /// Looks up the numbers of the batch's texts; new assigners and signatures get theirs.
     fn resolve(&mut self, batch: &Batch) -> Result<(), Problem> {
         self.ids.clear();
         let given = batch.differences.iter().map(|difference| difference.attribution);
@@ -282,7 +282,7 @@ impl SqliteWriter {
         })
     }
 
-    /// Whether matched records are to be deleted when the command has ended.
+    /// True if matched records are deleted when the command has ended.
     fn trims(&self, outcome: &FinishRun) -> bool {
         !self.key.keep_all
             && self.key.stage == Some(Stage::Ingested)
@@ -433,7 +433,7 @@ impl Writer for SqliteWriter {
     }
 }
 
-/// A batch and what its texts stand for.
+/// A batch with the numbers of its texts.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     ids: &'a [Option<Ids>],
@@ -445,7 +445,7 @@ impl Named<'_> {
         text.map(|text| self.batch.text(text))
     }
 
-    /// Binds a difference, what is decided about it, and its break and the first date of that.
+    /// Binds a difference, its decision, its break and the break's first date.
     fn bind_difference(
         &self,
         statement: &mut Statement<'_>,
@@ -485,7 +485,7 @@ impl Named<'_> {
         statement.raw_bind_parameter(first + 6, ids.and_then(|ids| ids.signature))
     }
 
-    /// The decisions with what their texts stand for.
+    /// The decisions with the numbers of their texts.
     fn decisions(&self) -> impl Iterator<Item = (&DecisionRow, Option<Ids>)> {
         let ids = self.ids.iter().copied().skip(self.batch.differences.len());
         self.batch.decisions.iter().zip(ids)
@@ -500,8 +500,8 @@ fn insert_chunk(connection: &Connection) -> Result<CachedStatement<'_>, rusqlite
 /// what goes to the end of an index needs no search.
 const TOGETHER: usize = 32;
 
-/// The statement that inserts so many differences. A row that fails ends the whole transaction; without `OR FAIL`, SQLite
-/// would copy each page first, to take back the rows before it.
+/// The statement that inserts this many differences. A row that fails ends the whole transaction; without `OR FAIL`,
+/// SQLite would copy each page first, to take back the rows before it.
 fn insert_of(rows: usize) -> String {
     const COLUMNS: &str = "id, diff_type, severity, value_a, value_b, amount_abs, reason_id, functional, \
          confidence, status, assigner_id, explanation, signature_id, break_key, since";

@@ -11,7 +11,7 @@ use super::transact::Transaction;
 
 /// The last observed state, and when it was compared.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<State>);
+pub(super) struct TrailEnd(Mutex<State>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
@@ -19,7 +19,7 @@ struct State {
     compared: Option<Instant>,
 }
 
-impl Seen {
+impl TrailEnd {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -40,7 +40,7 @@ impl Seen {
         Ok(())
     }
 
-    /// As [`Seen::check`], if that is longer ago than `time`: where each statement is a round trip.
+    /// As [`TrailEnd::check`], if that is longer ago than `time`: where each statement is a round trip.
     pub(super) fn check_after(
         &self,
         time: Duration,
@@ -52,7 +52,7 @@ impl Seen {
         self.check(tx)
     }
 
-    /// The end of the trail as the transaction sees it; [`Seen::remember`] it once it is committed.
+    /// The end of the trail as the transaction sees it; [`TrailEnd::remember`] it once it is committed.
     pub(super) fn end(tx: &mut dyn Transaction) -> Result<(i64, [u8; 32]), Problem> {
         let head = audit::head(tx, false)?;
         Ok((head.seq, head.hash))
