@@ -15,8 +15,8 @@ use crate::postgres::Cluster;
 use crate::program::{Project, Said, Stop, ended, limited, output};
 use crate::wire::{Answer, Client, Server};
 
-/// An answer that comes within this time did not wait for what the test withholds; how soon it comes is measured
-/// by `benches/attacks`. The rest is for slow machines.
+/// An answer within this time did not wait for the resource that the test withholds; `benches/attacks` measures how
+/// soon it comes. The rest is for slow machines.
 const SOON: Duration = Duration::from_secs(30);
 
 /// Keeps the store locked for writing until dropped, like another program.

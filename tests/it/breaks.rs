@@ -530,13 +530,13 @@ fn an_open_item_of_an_earlier_date_waits_until_later_dates_take_it_over() {
         };
         job.run("2026-01-16", &row("T2"), "");
         job.run("2026-01-15", &row("T1"), "");
-        // When the 16th ran, T1 was not there: that it lacks it clears nothing.
+        // T1 did not exist when the 16th ran, so its absence there clears nothing.
         assert_eq!(queue(&job), ["15 T1", "16 T2"], "{store}");
         assert_eq!(lives(), [life("T1", 15, 15), life("T2", 16, 16)], "{store}");
         job.run("2026-01-16", &row("T2"), "");
         assert_eq!(queue(&job), ["16 T1", "16 T2"], "{store}");
         assert_eq!(lives(), [life("T1", 15, 16), life("T2", 16, 16)], "{store}");
-        // An earlier date that is run again: what the 16th took over from its run before goes on.
+        // An earlier date that is run again: breaks that the 16th took over from its former run go on.
         job.run("2026-01-15", &format!("{}{}", row("T1"), row("T3")), "");
         assert_eq!(queue(&job), ["15 T3", "16 T1", "16 T2"], "{store}");
         job.run("2026-01-16", &row("T2"), &row("T3"));

@@ -227,6 +227,121 @@ fn the_command_reference_is_up_to_date() {
     assert_produced("docs/commands.md", "commands", &text);
 }
 
+/// Meanings of tables and columns in plainer words than the released migrations, which never change.
+const REWORDED: &[(&str, &str)] = &[
+    (
+        "acceptance_evidence",
+        "Measured precision of automatic causes. The newest row of a job applies as long as its basis (rules and model) is the present one.",
+    ),
+    ("assigners", "Sources of reasons: RULE:function, MODEL:version, NONE or a person."),
+    ("audit_samples", "Accepted differences chosen for blind checks, with their outcomes."),
+    ("audit_samples.basis", "Rules and model that accepted it; the outcome applies to these only."),
+    (
+        "audit_trail",
+        "Decisions and other changes: who, what, when and why. Rows are only ever added, each chained to the one before by its hash.",
+    ),
+    ("audit_trail.attribution_id", "Null for other objects, such as a new reason code."),
+    ("break_dates.position", "Number of earlier dates."),
+    ("break_dates.version", "Changes whenever the run's breaks are computed again."),
+    (
+        "break_partners",
+        "Identities of the rows that each run matched, to tell a break that was matched from one that is gone.",
+    ),
+    (
+        "break_states",
+        "Identities of each run's differences, many to a row. The rowid is run_no << 40 | part.",
+    ),
+    ("claims", "Users who are looking at an item: hints, never locks."),
+    ("difference_rows.reason_id", "Null before the run is attributed."),
+    (
+        "difference_rows.functional",
+        "True if business explained the reason when it was given: with status 3 the difference passes the gate. Always set together with reason_id.",
+    ),
+    (
+        "difference_rows.amount_abs",
+        "Amount at stake: the size of the difference of a monetary field.",
+    ),
+    ("difference_rows.assigned_at", "Null stands for the time when the run was attributed."),
+    ("difference_rows.audit_sample", "Chosen for a blind check."),
+    ("field_grants", "Masked fields that a user may see; no role includes that."),
+    ("idempotency", "Answers to requests, kept for repeated ones."),
+    (
+        "invitations",
+        "Links that work once: for the first administrator, and for users who choose their own password.",
+    ),
+    ("invitations.login_key", "Null for the link of the first administrator."),
+    (
+        "item_counts",
+        "Number of items of each run, signature and status, so that lists need not count them. Changed in the same transaction as the status of an attribution.",
+    ),
+    (
+        "job_calendars",
+        "Business days of jobs with other weeks than Monday to Friday: the number of business days of a week up to Monday, Tuesday and so on, as a JSON array, and the holidays among them, as days since 1970-01-01.",
+    ),
+    (
+        "job_reason_codes",
+        "Codes of each job's file: a code stays active as long as one job has it.",
+    ),
+    ("login_attempts", "Recent log-in attempts, by account and by address."),
+    (
+        "matched_by_hand",
+        "Differences that were matched by hand. The proposal that settled them names the match.",
+    ),
+    ("models", "Trained models, with their origin, quality and promotion."),
+    ("models.training_hash", "SHA-256 of the training rows and their reasons."),
+    ("models.trained_on", "Ids of the runs with these rows, a JSON array."),
+    ("people", "Persons, the unit of four eyes. A person logs in with one of several logins."),
+    ("people.is_service", "A service account is no person and cannot approve."),
+    ("policies.proposal_id", "Null for the first policy, which comes from the configuration."),
+    (
+        "proposal_items.facts",
+        "Facts about the item for audit rows: refs, field, type and both values.",
+    ),
+    (
+        "proposals.control",
+        "Control under which it was applied; until then the control that it needs.",
+    ),
+    ("proposals.figures", "Sums of amounts and predictions, for lists."),
+    (
+        "reason_codes",
+        "The catalogue of causes. Codes of recon.yaml have the origin 'file'; approved ones have the origin 'people' and are changed by people only. A code is never deleted.",
+    ),
+    (
+        "recon_runs",
+        "Runs.\n\nThe columns from run_id to metadata are the contract. The others keep a run's rows small: every row of a run has a number, its rowid is run_no << 40 | number, and a visible id is the run's prefix of 24 characters followed by the number in hexadecimal.",
+    ),
+    ("recon_runs.ingested_at", "Times at which the stages were reached."),
+    (
+        "recon_runs.keep_all",
+        "keep: all; otherwise matched records are hidden once the run is compared.",
+    ),
+    ("recon_runs.trim_pending", "Hidden matched records are still to be deleted."),
+    (
+        "record_rows",
+        "Records, 64 to a row: writing a row costs about as much as writing a record would. `records` is a JSON array of entries [kind, a, b, line_a, offset_a, line_b, offset_b]. A side is one JSON array of values in the layout's order; b is null for a pair whose sides are the same text. Kinds are 1 PAIR, 2 ONLY_A, 3 ONLY_B, 4 SURPLUS_A, 5 SURPLUS_B, plus 8 where a row of the missing side with this key was rejected. An entry is null if its record is no longer kept. The rowid is run_no << 40 | row, and row r holds the records 64 r + 1 to 64 r + 64. Results of comparing and attributing are in the record's differences.",
+    ),
+    (
+        "run_fields",
+        "Names of a run's fields in their order, as in `layout` of recon_runs: a look-up takes a fraction of the time of parsing the layout for each record.",
+    ),
+    (
+        "run_figures",
+        "Figures of current runs for the overview: blocked records, and items by reason, status and assigner (0: none). Changed in the same transaction as an attribution; the server counts a run without a row here.",
+    ),
+    ("saved_views", "Named filters of the queue."),
+    (
+        "search_grams",
+        "Records of a part that contain three characters in a row: each record's number as the difference to the one before, in groups of seven bits. A character has 21 bits of `gram`.",
+    ),
+    ("search_runs", "Progress of each run's search index: the item at which the next part begins."),
+    (
+        "security_log",
+        "Refused attempts. Separate from the audit trail, so that nobody can flood that.",
+    ),
+    ("sent_back", "Undecided items that were sent back, with the comment."),
+    ("signatures", "Groups of similar differences: a key, and its label."),
+];
+
 /// The migrations' comments on tables, views and columns.
 fn comments() -> std::collections::BTreeMap<String, String> {
     let folder = root().join("migrations/sqlite");
@@ -259,6 +374,10 @@ fn comments() -> std::collections::BTreeMap<String, String> {
             }
             comment.clear();
         }
+    }
+    for (name, meaning) in REWORDED {
+        let old = found.insert((*name).to_owned(), (*meaning).to_owned());
+        assert!(old.is_some_and(|old| old != *meaning), "nothing to reword: {name}");
     }
     found
 }

@@ -142,7 +142,7 @@ fn end_of_raw_text(rest: &[char]) -> usize {
     length.map_or(rest.len(), |length| 2 + signs + length + close.len())
 }
 
-/// Where the item ends that an attribute at the beginning belongs to.
+/// End of the item after an attribute.
 fn end_of_item(rest: &[char]) -> usize {
     let mut depth = 0_i32;
     for (at, c) in rest.iter().enumerate() {

@@ -479,8 +479,8 @@ fn opposite_signs_and_different_units_become_printed_steps() {
     assert_eq!(differences(&project), ["K04 amount"]);
 }
 
-/// Notations that no number format reads get steps; what is not recognized is compared as text, unchanged. So
-/// the wrong amounts differ in every notation: K05 has the other sign, K09 is ten times as much.
+/// Notations that no number format reads get steps; an unrecognized one is compared as text, unchanged. So the wrong
+/// amounts differ in every notation: K05 has the other sign, K09 is ten times as much.
 #[test]
 fn amounts_in_any_notation_keep_their_signs_and_points() {
     for (before, behind, steps) in [
@@ -653,7 +653,7 @@ fn wide_files_are_inferred_and_run() {
 }
 
 /// Three times as many columns may take about three times as long, and not nine times. The time is that of the
-/// processor, which a shell tells of its children.
+/// processor, which a shell reports for its children.
 #[cfg(unix)]
 #[test]
 fn guessing_is_linear_in_the_number_of_columns() {
@@ -721,7 +721,7 @@ fn repeated_rows_on_one_side_do_not_hide_the_key() {
 }
 
 #[test]
-fn without_a_key_check_says_what_to_do() {
+fn without_a_key_check_gives_the_remedy() {
     let project = Project::new();
     let [a, b] = rows(["amount,city", "amount,city"], 12, |n| {
         [format!("{}.00,Rome", n % 3), format!("{}.30,Rome", n % 4)]
@@ -734,7 +734,7 @@ fn without_a_key_check_says_what_to_do() {
 }
 
 #[test]
-fn without_a_key_passes_are_proposed_with_what_they_match_and_the_result_runs() {
+fn without_a_key_passes_are_proposed_with_their_matches_and_the_result_runs() {
     let project = Project::new();
     let mut a = "booked,amount,currency,payer,reference\n".to_owned();
     let mut b = "posted;amount;ccy;customer;document\n".to_owned();
@@ -1374,7 +1374,7 @@ fn the_mildest_step_that_unites_is_chosen() {
 }
 
 #[test]
-fn what_stands_below_a_ruler_is_no_row() {
+fn lines_below_a_ruler_are_no_rows() {
     let project = Project::new();
     let [a, b] = rows(["id,name,amount", "id,name,amount"], 12, |n| {
         let row = format!("K{n:02},Client {n},{n}.50");

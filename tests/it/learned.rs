@@ -25,7 +25,7 @@ fn attribute_hasty(d) {
 "#;
 
 /// With decisions at hand, a rule's confidence is its measured precision.
-fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
+fn a_rules_confidence_is_its_precision(pair: &Pair) {
     pair.generate("s1", 8_000, 1, true).generate("s2", 8_000, 2, true);
     for folder in ["s1", "s2"] {
         let rules = pair.project.path(&format!("{folder}/rules/attribution.rhai"));
@@ -82,12 +82,12 @@ fn a_rule_is_as_sure_as_it_was_right(pair: &Pair) {
 
 #[test]
 fn a_rules_confidence_is_its_measured_precision_on_sqlite() {
-    a_rule_is_as_sure_as_it_was_right(&Pair::new(None));
+    a_rules_confidence_is_its_precision(&Pair::new(None));
 }
 
 #[test]
 fn a_rules_confidence_is_its_measured_precision_on_postgres() {
-    a_rule_is_as_sure_as_it_was_right(&Pair::on_postgres());
+    a_rules_confidence_is_its_precision(&Pair::on_postgres());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn the_same_data_and_seed_give_the_same_bytes_at_any_thread_count_and_after_prun
     let second = pair.json("s1", &["run"]);
     assert_ne!(first["run_id"], second["run_id"]);
     assert_eq!(hash(2, &labelled), alone);
-    // Pruning the older run does not change what is learned from the newer one.
+    // Pruning the older run does not change training on the newer one.
     let ids = undecided(&pair);
     decide(&pair, &ids[ids.len() / 2..], false);
     let connection = rusqlite::Connection::open(pair.project.path("recon.db")).unwrap();

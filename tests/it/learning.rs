@@ -410,7 +410,7 @@ fn discover_writes_candidate_rules_to_complete() {
     assert!(groups.len() > 5);
     assert!(groups.iter().all(|group| group["support"]["unknown"] == group["support"]["fires"]));
     let script = std::fs::read_to_string(pair.project.path("candidates.rhai")).unwrap();
-    // A candidate is invalid until a reason is filled in; then it claims what it promised.
+    // A candidate is invalid until a reason is filled in; then it claims the promised differences.
     pair.project.write("s1/rules/candidates.rhai", &script);
     pair.setting("s1", "{ accept_at: 0.9 }");
     pair.project.replace(
@@ -428,7 +428,7 @@ fn discover_writes_candidate_rules_to_complete() {
     let by_reason = &again["attributions"]["by_reason"];
     assert!(by_reason["SYSTEM_CONVERSION"].as_u64().unwrap() >= claimed, "{by_reason}");
     assert_eq!(again["status"], "COMPLETED");
-    // The first candidate claims all it promised, the others what is left.
+    // The first candidate claims all it promised, the others the rest.
     let claimed_by = pair.sql(
         "SELECT assigned_by, count(*) AS n FROM recon.attributions \
          WHERE run_id = (SELECT run_id FROM recon.recon_runs ORDER BY start_time DESC LIMIT 1) \
@@ -470,7 +470,7 @@ fn a_rule_yields_to_a_model_that_is_surer_than_the_rule_was_right() {
         found[0]["n"].as_u64().unwrap()
     };
     assert!(notes("the model is surer") > 50);
-    // What the rules keep, they were right about often enough.
+    // Rules that stay were right often enough.
     assert!(notes("the rule claims") > 0);
     // A fixed line counts instead, if there is one; here no rule claims less.
     pair.setting("s1", "{ model: { overrule_below: 0.01 } }");
@@ -487,7 +487,7 @@ fn a_rule_yields_to_a_model_that_is_surer_than_the_rule_was_right() {
 }
 
 #[test]
-fn what_to_decide_next_is_listed() {
+fn the_next_differences_to_decide_are_listed() {
     let pair = Pair::new(None);
     pair.generate("s1", 2_000, 1, true).setting("s1", "{ accept_at: 1 }").json("s1", &["run"]);
     let asked = pair.json("s1", &["train", "--ask", "20"]);
@@ -501,7 +501,7 @@ fn what_to_decide_next_is_listed() {
     }
     // The first is asked for the sake of many.
     assert!(asked.iter().all(|one| number(one, "/doubt") <= number(&asked[0], "/doubt")));
-    // With a model it is the model's doubt that counts; what is decided is not asked again.
+    // With a model, its uncertainty counts; decided differences are not asked about again.
     pair.json("s1", &["train", "--labels", &Pair::labels("s1")]);
     let decided = &undecided[..10];
     decide(&pair, decided, false);

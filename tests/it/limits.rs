@@ -381,7 +381,7 @@ fn files_named_in_settings_and_options_must_be_regular() {
         assert_eq!(said.code, 2, "{}", said.err);
         assert!(said.err.contains("a pipe or a device"), "{}", said.err);
     }
-    // What `init` would write is no pipe either.
+    // `init` does not write to a pipe either.
     let _ = std::fs::remove_file(project.path("recon.yaml"));
     std::fs::rename(project.path("pipe"), project.path("recon.yaml")).unwrap();
     let said = project.recon(&["init"]);
@@ -436,7 +436,7 @@ fn the_size_of_a_configuration_is_limited() {
         let start: String = text.chars().take(60).collect();
         let err: String = said.err.chars().take(500).collect();
         assert_eq!(said.code, 2, "{start}: {err}");
-        // What is said is as bounded as what is read.
+        // Messages are as bounded as input.
         assert!(said.err.len() < 200_000, "{start}: {} bytes of errors", said.err.len());
     }
 }
@@ -527,8 +527,8 @@ fn values_have_a_budget() {
     ] {
         project.write("rules.rhai", format!("fn attribute(d) {{ {body} }}"));
         let said = bounded(&project, &["run"]);
-        // Where a value grows too large the rule fails for its difference, where it takes too much work the
-        // run ends; both say so.
+        // A value that grows too large fails its rule for that difference; too much work ends the run. Both give a
+        // message.
         assert!(matches!(said.code, 0 | 2), "{body}: {}", said.err);
         assert!(said.err.contains("[script-"), "{body}: {}", said.err);
     }

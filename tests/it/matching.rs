@@ -6,7 +6,7 @@ use crate::postgres;
 use crate::program::Project;
 use crate::review::fixture::decide_all;
 
-/// A job whose passes stand where `PASSES` is.
+/// A job with its passes at `PASSES`.
 const JOB: &str = r#"version: 1
 job: bank
 store: sqlite:recon.db
@@ -54,7 +54,7 @@ pub const SPLIT: &str = "    - name: split
       max_rows: 4
 ";
 
-/// Every record as what a person would look at, in an order that does not depend on the run.
+/// Every record as a person would see it, in an order that does not depend on the run.
 const RECORDS: &str = "SELECT kind, source_a_ref_id AS ra, source_b_ref_id AS rb, match_pass, match_shape, \
      match_certificate, match_alternatives, members_a, members_b, line_a, line_b, gate_status \
      FROM recon.current_records ORDER BY line_a NULLS FIRST, line_b NULLS FIRST, kind";
@@ -122,7 +122,7 @@ fn threads_memory_and_the_way_through_the_store_change_nothing() {
 }
 
 #[test]
-fn how_the_rows_are_cut_into_files_changes_nothing_but_the_places() {
+fn splitting_the_rows_into_files_changes_only_the_places() {
     let (a, b) = many_rows();
     let by_value = "SELECT kind, match_pass, match_certificate, match_alternatives, \
          normalized_data_a AS a, normalized_data_b AS b FROM recon.current_records \
@@ -387,7 +387,7 @@ fn references_name_rows_where_they_have_one() {
 }
 
 #[test]
-fn fixtures_say_what_the_passes_must_make_of_rows() {
+fn fixtures_check_the_matches_of_the_passes() {
     let project = Project::of("examples/bank_to_ledger");
     let said = project.recon(&["test"]);
     assert_eq!((said.code, said.out.as_str()), (0, "3 passed, 0 failed\n"), "{}", said.err);
@@ -489,7 +489,7 @@ fn generated_payments_are_matched_precisely_and_nearly_all() {
     let right = right.count() as f64;
     let (precision, recall) = (right / found.len() as f64, right / truth.len() as f64);
     assert!(precision >= 0.99, "{precision}");
-    // Without the passes, init proposes some, dates included, and says what the run makes of them.
+    // Without the passes, init proposes some, dates included, and shows the run's result for them.
     let said =
         project.recon(&["init", "source_a.csv", "source_b.csv", "-c", "proposed/recon.yaml"]);
     assert_eq!(said.code, 0, "{}", said.err);

@@ -208,7 +208,7 @@ fn the_workbook_adds_the_statement_up_by_formulas() {
     let formulas = book.worksheet_formula("statement").unwrap();
     let number = |row: u32| values.get_value((row, 4)).and_then(DataType::get_float).unwrap();
     let formula = |row: u32| formulas.get_value((row, 4)).cloned().unwrap_or_default();
-    // A's total, four lines, their sum, B's total, what is left.
+    // A's total, four lines, their sum, B's total, the remainder.
     assert_eq!(formula(6), "SUM(E2:E6)");
     assert_eq!(formula(8), "ROUND(E8-E7,2)");
     let lines: f64 = (1..=5).map(number).sum();
@@ -252,7 +252,7 @@ fn two_places_of_the_currency_field_must_agree_and_each_is_enough() {
 }
 
 #[test]
-fn without_a_currency_field_all_amounts_are_one_total_and_the_report_says_so() {
+fn without_a_currency_field_all_amounts_are_one_total_with_a_note() {
     let project = small();
     project.replace("recon.yaml", "\ncurrency_field: currency", "");
     let summary = project.json(&["run", "--json"]);

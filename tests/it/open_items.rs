@@ -196,7 +196,7 @@ fn an_open_row_waits_until_it_matches_and_says_since_when() {
 }
 
 #[test]
-fn what_todays_file_delivers_again_is_not_taken_over() {
+fn rows_that_todays_file_delivers_again_are_not_carried() {
     let job = Job::new(SQLITE, BOTH);
     // Two genuine payments that are alike, and one that will be corrected.
     job.run(5, "K1,10,x\nK1,10,x\nK2,20,x\n", "");
@@ -301,7 +301,7 @@ fn a_decision_about_a_missing_row_holds_while_its_compared_values_are_the_same()
 }
 
 #[test]
-fn a_movement_takes_part_as_long_as_the_snapshot_delivers_what_it_matched() {
+fn a_movement_takes_part_as_long_as_the_snapshot_delivers_its_partner() {
     for store in stores() {
         let job = Job::new(&store, MIXED);
         job.project.replace("recon.yaml", "key:", "options: { keep: breaks }\nkey:");
@@ -370,7 +370,7 @@ fn pruning_keeps_the_runs_that_open_items_stand_in() {
         assert_eq!(dates, ["2026-01-04"]);
         assert_eq!(pruned["kept_for_open_items"], 3);
         assert_eq!(items(&job.run(7, "", "K2,20,x\n")), [2, 0, 0, 0, 0, 0]);
-        // What the 5th took over from is gone.
+        // The run that the 5th took its open items from is gone.
         let said = job.project.recon(&["--store", &job.store, "--batch-date", "2026-01-05", "run"]);
         assert_eq!(said.code, 4, "{}", said.err);
         assert!(said.err.contains("open-items-pruned"), "{}", said.err);
@@ -474,7 +474,7 @@ struct Left {
 /// How many rows of each key each side delivers on a date.
 type Files = [[usize; 2]; 3];
 
-/// What a run takes over and leaves, worked out without the program: rows of one key are all alike.
+/// Expected carried and remaining rows, worked out independently: rows of one key are all alike.
 fn model(before: Option<&Left>, day: u32, files: Files, mixed: bool) -> ([u64; 2], Left) {
     let mut left = Left::default();
     let mut carried = [0, 0];

@@ -132,7 +132,6 @@ pub fn ended(child: Child) -> Output {
 pub struct Stop(AtomicBool);
 
 impl Stop {
-    /// Whether they should go on.
     pub fn goes_on(&self) -> bool {
         !self.0.load(Ordering::SeqCst)
     }

@@ -128,7 +128,7 @@ fn one_pass_and_three_commands_find_the_same_conventions_on_both_stores() {
 }
 
 #[test]
-fn threads_and_memory_do_not_change_what_is_found_in_a_large_run() {
+fn threads_and_memory_do_not_change_the_findings_of_a_large_run() {
     let found: Vec<(Json, Json)> = [("1", "4GiB"), ("5", "4GiB"), ("2", "1MiB")]
         .into_iter()
         .map(|(threads, memory)| {

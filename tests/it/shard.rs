@@ -70,7 +70,7 @@ fn rows(bytes: Vec<u8>) -> Rows {
     rows
 }
 
-/// An engine with so many tasks for each step.
+/// An engine with this many tasks for each step.
 struct Engine<'p> {
     project: &'p Project,
     tasks: usize,
@@ -348,7 +348,7 @@ fn any_small_job_is_the_same_in_steps() {
 }
 
 #[test]
-fn only_breaks_are_kept_if_the_job_says_so() {
+fn only_breaks_are_kept_if_configured() {
     let a = ["x1,EUR,1,2026-01-01\nx2,EUR,2,2026-01-01\nx3,EUR,3,2026-01-01\n".to_owned()];
     let b = ["x1,EUR,1,2026-01-01\nx2,EUR,9,2026-01-01\nx4,EUR,3,2026-01-01\n".to_owned()];
     the_steps_give_the_run(&job("options: { keep: breaks }\n", &a, &b), &[1, 3]);
@@ -491,7 +491,7 @@ fn a_stream_that_is_not_of_this_job_is_refused() {
     assert_eq!(refused(&join_newer, stream(&[])), "shard-job");
     let prepare = ["shard", "prepare", "--job", "job", "--side", "a"];
     assert_eq!(refused(&prepare, stream(&[])), "missing-column");
-    // What the steps before wrote, for this job, is taken.
+    // Rows written by earlier steps of this job are accepted.
     let tasks: Rows = prepared.into_iter().filter(|(slot, _)| *slot >= 0).collect();
     done(&project, &join, stream(&tasks));
 }
@@ -539,7 +539,7 @@ fn failures_have_the_exit_codes_of_a_run() {
     engine.decide(&prepared);
     let close = ["shard", "close", "--job", "job", "--state", "state1", "-o", "run.json"];
     assert_eq!(step(&project, &close, stream(&[])).code, 5);
-    // What can't be spread.
+    // Jobs that cannot be spread.
     let open = job("open_items: { a: movements, b: movements }\n", &good, &good);
     let said = open.recon(&["shard", "plan", "-o", "job"]);
     assert_eq!(said.code, 2);

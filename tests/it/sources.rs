@@ -190,7 +190,7 @@ fn the_same_rows_of_every_kind_give_the_same_run() {
         assert_eq!(summary["records"]["matched"], 40, "{read}: {summary}");
         assert_eq!(summary["records"]["rejected_a"], 0, "{read}");
         assert_eq!(evidence(&project), expected, "{read}");
-        // What was read can be shown again, from the same place.
+        // A record that was read can be shown again, from the same place.
         let said = project.recon(&["explain", "T-017", "--json"]);
         assert_eq!(said.code, 0, "{read}: {}", said.err);
         let explained: Json = serde_json::from_str(&said.out).unwrap();
@@ -327,7 +327,7 @@ fn standard_input_is_a_source() {
     let summary: Json = serde_json::from_str(&said.out).unwrap();
     assert_eq!(summary["sources"]["a"]["path"], "standard input");
     assert_eq!(summary["records"]["breaks"], 1);
-    // A look at the job takes nothing from it, and explaining says why the row is gone.
+    // Checking the job reads nothing from it, and explaining says why the row is gone.
     assert_eq!(with_input(&project, &["check"], "").code, 0);
     let said = project.recon(&["explain", "2"]);
     assert!(said.out.contains("standard input, which is gone"), "{}", said.out);
@@ -448,7 +448,7 @@ fn the_padding_of_a_cell_does_not_decide_which_lines_are_data() {
 }
 
 #[test]
-fn a_workbook_says_what_is_wrong_with_it() {
+fn errors_of_a_workbook_name_the_cause() {
     let b = "id,value\nsum,0.3\nlong,1234567890.12346\nerror,#N/A\nempty,\n";
     let read = "{ excel: { path: odd.xlsx, sheet: Odd, header_row: 2 } }";
     let project = small(read, SAME, b);

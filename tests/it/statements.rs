@@ -1,5 +1,4 @@
-//! Bank statements through the program: what they prove, what they say when they do not, and where
-//! their rows stand.
+//! Bank statements through the program: their proof, errors, and the places of their rows.
 
 use serde_json::Value as Json;
 
@@ -105,7 +104,7 @@ fn a_statement_that_misses_by_a_cent_stops_the_run_on_both_stores() {
         "prove: warn",
     ];
     failed(&project, &expected);
-    // Nothing of it is stored.
+    // None of it is stored.
     let runs = project.sql("SELECT count(*) AS n FROM recon.recon_records");
     assert_eq!(runs[0]["n"], 0);
     let url = postgres::new_database();
@@ -199,7 +198,7 @@ fn attacks_and_damage_are_refused_with_place_and_remedy() {
     failed(&job("bai2: { path: s.bai }", "s.bai", LEDGER), &["no record of BAI2"]);
     let pain = "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:pain.001.001.03\"><CstmrCdtTrfInitn/></Document>";
     failed(&job(read, "s.xml", pain), &["pain.001.001.03"]);
-    // A version that nobody has seen is read.
+    // An unknown version is read.
     let tomorrow = camt().replace("053.001.04", "053.001.77");
     assert_eq!(figures(&job(read, "s.xml", tomorrow).json(&["run", "--json"])), [3, 3, 0]);
 }

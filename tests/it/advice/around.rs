@@ -207,7 +207,7 @@ fn a_job_of_the_fields_that_matter_is_accepted() {
 }
 
 #[test]
-fn what_a_run_was_made_with_is_put_back() {
+fn restoring_the_inputs_of_a_run_helps() {
     // Of several files, one that is gone is not the one that is left.
     let project = job("");
     project.write("in/a1.csv", SAME).write("in/a2.csv", "id,v\n3,z\n").replace(
@@ -435,7 +435,7 @@ fn labels_and_models_that_suffice_are_taken() {
     goes_on(&project, &to("3"), "other-job");
 }
 
-/// Limits of the process stand for a full disk and for missing permissions, which bind no administrator.
+/// Limits of the process simulate a full disk and missing permissions, which do not bind an administrator.
 #[cfg(target_os = "linux")]
 #[test]
 fn room_and_folders_are_made_as_the_help_says() {
@@ -505,7 +505,7 @@ fn a_server_starts_once_its_surroundings_allow_it() {
 }
 
 #[test]
-fn what_one_person_may_not_decide_is_decided_without_solo() {
+fn decisions_refused_under_solo_are_made_without_it() {
     let asked = r#"{"code":"BANK_FEE","description":"A fee of the bank","is_functional":true,"examples":[]}"#;
     let project = Project::of(".");
     goes_on(&project, &["run"], "");
@@ -593,7 +593,7 @@ fn a_form_is_taken_if_it_is_sent_as_the_page_does() {
         let taken = ann.ask("POST", path, &[form], right);
         assert_eq!(taken.status, 303, "{code}: {}", taken.text());
     }
-    // What was decided can be undone, once.
+    // A decision can be undone, once.
     let undo = || ann.ask("POST", "/review/undo", &[form], "");
     assert_eq!(undo().status, 303);
     let again = undo();

@@ -56,7 +56,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     ("store/answers.rs", "long_values_are_refused", &["sql-too-long"]),
     ("store/answers.rs", "an_existing_store_is_not_made", &["store-outdated"]),
-    ("store/lock.rs", "a_second_command_waits_or_is_told_who_has_the_lock", &["locked"]),
+    ("store/lock.rs", "a_second_command_waits_or_gets_the_owner_of_the_lock", &["locked"]),
     ("open_items.rs", "people_close_rows_and_age_expires_them_once", &["expired-items"]),
     ("open_items.rs", "a_rerun_names_the_later_dates_and_they_follow_it", &["later-runs"]),
     ("learned.rs", "a_model_of_another_shape_is_not_used", &["model-shape", "model-left-aside"]),
@@ -72,7 +72,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ),
     ("people/story.rs", "a_person_chooses_a_password_by_a_link", &["invitation-gone"]),
     ("people/owners.rs", "a_second_login_waits_for_its_person", &["not-your-password"]),
-    ("review/sample.rs", "who_agrees_locks_and_who_does_not_proposes", &["not-a-sample"]),
+    ("review/sample.rs", "agreeing_locks_and_disagreeing_proposes", &["not-a-sample"]),
     ("review/workflow.rs", "an_inactive_reason_is_not_applied", &["reason-inactive"]),
 ];
 

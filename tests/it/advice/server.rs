@@ -25,7 +25,7 @@ struct Story<'h> {
     said: BTreeMap<String, String>,
 }
 
-/// Whether the difference is one that a story calls by this name.
+/// True if a story calls the difference by this name.
 fn is(name: &str, item: &Json) -> bool {
     let reason = item["current_reason"]["code"].as_str().unwrap_or_default();
     let kind = item["difference"]["diff_type"].as_str().unwrap();
@@ -111,7 +111,7 @@ impl Story<'_> {
         assert!(known.shows().contains(&Shows::Http(status)), "{line}: {status}");
     }
 
-    /// Does what a line of the story says; `true` if that was to succeed.
+    /// Runs a line of the story; `true` if it was meant to succeed.
     fn line(&mut self, line: &str, used: &mut BTreeSet<String>) -> bool {
         let filled = self.fill(line, used);
         let (verb, rest) = filled.split_once(' ').unwrap();

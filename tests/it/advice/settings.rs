@@ -9,8 +9,8 @@ const READ: &str = "csv: { path: a.csv }";
 const V: &str = "v: { type: text }";
 const MAP: &str = "map: { id: id, v: v }\n  b";
 
-/// A text of the configuration, what stands in its place, the code of that, and what follows the help. What
-/// stands for `TOP` is added above it.
+/// A text of the configuration, its replacement, the resulting code, and the correction from the help. The
+/// replacement of `TOP` is added above it.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
 /// Problems that `recon check` finds.

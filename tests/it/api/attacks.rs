@@ -131,7 +131,7 @@ fn solo_mode_has_exactly_one_user() {
     let controls =
         house.project().sql("SELECT DISTINCT control FROM recon.audit_trail WHERE stage = 'MAKER'");
     assert_eq!(controls[0]["control"], "NONE", "{controls}");
-    // The page speaks of nobody else.
+    // The page names nobody else.
     let page = client.get("/review/reasons");
     let page = page.text();
     assert!(page.contains("Add a reason"), "{page}");

@@ -51,7 +51,7 @@ fn filters_sorting_and_groups_do_not_reveal_hidden_suggestions() {
     assert!(order.is_sorted(), "{order:?}");
     let refused = ann.get("/workflow/queue?sort=-confidence");
     assert_eq!(verdict(&refused), (403, "suggestions-hidden".into()));
-    // What would teach most is chosen from the others only.
+    // Only the other items are ranked by `teaches`.
     let teaches = ann.get("/workflow/queue?sort=teaches&limit=200");
     let named = ids(&document(&teaches));
     assert!(!named.is_empty() && named.is_disjoint(&hidden), "{named:?}");

@@ -236,7 +236,7 @@ fn runs_are_named_by_their_beginning_or_as_the_latest() {
 }
 
 #[test]
-fn the_overview_says_first_what_puts_the_figures_into_question() {
+fn the_overview_begins_with_warnings_that_question_the_figures() {
     for masked in ["", "review: { masked_fields: [amount], deciding_tokens: [test] }\n"] {
         let project = Project::new();
         let mut rows = [String::from("id,amount\n"), String::from("id,amount\n")];
@@ -359,7 +359,7 @@ fn lists_refuse_filters_that_they_do_not_know() {
 }
 
 #[test]
-fn the_trail_is_taken_away_as_it_is_filtered() {
+fn the_trail_is_downloaded_with_its_filter() {
     let house = House::new();
     let items = house.queue("ann", "limit=2");
     for (item, action) in items.iter().zip(["REJECT", "OVERRIDE"]) {
@@ -405,7 +405,7 @@ fn filters_tell_how_many_items_each_value_leaves() {
     );
     assert_eq!(put.status, 200, "{}", put.text());
     let page = house.person("ann").get("/review/queue").text().to_string();
-    // What would teach most is a list of its own, for those who decide.
+    // `teaches` is a list of its own, for users who may decide.
     assert!(page.contains("sort=teaches") && page.contains("Teaches most"), "{page}");
     let teaches = house.person("ann").get("/review/queue?view=items&sort=teaches");
     assert!(teaches.status == 200 && teaches.text().contains("would teach a model most"));

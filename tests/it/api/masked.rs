@@ -578,7 +578,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
     let commit = json!({ "token": preview["token"], "comments": "no reason at all" });
     let done = act("bulk_commit", "sue", "POST", "/workflow/bulk", "", &commit);
     assert_eq!(done.status, 201, "{}", done.text());
-    // Several at once: the preview shows them, and so does the refusal of what is stale.
+    // Several at once: the preview shows them, and so does the refusal of a stale one.
     let open = column(house, "SELECT proposal_id FROM recon.proposals WHERE closed_at IS NULL");
     let ids: Vec<String> = open.iter().map(|id| format!("{id}~p9-00000000~00")).collect();
     assert!(ids.len() > 1, "{ids:?}");
@@ -650,7 +650,7 @@ fn totals_are_shown_only_to_users_who_may_see_every_field() {
     assert!(listed > 0);
     let other = link.replace("currency=USD", "currency=XXX");
     assert_eq!(page("mia", &other).matches("data-row").count(), 0, "{other}");
-    // There are no runs of this job to look in.
+    // This job has no runs to search.
     assert!(page("mia", "/review/queue?job=nobody&currency=USD").contains("Nothing here"));
     for (who, shown) in [("mia", true), ("cat", false)] {
         assert_eq!(page(who, "/review").contains("Reconciliation statement"), shown, "{who}");

@@ -141,7 +141,7 @@ fn serving_with(project: Project, url: &str) -> House {
 }
 
 #[test]
-fn a_waiting_proposal_and_a_finished_run_are_told() {
+fn a_waiting_proposal_and_a_finished_run_are_announced() {
     let (url, messages) = receiver();
     let house = serving(&url);
     let item = house.queue("ann", "limit=1").remove(0);
@@ -189,7 +189,7 @@ fn messages_go_over_tls_to_a_receiver_whose_authority_is_trusted() {
 }
 
 #[test]
-fn nothing_is_told_to_a_receiver_whose_authority_is_not_trusted() {
+fn an_untrusted_receiver_gets_no_messages() {
     let elsewhere = tempfile::tempdir().unwrap();
     let (url, messages) = secure_receiver(elsewhere.path());
     let house = serving(&url);
@@ -213,7 +213,7 @@ fn nothing_is_told_to_a_receiver_whose_authority_is_not_trusted() {
 }
 
 #[test]
-fn overdue_items_are_told_in_one_message() {
+fn overdue_items_are_announced_in_one_message() {
     let (url, messages) = receiver();
     let project = Project::of(".");
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
@@ -223,7 +223,7 @@ fn overdue_items_are_told_in_one_message() {
          review:\n  deciding_tokens: [test]\n  sla_hours: {{ low: 1, medium: 1, high: 1, critical: 1 }}\n"
     );
     project.write("recon.yaml", format!("{yaml}{more}"));
-    // What is open since an earlier date is older than an hour.
+    // An item open since an earlier date is older than an hour.
     for date in ["2026-01-14", "2026-01-15"] {
         project.json(&["run", "--json", "--batch-date", date]);
     }
@@ -239,7 +239,7 @@ fn overdue_items_are_told_in_one_message() {
 
 #[test]
 fn a_receiver_that_is_gone_delays_nothing() {
-    // Nobody listens there any more.
+    // The webhook's listener is gone.
     let url = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}/hook", listener.local_addr().unwrap())

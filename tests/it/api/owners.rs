@@ -183,7 +183,7 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
 }
 
 #[test]
-fn a_check_by_somebody_who_lost_the_role_since_does_not_count() {
+fn an_approval_does_not_count_after_its_user_lost_the_role() {
     let house = House::new();
     let roles = |name: &str, role: &str| {
         let said = house.project().recon(&["user", "roles", name, "--role", role]);
@@ -214,7 +214,7 @@ fn a_check_by_somebody_who_lost_the_role_since_does_not_count() {
     for id in &six {
         assert_eq!(approve("bob", id)["state"], "CHECKED");
     }
-    // Who keeps the role counts.
+    // Approvals of users who keep the role still count.
     assert_eq!(approve("cat", kept)["state"], "APPLIED");
     roles("bob", "analyst");
     roles("bob", "supervisor");

@@ -216,7 +216,7 @@ fn lists_of_every_status_are_whole() {
         assert_eq!(accepted as u64, expected[0]["n"].as_u64().unwrap());
         assert_eq!(accepted, 1);
         assert_eq!(found(house, "sla=ok"), found(house, ""));
-        // The search counts each list by itself, and reads what was decided since.
+        // The search counts each list by itself, and includes later decisions.
         assert_eq!(found(house, "status=REJECTED&q=left"), 1);
         assert_eq!(verdict(&ann.get("/workflow/queue?q=a%00b")).0, 422);
     });
@@ -288,7 +288,7 @@ fn kept_figures_are_those_of_the_items() {
         // Two of the approved ones accept the predicted cause, which counts as chosen.
         let reasons = super::json(&ann.get("/reasons?q=rounding"));
         assert_eq!(reasons[0]["used"], 2, "{reasons}");
-        // Filters count what is left.
+        // Filters count the remaining items.
         let open = house.queue("ann", "field_name=amount&limit=200");
         let open_id = open[0]["attribution_id"].as_str().unwrap();
         let path = format!("/workflow/items/{open_id}/assignee");
@@ -302,7 +302,7 @@ fn kept_figures_are_those_of_the_items() {
 }
 
 #[test]
-fn a_list_is_taken_away_as_it_is_filtered() {
+fn a_list_is_downloaded_with_its_filter() {
     on_both(|house| {
         let ann = house.person("ann");
         let filter = "status=ALL&q=m%C3%BCller&sort=amount";
@@ -330,7 +330,7 @@ fn a_list_is_taken_away_as_it_is_filtered() {
 }
 
 #[test]
-fn a_digest_says_what_awaits_people() {
+fn a_digest_lists_the_open_work() {
     let house = house("sqlite:recon.db");
     let items = house.queue("ann", "field_name=note&limit=2");
     let decided = house.person("ann").post(

@@ -12,7 +12,7 @@ use crate::store::{Place, fixture, told_to_both};
 
 told_to_both! {
     whatever_is_changed_or_deleted_is_found_or_named_in_the_documentation,
-    what_the_three_commands_wrote_is_known_like_what_one_pass_wrote,
+    three_commands_are_verified_like_one_pass,
 }
 
 /// A table: its columns, and those that identify a row.
@@ -251,7 +251,7 @@ fn whatever_is_changed_or_deleted_is_found_or_named_in_the_documentation(place: 
     assert!(needless.is_empty(), "found, though docs/audit.md says it is not: {needless:#?}");
 }
 
-fn what_the_three_commands_wrote_is_known_like_what_one_pass_wrote(place: &Place) {
+fn three_commands_are_verified_like_one_pass(place: &Place) {
     let store = place.open();
     for (minute, keep_all) in [(0, true), (5, false)] {
         let run = fixture::new_run(&format!("keep {keep_all}"), minute, keep_all);

@@ -52,19 +52,19 @@ enum Op {
     Resolve {
         who: usize,
         item: usize,
-        what: What,
+        what: Choice,
         stale: u8,
     },
     Reopen {
         who: usize,
         item: usize,
-        what: What,
+        what: Choice,
         stale: u8,
     },
     Amend {
         who: usize,
         proposal: usize,
-        what: What,
+        what: Choice,
         stale: bool,
     },
     Approve {
@@ -91,7 +91,7 @@ enum Op {
     Bulk {
         who: usize,
         items: u16,
-        what: What,
+        what: Choice,
         meanwhile: Option<usize>,
         skip: bool,
     },
@@ -128,14 +128,14 @@ enum Op {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct What {
+struct Choice {
     action: usize,
     code: usize,
     comment: usize,
 }
 
 /// Mostly allowed actions.
-fn what() -> impl Strategy<Value = What> {
+fn what() -> impl Strategy<Value = Choice> {
     let comment = prop_oneof![8 => Just(0usize), 1 => 1..3usize];
     let sensible = prop_oneof![
         3 => Just((0usize, 5usize)),
@@ -145,7 +145,7 @@ fn what() -> impl Strategy<Value = What> {
         2 => Just((2usize, 5usize)),
     ];
     let chosen = prop_oneof![6 => sensible, 1 => (0..3usize, 0..6usize)];
-    (chosen, comment).prop_map(|((action, code), comment)| What { action, code, comment })
+    (chosen, comment).prop_map(|((action, code), comment)| Choice { action, code, comment })
 }
 
 /// Rare actions.
@@ -353,8 +353,8 @@ impl<'a> World<'a> {
         self.stage.clock.load(Ordering::Relaxed)
     }
 
-    /// Whether a decision about an item in this state is allowed, apart from its status.
-    fn choice(&self, item: &Item, what: What) -> bool {
+    /// True if a decision about an item in this state is allowed, apart from its status.
+    fn choice(&self, item: &Item, what: Choice) -> bool {
         let code = CODES[what.code];
         match ACTIONS[what.action] {
             Action::Approve => {
@@ -372,7 +372,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn said(what: What, always: bool) -> bool {
+    fn said(what: Choice, always: bool) -> bool {
         !(always || ACTIONS[what.action].needs_comment()) || what.comment == 0
     }
 
@@ -392,7 +392,7 @@ impl<'a> World<'a> {
     fn take(
         &mut self,
         who: usize,
-        what: What,
+        what: Choice,
         members: &[usize],
         kind: ProposalKind,
         moved: Moved,
@@ -806,7 +806,7 @@ impl<'a> World<'a> {
         op: Op,
         who: usize,
         items: u16,
-        what: What,
+        what: Choice,
         meanwhile: Option<usize>,
         skip: bool,
     ) -> Result<(), TestCaseError> {
@@ -845,7 +845,7 @@ impl<'a> World<'a> {
         prop_assert_eq!(preview.excluded.len(), asked.len() - fits.len());
         // One of them may be decided before the commit.
         if let Some(item) = meanwhile {
-            let what = What { action: 2, code: 5, comment: 0 };
+            let what = Choice { action: 2, code: 5, comment: 0 };
             self.step(Op::Resolve { who: 1, item, what, stale: 0 })?;
         }
         let left: Vec<usize> =

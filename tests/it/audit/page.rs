@@ -1,4 +1,4 @@
-//! docs/audit.md is right: an auditor can do without recon what it says.
+//! docs/audit.md is right: an auditor can follow it without recon.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -23,7 +23,7 @@ told_to_both! {
     an_approval_repeated_has_one_effect,
     a_proposal_ends_in_one_way,
     bulks_that_overlap_are_all_or_nothing,
-    nobody_is_shown_twice_while_others_decide,
+    no_item_is_shown_twice_while_others_decide,
 }
 
 /// Runs `work` on this many threads, started together.
@@ -249,7 +249,7 @@ fn bulks_that_overlap_are_all_or_nothing(place: &Place) {
     assert_sound(&*store);
 }
 
-fn nobody_is_shown_twice_while_others_decide(place: &Place) {
+fn no_item_is_shown_twice_while_others_decide(place: &Place) {
     let store: Box<dyn Store> = place.open();
     let stage = team(false);
     const ITEMS: u64 = 120;

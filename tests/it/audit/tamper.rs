@@ -9,11 +9,11 @@ use crate::review::fixture::{GUESS, item_id, stock, team};
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
-    the_database_refuses_what_is_no_next_row,
+    the_database_refuses_rows_that_do_not_continue_the_chain,
     runs_and_proposals_that_are_gone_are_missed,
-    what_the_database_could_not_refuse_is_found,
+    changes_that_the_database_cannot_refuse_are_found,
     a_trail_that_was_rewritten_is_known_by_its_checkpoint,
-    edited_tables_are_not_what_the_trail_tells,
+    edited_tables_disagree_with_the_trail,
 }
 
 /// Fields that exercise every case of the hash: absent, empty, non-ASCII.
@@ -70,7 +70,7 @@ const REST: &str = "attribution_id, entity_type, entity_id, actor_id, actor_role
      user_agent, proposal_id, proposal_version, proposal_hash, policy_version, model_version, \
      rule_version, control, prev_hash, hash_version";
 
-fn the_database_refuses_what_is_no_next_row(place: &Place) {
+fn the_database_refuses_rows_that_do_not_continue_the_chain(place: &Place) {
     let store = place.open();
     decide(&*store, &team(false));
     let before = rows(&*store);
@@ -158,7 +158,7 @@ fn unguard(place: &Place) {
     place.execute("CREATE TABLE kept AS SELECT * FROM audit_trail");
 }
 
-fn what_the_database_could_not_refuse_is_found(place: &Place) {
+fn changes_that_the_database_cannot_refuse_are_found(place: &Place) {
     let store = place.open();
     let stage = team(false);
     decide(&*store, &stage);
@@ -257,7 +257,7 @@ fn a_trail_that_was_rewritten_is_known_by_its_checkpoint(place: &Place) {
     assert!(said.starts_with(&format!("row {ROWS} is not the one")), "{said}");
 }
 
-fn edited_tables_are_not_what_the_trail_tells(place: &Place) {
+fn edited_tables_disagree_with_the_trail(place: &Place) {
     let store = place.open();
     let run = decide(&*store, &team(false));
     let _other = stock(&*store, "pay", &[GUESS]);

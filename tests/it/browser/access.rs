@@ -23,7 +23,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     browser.shows("Comment saved.");
     browser.press(&["r"]);
     browser.write("form[data-decide] textarea", &format!("{} and more", HOSTILE[1]));
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
     browser.open(&town.at("/review/check?list=mine"));
@@ -143,7 +143,7 @@ fn a_page_needs_three_requests() {
              Promise.all(all.map(url => fetch(url).then(answer => answer.arrayBuffer()) \
              .then(bytes => bytes.byteLength))).then(sizes => done(sizes.reduce((a, b) => a + b)))",
         );
-        println!("G10: {path}: {loaded} requests, {size} bytes before compression");
+        println!("{path}: {loaded} requests, {size} bytes before compression");
         assert!(loaded.as_u64().unwrap() <= 3, "{path}");
         assert!(size.as_u64().unwrap() <= 100_000, "{path}: {size}");
     }
@@ -199,6 +199,6 @@ fn axe_finds_no_accessibility_problem_in_either_theme() {
         .extend(["/review", "/review/queue", "/review/check", "/review/work"].map(|p| empty.at(p)));
     pages.push(empty.at("/review/first?token=none"));
     found.extend(check(&pages));
-    println!("G8: {} violations", found.len());
+    println!("{} violations", found.len());
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -1,5 +1,5 @@
-//! The review beyond plain decisions: assigned items, amended proposals, new reasons, hidden
-//! values, and numbers that link to what they count.
+//! The review beyond plain decisions: assigned items, amended proposals, new reasons, hidden values, and numbers that
+//! link to their items.
 
 use super::driver::Browser;
 use super::town::Town;
@@ -43,7 +43,7 @@ fn items_can_be_taken_reassigned_and_released() {
 }
 
 #[test]
-fn whoever_changes_a_proposal_cannot_approve_it() {
+fn a_contributor_cannot_approve_a_proposal() {
     let town = Town::new(0, 2);
     let browser = Browser::start();
     town.enter(&browser, "ann");
@@ -52,7 +52,7 @@ fn whoever_changes_a_proposal_cannot_approve_it() {
     browser.has("form[data-decide]");
     browser.press(&["r"]);
     browser.write("form[data-decide] textarea", "Nothing explains it.");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
     town.change(&browser, "bob");
@@ -137,7 +137,7 @@ fn hidden_values_are_marked_as_hidden() {
 }
 
 #[test]
-fn every_overview_number_links_to_what_it_counts() {
+fn every_overview_number_links_to_its_items() {
     let town = Town::new(9, 4);
     let browser = Browser::start();
     town.enter(&browser, "ann");

@@ -314,7 +314,13 @@ impl Browser {
         self.post("/se/log", &json!({"type": kind})).as_array().unwrap().clone()
     }
 
-    /// Whether a dialog is open.
+    /// Waits until the page accepts a decision: it ignores keys in the first 250 ms of an item.
+    pub fn pause(&self) -> Duration {
+        let time = Duration::from_millis(300);
+        std::thread::sleep(time);
+        time
+    }
+
     pub fn has_dialog(&self) -> bool {
         let path = format!("/session/{}/alert/text", self.session);
         self.ask("GET", &path, &Json::Null).is_ok()

@@ -1,5 +1,5 @@
-//! The page of one item: the decision stays in view, amounts are easy to compare, and `Why` tells where they come
-//! from. And what a person does once for many look-alikes, and on their own profile.
+//! The page of one item: the decision stays in view, amounts are easy to compare, and `Why` shows their sources. Also
+//! decisions for many similar items, and a user's own profile.
 
 use serde_json::json;
 
@@ -135,7 +135,7 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
     assert!(keys.len() <= 10);
     let approved = "SELECT count(*) FROM recon.audit_trail WHERE stage = 'CHECKER'";
     assert_eq!(town.count(approved), 100, "each is approved and audited by itself");
-    // What people settled keeps what recon knew before.
+    // Settled items keep recon's earlier predictions.
     browser.open(&town.at("/review/queue?status=ACCEPTED&view=items"));
     browser.click(".list.items a.main");
     browser.shows("rule “amount”: Never confident enough");
@@ -173,7 +173,7 @@ fn undo_stays_where_it_was_pressed() {
     open_first(&town, &browser, "/review/queue?field_name=note&view=items&sort=-confidence");
     browser.press(&["r"]);
     browser.type_text("Nothing explains it.");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
     // The page that was loaded ahead says its place in the list as it is now.
@@ -190,7 +190,7 @@ fn undo_stays_where_it_was_pressed() {
 }
 
 #[test]
-fn what_is_typed_as_a_comment_is_no_shortcut() {
+fn text_typed_as_a_comment_is_no_shortcut() {
     let town = Town::new(1, 0);
     let browser = Browser::start();
     town.enter(&browser, "ann");

@@ -15,7 +15,7 @@ fn propose_with_the_mouse(town: &Town, browser: &Browser) -> String {
     browser.click("select[name=code] option[value=TIMING_LAG]");
     browser.write("textarea[name=comment]", "Seen in the other system, too.");
     // A decision in the first moments would count for the previous item.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.pause();
     browser.click("form[data-decide] button.primary");
     browser.shows("Proposed:");
     item.as_str().unwrap().to_owned()
@@ -127,7 +127,7 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
     browser.type_text("TIMING");
     tab_to(&browser, "form[data-decide] textarea");
     browser.type_text("It comes a day later, every Monday.");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
     assert_eq!(status(&town, item), "PENDING");
@@ -193,7 +193,7 @@ fn a_thousand_similar_items_with_the_keyboard_alone() {
         .map(|(_, ms)| ms)
         .sum();
     println!(
-        "G1: 1,000 look-alikes: 4 actions of the maker, 3 of each approver; {spent:.0} ms of server time"
+        "1,000 look-alikes: 4 actions of the maker, 3 of each approver; {spent:.0} ms of server time"
     );
 }
 
@@ -213,13 +213,13 @@ fn a_concurrent_decision_is_reported_and_the_comment_kept() {
     second.write("textarea[name=comment]", words);
     first.press(&["r"]);
     first.write("textarea[name=comment]", "Quick, and first.");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    first.pause();
     first.press(&["Ctrl+Enter"]);
     first.shows("Proposed:");
     let began = std::time::Instant::now();
     second.press(&["Ctrl+Enter"]);
     second.shows("was faster");
-    println!("G12: the second of two was told after {} ms", began.elapsed().as_millis());
+    println!("the second of two saw the conflict after {} ms", began.elapsed().as_millis());
     second.shows(words);
     assert_eq!(
         town.count("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'"),
@@ -251,5 +251,5 @@ fn back_returns_to_the_same_row_of_the_list() {
     browser.has(".list.items");
     assert_eq!(browser.url(), list);
     browser.wait("the row", &format!("return ({}) === {row}", &focused["return ".len()..]));
-    println!("G13: list, page and row are there after the way back");
+    println!("list, page and row are there after the way back");
 }

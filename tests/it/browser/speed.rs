@@ -33,10 +33,7 @@ fn the_next_item_appears_immediately() {
     let began = std::time::Instant::now();
     for _ in 0..decided {
         let item = browser.run("return document.getElementById('main').dataset.item");
-        // The program ignores keys for a moment after an item appears.
-        let pause = std::time::Duration::from_millis(300);
-        std::thread::sleep(pause);
-        waited += pause;
+        waited += browser.pause();
         browser.press(&["1", "Enter"]);
         browser.wait(
             "the next item",
@@ -49,9 +46,9 @@ fn the_next_item_appears_immediately() {
         painted.as_array().unwrap().iter().map(|time| time.as_f64().unwrap()).collect();
     assert!(times.len() >= decided / 2, "{times:?}");
     let (half, most) = (percentile(times.clone(), 0.5), percentile(times, 0.95));
-    println!("G2: next item painted after {half:.0} ms (half), {most:.0} ms (95 %), two keys each");
+    println!("next item painted after {half:.0} ms (half), {most:.0} ms (95 %), two keys each");
     let minute = f64::from(u32::try_from(decided).unwrap()) * 60.0 / took.as_secs_f64();
-    println!("G3: {minute:.0} decisions a minute, {} ms of them waiting", waited.as_millis());
+    println!("{minute:.0} decisions a minute, {} ms of them waiting", waited.as_millis());
     browser.wait("the last decision", "return !document.querySelector('form[data-sent]')");
     let pending = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
     let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
@@ -115,7 +112,7 @@ fn pages_are_painted_quickly() {
         usable.push(times[1].as_f64().unwrap());
     }
     let (paint, usable) = (percentile(paint, 0.95), percentile(usable, 0.95));
-    println!("G4: queue of 2,200: painted after {paint:.0} ms, usable after {usable:.0} ms (95 %)");
+    println!("queue of 2,200: painted after {paint:.0} ms, usable after {usable:.0} ms (95 %)");
     for path in ["/review", "/review/queue", "/review/queue?view=items&field=amount"] {
         for _ in 0..20 {
             browser.open(&town.at(path));
@@ -124,6 +121,6 @@ fn pages_are_painted_quickly() {
     for path in ["/review", "/review/queue"] {
         let times = town.requests().into_iter().filter(|(own, _)| own == path);
         let p95 = percentile(times.map(|(_, ms)| ms).collect(), 0.95);
-        println!("G5: {path}: {p95:.1} ms in the server (95 %)");
+        println!("{path}: {p95:.1} ms in the server (95 %)");
     }
 }

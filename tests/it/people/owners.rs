@@ -1,5 +1,4 @@
-//! A login belongs to its owner: no one else can keep its password, take its name, or make a second
-//! one.
+//! A login belongs to its owner: no one else can keep its password, take its name, or make a second one.
 
 use recon::diagnostic::Code;
 use recon::domain::review::Role;
@@ -14,15 +13,15 @@ use super::{House, PASSWORD, Place, at, code};
 use crate::store::told_to_both;
 
 told_to_both! {
-    a_password_that_somebody_else_chose_must_be_changed,
+    a_password_chosen_by_another_user_must_be_changed,
     a_second_login_waits_for_its_person,
     names_that_look_alike_are_one,
     a_login_made_before_full_case_folding_still_opens,
     a_role_that_was_lost_and_given_back_is_new,
-    who_could_have_come_in_as_whom,
+    possible_impersonations_are_found,
 }
 
-fn a_password_that_somebody_else_chose_must_be_changed(place: &Place) {
+fn a_password_chosen_by_another_user_must_be_changed(place: &Place) {
     let house = House::new(place);
     let made = house.add_with_given_password(&house.cli, "ann", &[Role::Analyst]);
     assert!(made.must_change);
@@ -190,7 +189,7 @@ fn a_role_that_was_lost_and_given_back_is_new(place: &Place) {
     assert!(since(12).contains(Role::Supervisor));
 }
 
-fn who_could_have_come_in_as_whom(place: &Place) {
+fn possible_impersonations_are_found(place: &Place) {
     let house = House::new(place);
     house.add_with_password("root", &[Role::Admin]);
     let root = house.who(&house.cookie("root", at(0)), at(0)).unwrap().actor();

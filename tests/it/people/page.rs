@@ -11,7 +11,7 @@ fn form(house: &House, who: &str, path: &str, body: &str) -> crate::wire::Answer
 }
 
 #[test]
-fn an_administrator_invites_and_nobody_else_knows_the_password() {
+fn an_invited_user_alone_knows_the_password() {
     let house = House::new();
     let answer = house.person("adm").get("/review/people");
     let page = answer.text();
@@ -50,7 +50,7 @@ fn an_administrator_invites_and_nobody_else_knows_the_password() {
 }
 
 #[test]
-fn the_screen_says_what_too_few_people_cannot_decide() {
+fn the_screen_names_decisions_that_too_few_users_cannot_complete() {
     let house = House::new();
     for login in ["cat", "mia"] {
         assert_eq!(
@@ -61,7 +61,7 @@ fn the_screen_says_what_too_few_people_cannot_decide() {
     let answer = house.person("adm").get("/review/people");
     let page = answer.text();
     assert!(page.contains("Six-eye items cannot be settled"), "{page}");
-    // Those who decide see it where they decide.
+    // Users who may decide see it where they decide.
     for (who, path) in [("ann", "/review/queue"), ("bob", "/review/check"), ("adm", "/review")] {
         let answer = house.person(who).get(path);
         let page = answer.text();
@@ -99,7 +99,7 @@ fn sent_back(house: &House) {
 }
 
 #[test]
-fn nothing_waits_for_those_who_only_look() {
+fn auditors_see_no_waiting_work() {
     let house = House::new();
     sent_back(&house);
     let waits =

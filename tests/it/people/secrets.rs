@@ -9,7 +9,7 @@ use crate::wire::{Answer, Client};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A client whose passwords are looked for at the end.
+/// A client whose passwords are searched for at the end.
 struct Typist<'a> {
     house: &'a House,
     typed: Vec<String>,
@@ -144,7 +144,7 @@ fn passwords_are_wiped_from_memory_after_use() {
     assert!(answer.status < 300, "{}", answer.text());
     assert!(!typist.log_in("ann2", &agreed).is_empty());
 
-    // Every thread has put away what it worked on, once others were served after it.
+    // Every thread has wiped its memory after serving others.
     let found = house.server.in_memory(&["recon.db", "access.log"]);
     assert_eq!(found.len(), 2, "looking finds what is there: {found:?}");
     let typed: Vec<&str> = typist.typed.iter().map(String::as_str).collect();

@@ -111,7 +111,7 @@ fn tokens_have_a_part_of_their_persons_rights(place: &super::Place) {
     let sue = house.who(&house.cookie("sue", at(0)), at(0)).unwrap().actor();
     let (token, text) = house.token(&sue, "sue", &[P::View, P::Check], 30).unwrap();
     let principal = house.bearer(&text, at(1)).unwrap();
-    // A token can't approve, whoever owns it.
+    // A token can't approve, regardless of its owner.
     assert_eq!(principal.permissions.iter().collect::<Vec<_>>(), [P::View]);
     let named = token::authenticate(&*house.store, &text, &|name| name == "etl", at(1)).unwrap();
     assert!(named.unwrap().permissions.contains(P::Check));

@@ -20,7 +20,7 @@ use crate::store::{Place, told_to_both};
 told_to_both! {
     decisions_go_over_where_the_difference_is_the_same,
     rows_that_share_a_key_are_carried_once_each,
-    what_waits_follows_to_the_new_run,
+    open_proposals_follow_to_the_new_run,
     nothing_is_lost_while_people_decide,
     the_machine_results_of_a_run_are_one_row,
 }
@@ -171,7 +171,7 @@ fn rows_that_share_a_key_are_carried_once_each(place: &Place) {
     assert_sound(&*store);
 }
 
-fn what_waits_follows_to_the_new_run(place: &Place) {
+fn open_proposals_follow_to_the_new_run(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);

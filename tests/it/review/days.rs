@@ -14,11 +14,11 @@ use crate::store::{Place, told_to_both};
 told_to_both! {
     a_decision_holds_on_the_next_date_while_both_values_are_the_same,
     an_open_proposal_moves_along_while_both_values_are_the_same,
-    money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break,
+    money_at_risk_comes_first_and_an_item_shows_the_life_of_its_break,
     a_job_may_ask_for_a_decision_on_each_date,
-    late_and_new_breaks_that_stay_on_an_older_date_are_told_apart,
+    late_and_new_breaks_on_an_older_date_are_distinguished,
     the_queue_shows_a_break_once_and_the_oldest_first,
-    what_people_keep_about_a_break_goes_along_and_it_is_decided_where_it_was_seen_last,
+    notes_follow_their_break_which_is_decided_on_its_newest_date,
     pages_and_counts_over_many_dates_miss_nothing,
 }
 
@@ -136,7 +136,7 @@ fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
     let told = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'MOVE' \
                 AND actor_id = 'SYSTEM' AND proposal_version = 2";
     assert_eq!(column(store, told), ["4"]);
-    // What the checker saw before is no longer what the proposal says.
+    // The proposal has changed since the checker read it.
     let late = Approve {
         proposal_id: one.proposal_id.clone().unwrap(),
         if_match: super::fixture::tag(&one),
@@ -169,9 +169,7 @@ fn an_open_proposal_moves_along_while_both_values_are_the_same(place: &Place) {
     assert_eq!(labels.live().filter(|label| label.predicted.is_some()).count(), 2);
 }
 
-fn what_people_keep_about_a_break_goes_along_and_it_is_decided_where_it_was_seen_last(
-    place: &Place,
-) {
+fn notes_follow_their_break_which_is_decided_on_its_newest_date(place: &Place) {
     let store = place.open();
     let store = &*store;
     let stage = team(false);
@@ -258,7 +256,7 @@ fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
     let late = QueueFilter { sla: Some(Sla::Overdue), ..QueueFilter::default() };
     let overdue = all(QueueSort::Age, &late);
     assert_eq!(overdue.len() as u64, review.summary(&ann).unwrap().overdue);
-    // What people take out of the queue, and what comes back to it, is counted.
+    // Items that leave the queue or return to it are counted.
     let item = item_id(last.unwrap(), 1);
     let asked = review.resolve(&ann, &override_(&item, "TIMING")).unwrap().value;
     assert_eq!(all(QueueSort::Age, &everything).len(), 9);
@@ -269,13 +267,13 @@ fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
     assert_eq!(all(QueueSort::Age, &late), overdue);
 }
 
-fn money_at_risk_comes_first_and_an_item_tells_the_life_of_its_break(place: &Place) {
+fn money_at_risk_comes_first_and_an_item_shows_the_life_of_its_break(place: &Place) {
     let store = place.open();
     let store = &*store;
     let stage = team(false);
     let review = stage.review(store);
     let ann = stage.actor("ann");
-    // Breaks of one job clear within a day; of the other nothing is known.
+    // Breaks of one job clear within a day; of the other none is known.
     let names: Vec<String> = (0..40).map(|at| format!("C{at}")).collect();
     let many: Vec<(&str, i128)> = names.iter().map(|name| (name.as_str(), 900)).collect();
     stock_on(store, "quick", "2026-01-13", &keyed(&many), json!({}));
@@ -329,7 +327,7 @@ fn a_job_may_ask_for_a_decision_on_each_date(place: &Place) {
     assert_sound(store);
 }
 
-fn late_and_new_breaks_that_stay_on_an_older_date_are_told_apart(place: &Place) {
+fn late_and_new_breaks_on_an_older_date_are_distinguished(place: &Place) {
     let store = place.open();
     let store = &*store;
     let stage = team(false);
@@ -378,7 +376,7 @@ fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
         assert_eq!(page.total, Some(found.len() as u64));
         found
     };
-    // T3 is gone since, and nobody has explained it.
+    // T3 has gone without an explanation.
     let all = [
         "T3 2026-01-02 2026-01-02 0",
         "T1 2026-01-15 2026-01-02 13",

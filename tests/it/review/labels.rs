@@ -14,18 +14,18 @@ use crate::store::fixture::rows;
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
-    labels_are_what_the_tables_hold,
+    labels_agree_with_the_tables,
     one_person_alone_teaches_only_if_asked,
-    the_queue_names_what_would_teach_most,
+    the_queue_lists_the_most_informative_items,
 }
 
-fn the_queue_names_what_would_teach_most(place: &Place) {
+fn the_queue_lists_the_most_informative_items(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
     let ann = stage.actor("ann");
     let guess = |reason, confidence| Given { reason, confidence, ..GUESS };
-    // Many that recon is rather sure of, one of them less, and two that it knows nothing about.
+    // Many with a high confidence, one with less, and two without a prediction.
     let mut given = vec![guess("ROUNDING", 0.9); 30];
     given[20].confidence = 0.6;
     given.extend([CLUELESS, CLUELESS, SETTLED]);
@@ -188,7 +188,7 @@ fn act(stage: &ReviewStage, review: Review<'_>, ids: &[String], dice: &mut Dice)
     }
 }
 
-fn labels_are_what_the_tables_hold(place: &Place) {
+fn labels_agree_with_the_tables(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);

@@ -12,7 +12,7 @@ use crate::store::fixture::column;
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
-    who_agrees_locks_and_who_does_not_proposes,
+    agreeing_locks_and_disagreeing_proposes,
     blind_samples_are_a_list_of_their_own,
     a_hidden_suggestion_is_chosen_unseen,
 }
@@ -34,7 +34,7 @@ fn samples() -> QueueFilter {
     QueueFilter { kind: Some(ItemKind::AuditSample), ..QueueFilter::default() }
 }
 
-fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
+fn agreeing_locks_and_disagreeing_proposes(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
@@ -68,7 +68,7 @@ fn who_agrees_locks_and_who_does_not_proposes(place: &Place) {
     assert_eq!(item.assigned_by.as_deref(), Some("RULE:near"));
     assert_eq!(code(review.sample(&ann, &id(1), Some("ROUNDING"), why)), "not-a-sample");
 
-    // Disagreement proposes a new decision by others. What is sent back is a sample again.
+    // Disagreement proposes a new decision by others. An item that is sent back is a sample again.
     let told = review.sample(&ann, &id(2), Some("TIMING"), why).unwrap().value;
     assert!(!told.agrees);
     let proposal = told.proposal.unwrap();

@@ -14,11 +14,11 @@ use crate::store::{Place, told_to_both};
 
 told_to_both! {
     four_eyes_decide,
-    what_is_sent_back_is_as_it_was,
+    items_that_are_sent_back_have_their_earlier_state,
     amending_voids_and_excludes,
     six_eyes_are_three_people,
     a_decided_item_is_reopened_with_six_eyes,
-    nobody_accepts_not_knowing,
+    unknown_is_never_accepted,
     the_queue_shows_each_item_once,
     groups_add_up,
     one_person_alone_is_stamped_so,
@@ -76,7 +76,7 @@ fn four_eyes_decide(place: &Place) {
     assert_eq!(code(review.approve(&sue, &yes)), "closed");
 }
 
-fn what_is_sent_back_is_as_it_was(place: &Place) {
+fn items_that_are_sent_back_have_their_earlier_state(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
@@ -225,7 +225,7 @@ fn a_decided_item_is_reopened_with_six_eyes(place: &Place) {
     assert_eq!((item.status.as_str(), item.assigned_by.as_deref()), ("ACCEPTED", Some("ann")));
 }
 
-fn nobody_accepts_not_knowing(place: &Place) {
+fn unknown_is_never_accepted(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);

@@ -19,7 +19,7 @@ use super::fixture::{
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
-    a_settled_proposal_keeps_what_was_known,
+    a_settled_proposal_keeps_its_predictions,
     history_is_one_line_for_each_step,
     amounts_without_a_threshold_need_six_eyes,
     amounts_in_two_currencies_are_not_added,
@@ -37,7 +37,7 @@ fn strict() -> Policy {
     }
 }
 
-fn a_settled_proposal_keeps_what_was_known(place: &Place) {
+fn a_settled_proposal_keeps_its_predictions(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
@@ -193,7 +193,7 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
-    // So that what a record has is also in the references of other records.
+    // So that the values of one record occur in the references of others.
     review
         .adopt_policy(&Policy { currency_field: Some("id".to_owned()), ..Policy::default() })
         .unwrap();
@@ -240,7 +240,7 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
         of(Some("EUR"), Some(9.5), Some(0.5)),
         of(None, None, Some(0.9)),
     ];
-    // In memory, too, where some of what was there is decided.
+    // In memory, too, after some of the items were decided.
     let looks = [(&filters[..1], false, false), (&filters, true, false), (&filters, true, true)];
     for (filters, is_indexed, in_memory) in looks {
         if in_memory {

@@ -18,7 +18,7 @@ use crate::store::fixture::{all_before, column};
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
-    a_bulk_is_what_its_preview_showed,
+    a_bulk_decides_the_items_of_its_preview,
     a_repeated_request_gets_the_first_answer,
     people_talk_and_share_the_work,
     the_trail_is_searched_and_exported,
@@ -27,7 +27,7 @@ told_to_both! {
     split_decisions_count_together,
     a_policy_change_takes_no_eyes_away,
     an_inactive_reason_is_not_applied,
-    what_people_did_outlives_its_run,
+    decisions_outlive_their_run,
 }
 
 fn of(amount: i128) -> Given {
@@ -62,7 +62,7 @@ fn commit(token: &str) -> BulkCommit {
     }
 }
 
-fn a_bulk_is_what_its_preview_showed(place: &Place) {
+fn a_bulk_decides_the_items_of_its_preview(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
@@ -514,7 +514,7 @@ fn an_inactive_reason_is_not_applied(place: &Place) {
     assert_eq!(transact::read(&*store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
 }
 
-fn what_people_did_outlives_its_run(place: &Place) {
+fn decisions_outlive_their_run(place: &Place) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);

@@ -26,7 +26,7 @@ use crate::review::fixture::{ReviewStage, override_, team};
 const KEYS: usize = 4;
 const JOBS: [&str; 2] = ["deposits", "trades"];
 
-/// How a key stands in a run.
+/// State of a key in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Absent,
@@ -66,7 +66,7 @@ impl State {
     }
 }
 
-/// How a job's sources deliver.
+/// Delivery of a job's sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sources {
     Undeclared,
@@ -79,7 +79,7 @@ enum Sources {
 const MAX_AGE: i32 = 2;
 
 impl Sources {
-    /// Whether a break of this state is about a movement.
+    /// True if a break in this state is about a movement.
     fn moves(self, state: State) -> bool {
         let Self::Movements(a, b) = self else { return false };
         match state {
@@ -244,7 +244,7 @@ const fn severity(weight: usize) -> Severity {
     if weight < 2 { Severity::High } else { Severity::Low }
 }
 
-/// Nobody knows a cause of a difference of this job, field and type.
+/// A job, field and type without a suggested cause.
 fn decision(
     batch: &mut Batch,
     job: usize,
@@ -347,7 +347,7 @@ type Break = (usize, u8, u8);
 
 /// A run as the model knows it.
 #[derive(Clone, Debug)]
-struct Told {
+struct ModelRun {
     run: RunId,
     job: usize,
     day: i32,
@@ -360,7 +360,7 @@ struct Told {
     pruned: bool,
 }
 
-impl Told {
+impl ModelRun {
     fn breaks(&self) -> impl Iterator<Item = Break> {
         let states = self.states.into_iter().enumerate();
         states.flat_map(|(key, state)| state.breaks().into_iter().map(move |(f, n)| (key, f, n)))
@@ -384,7 +384,7 @@ impl Told {
 /// All runs, by the minute they began.
 #[derive(Default)]
 struct Model {
-    runs: BTreeMap<i64, Told>,
+    runs: BTreeMap<i64, ModelRun>,
     sources: Option<Sources>,
 }
 
@@ -399,7 +399,7 @@ struct Episode {
 
 impl Model {
     /// The runs of a job that count, in the order of their dates.
-    fn current(&self, job: usize) -> Vec<(i64, &Told)> {
+    fn current(&self, job: usize) -> Vec<(i64, &ModelRun)> {
         let all = self.runs.iter();
         let mut own: Vec<_> = all
             .filter(|(_, run)| run.job == job && !run.superseded && !run.pruned)
@@ -414,9 +414,9 @@ impl Model {
         all.filter(|(_, run)| run.day < day).map(|(minute, _)| minute).next_back()
     }
 
-    fn publish(&mut self, minute: i64, mut new: Told) {
+    fn publish(&mut self, minute: i64, mut new: ModelRun) {
         let at = (new.job, new.day);
-        let same = |run: &Told| (run.job, run.day) == at;
+        let same = |run: &ModelRun| (run.job, run.day) == at;
         let older = self.runs.range(..minute).rev().find(|(_, run)| same(run) && !run.superseded);
         if let Some((_, older)) = older {
             new.carry(&older.clone());
@@ -444,7 +444,13 @@ impl Model {
     }
 
     /// Why a break of a run is not in the next one; `None` if it goes on being open.
-    fn why(&self, one: Break, since: i32, last: (i64, &Told), now: &Told) -> Option<&'static str> {
+    fn why(
+        &self,
+        one: Break,
+        since: i32,
+        last: (i64, &ModelRun),
+        now: &ModelRun,
+    ) -> Option<&'static str> {
         let (key, field, _) = one;
         let (minute, before) = last;
         let sources = self.sources.unwrap();
@@ -644,7 +650,7 @@ fn check(store: &dyn Store, stage: &ReviewStage, model: &Model) {
     let ask = PageAsk::default();
     let groups = review.groups(&ann, &all(), GroupBy::Signature, &ask).unwrap();
     assert_eq!(groups.items.iter().map(|group| group.count).sum::<u64>(), queue.len() as u64);
-    // Every figure about days goes by what the lists have, when some breaks of a run are late, and later.
+    // Every figure about days agrees with the lists, when some breaks of a run are late, and later.
     for hours in [0, 36] {
         let moved = hours * 3_600_000_000;
         stage.clock.fetch_add(moved, Ordering::Relaxed);
@@ -657,7 +663,7 @@ fn check(store: &dyn Store, stage: &ReviewStage, model: &Model) {
     assert_eq!(transact::read(store, |tx| chain::replay(tx)).unwrap(), [""; 0]);
 }
 
-/// What is kept in memory of large runs says what the store says.
+/// Items in memory equal those in the store, for large runs.
 fn check_memory(store: &dyn Store, stage: &ReviewStage, which: usize) {
     let (review, ann) = (stage.review(store), stage.actor("ann"));
     let all = QueueFilter::default;
@@ -687,7 +693,7 @@ fn check_memory(store: &dyn Store, stage: &ReviewStage, which: usize) {
     assert_eq!(told[0], told[1], "{filter:?}");
 }
 
-/// The lists of the page of breaks have what the view says.
+/// The lists of the page of breaks agree with the view.
 fn check_newest(store: &dyn Store, model: &Model) {
     for (at, job) in JOBS.iter().enumerate() {
         let found = store.newest_breaks(job, None).unwrap();
@@ -815,7 +821,7 @@ fn tell(place: &Place, steps: &[Step], sources: Sources) {
     }
     let stage = team(true);
     let mut model = Model { sources: Some(sources), ..Model::default() };
-    let mut waiting: Option<(i64, Told)> = None;
+    let mut waiting: Option<(i64, ModelRun)> = None;
     for (minute, step) in (1..).zip(steps) {
         let minute: i64 = minute;
         let done = waiting.take();
@@ -823,7 +829,7 @@ fn tell(place: &Place, steps: &[Step], sources: Sources) {
             Step::Run(job, day, states) | Step::Later(job, day, states) => {
                 let previous = model.before(*job, *day);
                 let metadata = sources.metadata(previous.map(|minute| model.runs[&minute].run));
-                let told = Told {
+                let told = ModelRun {
                     run: create(store, *job, *day, minute, metadata),
                     job: *job,
                     day: *day,
@@ -873,11 +879,11 @@ fn told(cases: u32, place: impl Fn() -> Place) {
 }
 
 #[test]
-fn breaks_on_sqlite_are_what_all_current_runs_say() {
+fn breaks_on_sqlite_agree_with_all_current_runs() {
     told(32, Place::quick);
 }
 
 #[test]
-fn breaks_on_postgres_are_what_all_current_runs_say() {
+fn breaks_on_postgres_agree_with_all_current_runs() {
     told(4, Place::postgres);
 }

@@ -48,7 +48,7 @@ pub fn amount(cents: i128) -> Cell<'static> {
 }
 
 /// One record of the story: kind, sides, whether a row of the missing side was rejected.
-pub struct Told {
+pub struct StoredRecord {
     pub kind: RecordKind,
     pub a: Option<Row>,
     pub b: Option<Row>,
@@ -57,16 +57,16 @@ pub struct Told {
 }
 
 /// The records, numbered from 1.
-pub fn records() -> Vec<Told> {
+pub fn records() -> Vec<StoredRecord> {
     let note = Cell::Text("plain");
-    let pair = |a: Row, b: Row, gate: Option<Gate>| Told {
+    let pair = |a: Row, b: Row, gate: Option<Gate>| StoredRecord {
         kind: RecordKind::Pair,
         a: Some(a),
         b: Some(b),
         partner_rejected: false,
         gate,
     };
-    let single = |kind, a, b, partner_rejected| Told {
+    let single = |kind, a, b, partner_rejected| StoredRecord {
         kind,
         a,
         b,
@@ -94,7 +94,7 @@ pub fn records() -> Vec<Told> {
 }
 
 /// Record, field, type, severity, values, reason, confidence, status, assigned by.
-type ToldDifference = (
+type DifferenceFacts = (
     u64,
     FieldRef,
     DiffType,
@@ -105,7 +105,7 @@ type ToldDifference = (
 );
 
 /// The differences in the order of their numbers.
-pub fn differences() -> Vec<ToldDifference> {
+pub fn differences() -> Vec<DifferenceFacts> {
     let rounding = ("ROUNDING", 0.95, Status::Accepted, "RULE:attribute_rounding", None);
     let missing = ("MISSING_SOURCE_B", 1.0, Status::Accepted, "RULE:attribute_missing", None);
     let unknown = ("UNKNOWN", 0.0, Status::Unknown, "NONE", Some(r#"{"notes":["no rule"]}"#));
@@ -206,7 +206,7 @@ pub fn outcome(stage: Stage) -> FinishRun {
     }
 }
 
-fn attribution(batch: &mut Batch, told: &ToldDifference) -> AttributionRow {
+fn attribution(batch: &mut Batch, told: &DifferenceFacts) -> AttributionRow {
     let (reason, confidence, status, assigned_by, explanation) = told.6;
     AttributionRow {
         reason: batch.push(reason),

@@ -15,14 +15,14 @@ use super::fixture::{date, new_run};
 use super::{Place, told_to_both};
 
 told_to_both![
-    a_second_command_waits_or_is_told_who_has_the_lock,
+    a_second_command_waits_or_gets_the_owner_of_the_lock,
     a_lock_dies_with_its_process,
     waiting_can_be_interrupted,
 ];
 
 const NOW: Duration = Duration::ZERO;
 
-fn a_second_command_waits_or_is_told_who_has_the_lock(place: &Place) {
+fn a_second_command_waits_or_gets_the_owner_of_the_lock(place: &Place) {
     let (first, second) = (place.open(), place.open());
     let lock = first.lock("job", date(), NOW, &Quiet).unwrap();
     let problem = second.lock("job", date(), NOW, &Quiet).err().unwrap();

@@ -1,4 +1,4 @@
-//! One story, told to both stores by the same functions.
+//! One story for both stores, with the same functions.
 
 mod answers;
 mod breaks;

@@ -9,10 +9,10 @@ use super::fixture::{new_run, rows, run_in_one_pass};
 use super::{Place, told_to_both};
 
 told_to_both![
-    a_model_is_kept_as_it_was_given,
+    a_model_is_stored_unchanged,
     a_job_has_one_champion_and_every_change_is_kept,
     the_newest_evidence_of_a_job_counts,
-    blind_checks_are_counted_by_what_accepted,
+    blind_checks_are_counted_by_their_basis,
 ];
 
 fn at(seconds: i64) -> Instant {
@@ -49,7 +49,7 @@ fn promote(store: &dyn Store, version: u64, rollback: bool, seconds: i64) {
     store.promote(&promotion).unwrap();
 }
 
-fn a_model_is_kept_as_it_was_given(place: &Place) {
+fn a_model_is_stored_unchanged(place: &Place) {
     let store = place.open();
     let bytes: Vec<u8> = (0..=255).collect();
     let version = add(&*store, "job", &bytes);
@@ -117,7 +117,7 @@ fn the_newest_evidence_of_a_job_counts(place: &Place) {
     assert_eq!(store.evidence("other").unwrap(), None);
 }
 
-fn blind_checks_are_counted_by_what_accepted(place: &Place) {
+fn blind_checks_are_counted_by_their_basis(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
     run_in_one_pass(&*store, &run);

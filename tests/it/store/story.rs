@@ -16,7 +16,7 @@ use super::{Place, told_to_both};
 
 told_to_both![
     one_pass_and_three_commands_store_the_same,
-    views_show_what_was_written,
+    views_show_the_written_rows,
     every_code_shows_under_its_name,
     rows_read_back_as_they_were_written,
     nothing_shows_before_a_command_ends,
@@ -27,9 +27,9 @@ told_to_both![
     the_newest_attributed_run_is_current,
     attributing_again_spares_people,
     runs_are_listed_newest_first,
-    a_reason_that_nobody_declared_is_refused,
+    an_undeclared_reason_is_refused,
     a_thousand_rows_of_several_batches,
-    old_runs_are_forgotten_but_not_what_people_decided,
+    old_runs_are_deleted_but_not_human_decisions,
 ];
 
 /// Everything visible of a run, without what differs between runs.
@@ -89,7 +89,7 @@ fn one_pass_and_three_commands_store_the_same(place: &Place) {
     assert_eq!(everything(&*store, &steps), expected);
 }
 
-fn views_show_what_was_written(place: &Place) {
+fn views_show_the_written_rows(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
     run_in_one_pass(&*store, &run);
@@ -381,7 +381,7 @@ fn a_failed_command_leaves_the_stage_before(place: &Place) {
     assert_eq!(writer.finish(&outcome(Stage::Attributed)).unwrap_err().code, Code::RunLost);
 }
 
-/// How many records a store keeps, whatever it shows.
+/// Number of records that a store keeps, visible or not.
 fn kept(store: &dyn Store) -> usize {
     let rows = column(store, "SELECT records FROM recon.record_rows");
     let entries = |row: &String| {
@@ -536,7 +536,7 @@ fn runs_are_listed_newest_first(place: &Place) {
     assert_eq!(store.writer(nobody).err().unwrap().code, Code::NoSuchRun);
 }
 
-fn a_reason_that_nobody_declared_is_refused(place: &Place) {
+fn an_undeclared_reason_is_refused(place: &Place) {
     let store = place.open();
     let run = new_run("job", 0, true);
     store.create_run(&run).unwrap();
@@ -602,7 +602,7 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     assert_eq!(store.records_by_reference(run.id, "T4998|4998").unwrap(), []);
 }
 
-fn old_runs_are_forgotten_but_not_what_people_decided(place: &Place) {
+fn old_runs_are_deleted_but_not_human_decisions(place: &Place) {
     let store = place.open();
     let (left_alone, decided, young) =
         (new_run("one", 0, true), new_run("two", 0, true), new_run("three", 60, true));

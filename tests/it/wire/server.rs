@@ -90,7 +90,7 @@ impl Server {
         for line in std::fs::read_to_string(of("maps")).unwrap().lines() {
             let mut words = line.split_whitespace();
             let (range, rights) = (words.next().unwrap(), words.next().unwrap());
-            // What the program wrote, not its own text.
+            // Memory of the program, without its own code.
             if !rights.starts_with("rw") {
                 continue;
             }
