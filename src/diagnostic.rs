@@ -107,7 +107,7 @@ impl TryFrom<SentProblem> for Problem {
     }
 }
 
-/// The longest sentence, in bytes. Some quote what is wrong, and that may be megabytes.
+/// The longest sentence, in bytes. Some quote the faulty text, and that may be megabytes.
 const LONGEST: usize = 4_000;
 
 /// The sentence, its middle left out where it is too long.
@@ -157,7 +157,6 @@ impl Problem {
         self
     }
 
-    /// Whether work can go on.
     pub fn is_warning(&self) -> bool {
         self.class == Class::Warning
     }
@@ -187,7 +186,6 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// Whether there is an error besides warnings.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|problem| !problem.is_warning())
     }

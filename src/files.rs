@@ -1,8 +1,8 @@
-//! Files that people name: regular ones, of bounded size.
+//! Files named by the user: regular ones, of bounded size.
 //!
 //! Every setting that names a file (a script, a lookup, a calendar, labels, checkpoints, passwords, `recon.yaml`
 //! itself) opens it here. A pipe or a device could keep recon waiting for ever, or never end; a file that is far too
-//! large is not what was meant. Sources are read elsewhere: they are streams of any size.
+//! large is a mistake. Sources are read elsewhere: they are streams of any size.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -22,7 +22,7 @@ pub const LABELS: u64 = 512 << 20;
 /// Opens a regular file for reading.
 ///
 /// # Errors
-/// What the system says, and anything that is not a regular file.
+/// The system's error, and anything that is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -62,7 +62,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 pub type Texts = BTreeMap<PathBuf, String>;
 
-/// How the texts that a configuration names travel to another machine.
+/// Treatment of texts that a configuration names when they move to another machine.
 enum Travel {
     /// Every text that is read is kept.
     Packing(Texts),

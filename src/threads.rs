@@ -28,8 +28,8 @@ const ROOM: usize = 256 * 1024;
 /// Memory left for other processes.
 const ROOM_LEFT: usize = 16 * 1024 * 1024;
 
-/// Makes sure that so many threads can be had at once, each with some memory. Libraries panic where
-/// they get no thread, and a program that can't allocate is aborted: both are prevented here.
+/// Checks that this many threads can run at once, each with some memory. Libraries panic if they get no thread, and a
+/// program that can't allocate is aborted: both are prevented here.
 ///
 /// # Errors
 /// The system gives fewer threads, or too little memory.
@@ -73,8 +73,8 @@ pub fn room_for(count: usize) -> Result<(), Problem> {
     outcome
 }
 
-/// The least address space with which every command can say what it lacks. Below that an allocation
-/// may fail anywhere, and that aborts the program.
+/// The least address space in which every command can report a lack of memory. Below that an allocation may fail
+/// anywhere, and that aborts the program.
 const LEAST_SPACE: u64 = 256 << 20;
 
 /// Makes sure that the limits of this process leave room to work.

@@ -15,8 +15,8 @@ use super::Placed;
 /// Rows of one key, a side, up to which pairing is optimal; beyond it is greedy.
 pub const OPTIMAL_LIMIT: usize = 64;
 
-/// Candidate pairs that the greedy pairing looks at, at most. Keys repeated more often than that
-/// have each row of A look only at the next rows of B.
+/// Limit on the candidate pairs of the greedy pairing. Beyond it, each row of A is compared only with the next rows
+/// of B.
 const GREEDY_PAIRS: usize = 1 << 21;
 
 /// Pairs the rows of one key and places all of them; `true` if it had to be greedy. `rejected` is

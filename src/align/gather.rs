@@ -11,7 +11,7 @@ use crate::domain::{Cells, PerSide, RowRef, Side, key};
 use super::partition::{BlockRows, Piece, part_of};
 use super::spill::{Extent, SpillFile, SpillRoom};
 
-/// How rows are sorted apart, and how many stay in memory.
+/// Partitioning of rows, and the memory limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Partitioning {
     /// There are `1 << bits` partitions.

@@ -5,7 +5,7 @@ use crate::domain::{Cells, PerSide, RowRef, Side, key};
 
 use super::duplicates;
 
-/// Where a row ends up. Every row that takes part is placed exactly once.
+/// Destination of a row. Every row that takes part is placed exactly once.
 #[derive(Clone, Copy, Debug)]
 pub enum Placed<'a> {
     /// Two rows of one key.
@@ -47,7 +47,7 @@ pub fn align<'a>(
     align_with(rows, key_len, cost, |a, b| a.bytes() == b.bytes(), &mut |placed, _| place(placed))
 }
 
-/// As [`align`], for a caller that does not look at the values of a pair; where both keys occur once, it is told the
+/// As [`align`], for a caller that does not read the values of a pair; where both keys occur once, it gets the
 /// positions of the rows.
 pub fn align_at<'a>(
     rows: PerSide<&[RowRef<'a>]>,
@@ -58,7 +58,7 @@ pub fn align_at<'a>(
     align_with(rows, key_len, cost, |_, _| false, &mut place)
 }
 
-/// Two rows that `are_equal` need no look at their keys.
+/// Two rows for which `are_equal` holds skip the comparison of their keys.
 fn align_with<'a>(
     rows: PerSide<&[RowRef<'a>]>,
     key_len: usize,
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_partner_of_a_rejected_row_is_told() {
+    fn the_partner_of_a_rejected_row_is_marked() {
         let (a, b) = (rows(&[(1, 1)]), rows(&[(1, 1)]));
         let a: Vec<_> = a.iter().map(|row| row.borrow(1)).collect();
         let b: Vec<_> = b.iter().map(|row| row.borrow(1)).map(rejected).collect();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_surplus_row_is_told_of_rejected_rows_of_its_key() {
+    fn a_surplus_row_is_marked_if_its_key_has_rejected_rows() {
         let a = rows(&[(1, 1), (1, 2), (2, 1), (2, 2)]);
         let b = rows(&[(1, 1), (1, 9), (2, 1)]);
         let a: Vec<_> = a.iter().map(|row| row.borrow(1)).collect();

@@ -64,7 +64,7 @@ impl BlockRows {
 /// The rows that one block has of one partition.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    /// Whose rows, and the position of their block in its source.
+    /// Side of the rows, and the position of their block in its source.
     pub side: Side,
     pub sequence: u64,
     pub bytes: Vec<u8>,

@@ -16,7 +16,7 @@ use super::partition::Piece;
 
 const PREFIX: &str = "recon-spill-";
 const LOCK: &str = "lock";
-/// How often a folder that another process removed at once is made anew.
+/// Attempts to create a folder that another process keeps removing.
 const ATTEMPTS: u32 = 20;
 
 /// The folder for spilled rows; created when first needed.
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_is_removed_and_what_lives_is_not() {
+    fn folders_of_crashed_processes_are_removed_and_live_ones_are_not() {
         let base = tempfile::tempdir().unwrap();
         let dead = SpillRoom::new(base.path());
         drop(SpillFile::create(&dead).unwrap());
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told() {
+    fn a_full_disk_is_an_error() {
         let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let path = Arc::new(PathBuf::from("/dev/full"));
         let mut file = SpillFile { path, out: BufWriter::with_capacity(16, file), offset: 0 };

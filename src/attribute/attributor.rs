@@ -151,7 +151,7 @@ impl<'m> Attributor<'m> {
         }
     }
 
-    /// How often such claims of a rule were right, if that is known.
+    /// Measured precision of such claims, if known.
     fn measured(&self, claim: &Claim) -> Option<&'m ClaimRecord> {
         match &claim.by {
             AssignedBy::Rule(rule) => self.machine.claims.known(rule, claim.confidence),
@@ -211,7 +211,6 @@ impl<'m> Attributor<'m> {
     }
 }
 
-/// The rules' result.
 enum RulesResult {
     Claimed(Claim),
     /// No claim, only notes.

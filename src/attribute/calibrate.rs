@@ -26,9 +26,9 @@ const MAX_COMPARED: usize = 10_000;
 const SMOOTHING: f64 = 1e-3;
 /// The smallest share that beta calibration and vector scaling tell from 0.
 const LEAST_SHARE: f64 = 1e-6;
-/// How far an isotonic block rises to both sides, as a share of its probability's variance.
+/// Slope of an isotonic block, as a share of its probability's variance.
 const TILT: f32 = 0.01;
-/// How strongly vector scaling holds on to the shares, in rows.
+/// Strength of vector scaling's pull to the shares, in rows.
 const HOLD: f64 = 5.0;
 
 /// A fitted mapping from shares to probabilities.
@@ -546,9 +546,9 @@ fn vector(data: &Shares<'_>, rows: &[usize]) -> Calibration {
     Calibration::Vector { slope: fitted[0], offsets: fitted[1..].to_vec() }
 }
 
-/// Pool-adjacent-violators. A block is all but flat from its first share to its last, and lines join the
-/// blocks; joining their middles instead would bend what a wide block says towards its neighbors. Quite
-/// flat ones would make hundreds of rows equally confident, which thresholds can only accept together.
+/// Pool-adjacent-violators. A block is nearly flat from its first share to its last, and lines join the blocks;
+/// joining their middles instead would bend a wide block's values towards its neighbors. Entirely flat ones would
+/// make hundreds of rows equally confident, which thresholds can only accept together.
 fn isotonic(data: &Shares<'_>, rows: &[usize], class: usize) -> Vec<(f32, f32)> {
     struct Block {
         first: f32,

@@ -53,7 +53,7 @@ impl ClaimRecord {
         }
     }
 
-    /// Whether the model is no surer than such claims were right.
+    /// True if the model's precision is no higher than that of such claims.
     pub fn is_doubtful(&self, guess: f64) -> bool {
         guess <= self.confidence().get()
     }
@@ -112,7 +112,6 @@ impl Claims {
         &mut known[at]
     }
 
-    /// Whether claims were measured beside a model.
     pub fn have_doubtful(&self) -> bool {
         self.rules.values().flatten().any(|record| record.doubtful > 0)
     }
@@ -132,7 +131,7 @@ impl Claims {
     }
 }
 
-/// Whether two confidences are equal at the stored resolution.
+/// Compares at the stored resolution.
 fn is_same(left: f64, right: f64) -> bool {
     (left - right).abs() < 1.0 / PARTS
 }
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn beside_a_model_a_claim_is_worth_what_it_was_where_the_model_was_no_surer() {
+    fn beside_a_model_a_claim_has_its_precision_among_doubtful_differences() {
         let mut claims = Claims::default();
         claims.add("attribute_price", 0.75, 990, 720);
         let known = |claims: &Claims| claims.known("attribute_price", sure(0.75)).unwrap().clone();

@@ -78,11 +78,11 @@ pub struct AttributeCase {
     pub line: Option<u64>,
 }
 
-/// Rows of both sides, and what the passes must make of them.
+/// Rows of both sides, and the matches that the passes must make of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MatchCase {
-    /// What the case is about.
+    /// Title of the case.
     pub name: String,
     /// A's rows: canonical fields with their values as read; what is left out is null.
     #[serde(default)]
@@ -93,7 +93,7 @@ pub struct MatchCase {
     /// All matches that must be made; every other row stays open.
     #[serde(default)]
     pub matches: Vec<ExpectedMatch>,
-    /// The line of the case in its file, set by whoever read it.
+    /// The line of the case in its file, set by the reader.
     #[serde(skip)]
     pub line: Option<u64>,
 }
@@ -108,7 +108,7 @@ pub struct ExpectedMatch {
     pub b: Vec<Written<u64>>,
     /// The pass that must make it. Default: any.
     pub pass: Option<String>,
-    /// How sure it must be: `UNIQUE`, `TIED` or `UNDETERMINED`. Default: any.
+    /// Required certificate: `UNIQUE`, `TIED` or `UNDETERMINED`. Default: any.
     pub certificate: Option<String>,
 }
 
@@ -421,7 +421,7 @@ fn parse(kind: Kind, text: Option<&str>) -> Cell<'_> {
 }
 
 impl DifferenceCase {
-    /// Builds the difference and passes it to `look`; an error describes the mistake in the case.
+    /// Builds the difference and passes it to `work`; an error describes the mistake in the case.
     fn with_context<T>(&self, look: impl FnOnce(&DifferenceContext<'_>) -> T) -> Result<T, String> {
         let field = self.field.as_deref().filter(|name| *name != FieldRef::ENTIRE_RECORD);
         let diff_type = match &self.diff_type {

@@ -26,7 +26,7 @@ pub struct Machine {
     pub(crate) champion: Option<Champion>,
     /// The measured precision of the rules' claims, if any.
     pub(crate) claims: Claims,
-    /// How common each kind of difference is in the run.
+    /// Frequency of each kind of difference in the run.
     pub(crate) run: RunContext,
     /// Differences that are not accepted in this run, whatever rules and model say.
     pub(crate) held_back: HeldBack,

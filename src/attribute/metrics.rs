@@ -51,7 +51,7 @@ pub struct ReasonMetrics {
     pub f1: f64,
     /// How many differences have this reason.
     pub support: u64,
-    /// How often it was guessed.
+    /// Number of times it was predicted.
     pub predicted: u64,
 }
 

@@ -36,7 +36,6 @@ pub struct AttributionPlan {
     /// The declared reasons by code; UNKNOWN is always among them.
     pub(crate) reasons: BTreeMap<String, ReasonCode>,
     pub(crate) acceptance: Acceptance,
-    /// Whether to use a model, if there is one.
     pub(crate) model_enabled: bool,
     /// A rule's claim below this is only a hint if there is a model, which then decides. If not set, a
     /// claim yields to a model that is surer than such claims were right where it was no surer than all
@@ -51,13 +50,13 @@ impl AttributionPlan {
         self.reasons.get(code).is_some_and(|reason| reason.functional)
     }
 
-    /// Whether the model may decide instead of a rule, whose claims at this confidence may have been
+    /// True if the model may decide instead of a rule, given the claim's confidence and whether its precision was
     /// measured.
     pub(crate) fn may_yield(&self, claimed: Confidence, is_measured: bool) -> bool {
         self.overrule_below.map_or(is_measured, |below| claimed < below)
     }
 
-    /// Whether a rule's claim yields to a guess of the model at confidence `guess`.
+    /// True if a rule's claim gives way to a prediction of the model with confidence `guess`.
     pub(crate) fn yields(
         &self,
         claimed: Confidence,

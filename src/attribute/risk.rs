@@ -160,7 +160,6 @@ impl Policy {
             .or_else(|| self.together.iter().any(|name| name == group).then_some(&self.others))
     }
 
-    /// Whether this guess may be accepted.
     pub fn accepts(&self, group: &str, confidence: f64) -> bool {
         self.bound_of(group)
             .and_then(|bound| bound.threshold)
@@ -263,8 +262,8 @@ fn bisect(below: impl Fn(f64) -> bool) -> f64 {
     high
 }
 
-/// Whether an accepted difference is chosen for a blind check: a fixed share, determined by its
-/// number alone, so that repeating a run chooses the same ones and nobody can influence the choice.
+/// Chooses accepted differences for blind checks: a fixed share, by number alone, so that repeating a run chooses the
+/// same ones and nobody can influence the choice.
 pub fn is_audited(counter: u64, seed: u64, share: f64) -> bool {
     fastrand::Rng::with_seed(seed ^ counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64() < share
 }

@@ -238,7 +238,7 @@ pub struct Test {
 
 #[derive(Clone, Debug, Args)]
 pub struct Generate {
-    /// What to generate
+    /// Scenario
     #[arg(long, value_enum, value_name = "SCENARIO", default_value_t = Scenario::Trades)]
     pub scenario: Scenario,
     /// Number of trades, of which each side has almost all, or of payments
@@ -267,7 +267,7 @@ pub struct Train {
     /// Print the table of features without training
     #[arg(long)]
     pub features: bool,
-    /// List the N undecided differences whose decision would teach most, without training
+    /// List the N undecided differences whose labels would improve the model most, without training
     #[arg(long, value_name = "N", conflicts_with_all = ["features", "labels", "include"])]
     pub ask: Option<usize>,
     /// CSV file with the key fields, `field` and `reason`, joined to the differences of the run
@@ -408,7 +408,7 @@ pub struct Report {
     /// Print only the reconciliation statement: from A's balance to B's, a line for each reason
     #[arg(long)]
     pub statement: bool,
-    /// Print what awaits people today instead: counts, waiting proposals, the newest run of each job
+    /// Print today's open work instead: counts, waiting proposals, the newest run of each job
     #[arg(long, conflicts_with_all = ["statement", "bom", "run", "fail_on", "format"])]
     pub digest: bool,
     /// Start CSV with a byte order mark so that Excel reads it as UTF-8
@@ -473,7 +473,7 @@ pub struct Serve {
 pub enum Breaks {
     /// List breaks: open ones first, the oldest first; and how soon breaks of each kind clear
     List(BreaksList),
-    /// Show one break: its episodes and what happened to it
+    /// Show one break: its episodes and its history
     Show(BreaksShow),
 }
 

@@ -363,7 +363,7 @@ impl Context {
 pub fn plan_stored_with(run: &RunRow, file: &Path) -> Result<Plan, Problems> {
     let mut written = run.metadata.get("configuration").cloned();
     if let Some(sections) = written.as_mut().and_then(Json::as_object_mut) {
-        // Who is served, and how, changes no result; without its secrets it could not be checked.
+        // Server settings change no result, and cannot be checked without their secrets.
         sections.remove("server");
         if let Some(Json::Object(fields)) = sections.get_mut("fields") {
             in_order(fields, &run.layout);

@@ -54,7 +54,6 @@ fn in_file(path: &Path, error: &std::io::Error) -> Problem {
     unreadable(format!("it can't be read: {error}")).in_file(path)
 }
 
-/// The files of a result.
 #[derive(Default)]
 struct ResultFiles {
     run: Option<PathBuf>,

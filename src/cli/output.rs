@@ -46,7 +46,7 @@ pub enum LogFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputOptions {
     pub quiet: bool,
-    /// How often `-v` was given.
+    /// Number of `-v` flags.
     pub verbose: u8,
     pub log_format: LogFormat,
     pub color: ColorWhen,
@@ -213,7 +213,7 @@ impl<W: Write> Write for Leaving<W> {
     }
 }
 
-/// How many columns results have room for: what `COLUMNS` says, else those of the terminal, else 100.
+/// Width for results: `COLUMNS`, else that of the terminal, else 100.
 pub fn columns() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
     let terminal =

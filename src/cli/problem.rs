@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_line_and_underlines_what_is_wrong() {
+    fn shows_the_line_and_underlines_the_mistake() {
         let problem = Problem::new(Code::UnknownKey, "unknown key `tolerence`")
             .at(place(12, 13, "tolerence"))
             .help("did you mean `tolerance`?");

@@ -80,7 +80,7 @@ fn stdin_rows() -> Result<Box<shard::In<'static>>, Problem> {
     }))
 }
 
-/// Does a step whose result are payloads again.
+/// Runs a step that writes payloads.
 fn filter(
     context: &Context,
     work: impl FnOnce(&mut shard::In<'_>, &mut shard::Out<'_>) -> Result<(), Problem>,

@@ -33,7 +33,7 @@ pub enum ResultFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableStyle {
     pub paint: Paint,
-    /// Whether to cut long cells, which a terminal would wrap.
+    /// Shortens long cells, which a terminal would wrap.
     pub clip: bool,
 }
 

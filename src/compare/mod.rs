@@ -88,7 +88,6 @@ impl FieldCompare {
         Self { compared: false, ..Self::exact(kind) }
     }
 
-    /// Whether the two sides are compared.
     pub const fn is_compared(&self) -> bool {
         self.compared
     }
@@ -100,8 +99,8 @@ impl FieldCompare {
 
     /// Compares two cells of this field.
     ///
-    /// The order of the decisions is part of the contract: what can't be parsed is a type mismatch
-    /// whatever the other side says; then null is decided; only then does tolerance count.
+    /// The order of the decisions is part of the contract: a value that can't be parsed is a type mismatch whatever
+    /// the other side has; then null is decided; only then does tolerance count.
     pub fn compare(&self, a: RawCell<'_>, b: RawCell<'_>) -> FieldResult {
         if !self.compared {
             return FieldResult::Equal;
@@ -127,7 +126,7 @@ impl FieldCompare {
         }
     }
 
-    /// Whether two cells of this field differ beyond tolerance.
+    /// True if two cells of this field differ beyond tolerance.
     pub fn differs(&self, a: RawCell<'_>, b: RawCell<'_>) -> bool {
         matches!(self.compare(a, b), FieldResult::Different(_))
     }
@@ -199,7 +198,7 @@ impl Comparison {
         mut each: impl FnMut(u16, DiffType, RawCell<'a>, RawCell<'a>),
     ) -> PairResult {
         let mut result = PairResult::default();
-        // Most pairs are the same bytes, and only what can't be parsed differs from itself.
+        // Most pairs are the same bytes, and only unparsed values differ from themselves.
         if a.bytes() == b.bytes() && !a.into_iter().any(RawCell::is_unparsed) {
             return result;
         }

@@ -16,13 +16,13 @@ keys! {
     absolute: Written<Decimal>,
     /// Decimals and integers: the largest |a − b| in percent of the base.
     percent: Written<Decimal>,
-    /// What `percent` is of, by default the `larger`.
+    /// Base of `percent`; default `larger`.
     base: BaseSpec,
     /// With both `absolute` and `percent`: whether one of them suffices. There is no default.
     combine: CombineSpec,
 }
 
-/// What a percentage is of.
+/// Base of a percentage.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BaseSpec {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn base_and_combine_need_what_they_belong_to() {
+    fn base_and_combine_need_their_bounds() {
         assert_eq!(
             complaints(Kind::Integer, "{ absolute: '1', base: a, combine: both }"),
             ["`base` needs `percent`", "`combine` needs both `absolute` and `percent`"]

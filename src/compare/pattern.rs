@@ -15,13 +15,12 @@ use crate::domain::{Date, Decimal, PerSide, Side, Value};
 pub struct ValuePair {
     pub a: Value,
     pub b: Value,
-    /// Whether they differ beyond tolerance.
     pub differs: bool,
 }
 
 /// A pattern shared by nearly all pairs of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct SharedPattern {
     pub pattern: Pattern,
     /// The pairs that differ in this way.
     pub alike: usize,
@@ -87,19 +86,19 @@ const LEAST_UNPARSED: usize = 3;
 /// The most words of a code list.
 const MOST_WORDS: usize = 20;
 
-/// Whether `alike` of `of` pairs are nearly all, and enough for a conclusion.
+/// True if `alike` of `of` pairs are nearly all, and enough for a conclusion.
 const fn nearly_all(alike: usize, of: usize) -> bool {
     alike >= LEAST_PAIRS && alike * 10 >= of * 9
 }
 
-/// Whether a pattern that shows only in some pairs (dates whose day may be a month) is common enough in
-/// the whole field to be its convention.
+/// True if a pattern that shows only in some pairs (dates whose day may be a month) is common enough in the whole
+/// field to be its convention.
 const fn common(alike: usize, all: usize) -> bool {
     alike * 5 >= all
 }
 
 /// The pattern of a field, if nearly all of its pairs follow one.
-pub fn find(pairs: &[ValuePair]) -> Option<Found> {
+pub fn find(pairs: &[ValuePair]) -> Option<SharedPattern> {
     if pairs.iter().filter(|pair| pair.differs).count() < LEAST_UNPARSED {
         return None;
     }
@@ -176,10 +175,14 @@ fn shared<T>(
     pattern: Pattern,
     relevant: impl Fn(&Typed<T>) -> bool,
     fits: impl Fn(&Typed<T>) -> bool,
-) -> Option<Found> {
+) -> Option<SharedPattern> {
     let of = pairs.iter().filter(|pair| relevant(pair)).count();
     let alike = pairs.iter().filter(|pair| relevant(pair) && pair.differs && fits(pair)).count();
-    (nearly_all(alike, of) && common(alike, pairs.len())).then_some(Found { pattern, alike, of })
+    (nearly_all(alike, of) && common(alike, pairs.len())).then_some(SharedPattern {
+        pattern,
+        alike,
+        of,
+    })
 }
 
 /// The value, such as a distance or a prefix, that nearly all pairs share.
@@ -195,13 +198,13 @@ fn majority<T, K: Eq + Hash>(
     counts.into_iter().find(|(_, alike)| nearly_all(*alike, pairs.len()))
 }
 
-fn found<T>(pairs: &[Typed<T>], (pattern, alike): (Pattern, usize)) -> Found {
-    Found { pattern, alike, of: pairs.len() }
+fn found<T>(pairs: &[Typed<T>], (pattern, alike): (Pattern, usize)) -> SharedPattern {
+    SharedPattern { pattern, alike, of: pairs.len() }
 }
 
 // ---- any type --------------------------------------------------------------------------------
 
-fn unparsed(pairs: &[ValuePair]) -> Option<Found> {
+fn unparsed(pairs: &[ValuePair]) -> Option<SharedPattern> {
     let count = |side: fn(&ValuePair) -> &Value| {
         let values = pairs.iter().map(side).filter(|value| !matches!(value, Value::Null));
         let (mut of, mut alike) = (0, 0);
@@ -215,22 +218,22 @@ fn unparsed(pairs: &[ValuePair]) -> Option<Found> {
     let sides = PerSide { a: count(|pair| &pair.a), b: count(|pair| &pair.b) };
     let (alike, of) = sides.a.or(sides.b)?;
     let pattern = Pattern::Unparsed(sides.map(|_, count| count.is_some()));
-    Some(Found { pattern, alike, of })
+    Some(SharedPattern { pattern, alike, of })
 }
 
-fn absent(pairs: &[ValuePair]) -> Option<Found> {
+fn absent(pairs: &[ValuePair]) -> Option<SharedPattern> {
     let is_null = |value: &Value| matches!(value, Value::Null);
     let of = pairs.iter().filter(|pair| !is_null(&pair.a) || !is_null(&pair.b)).count();
     [(Side::A, true), (Side::B, false)].into_iter().find_map(|(side, of_a)| {
         let lacks = |pair: &ValuePair| is_null(if of_a { &pair.a } else { &pair.b });
         let alike = pairs.iter().filter(|pair| pair.differs && lacks(pair)).count();
-        nearly_all(alike, of).then_some(Found { pattern: Pattern::Absent(side), alike, of })
+        nearly_all(alike, of).then_some(SharedPattern { pattern: Pattern::Absent(side), alike, of })
     })
 }
 
 // ---- numbers ---------------------------------------------------------------------------------
 
-fn numbers(pairs: &[Typed<Decimal>]) -> Option<Found> {
+fn numbers(pairs: &[Typed<Decimal>]) -> Option<SharedPattern> {
     let any = |pair: &Typed<Decimal>| !(pair.a.is_zero() && pair.b.is_zero());
     shared(pairs, Pattern::Sign, any, |pair| pair.b == pair.a.negated())
         .or_else(|| Side::BOTH.into_iter().find_map(|side| unsigned(pairs, side)))
@@ -242,7 +245,7 @@ fn numbers(pairs: &[Typed<Decimal>]) -> Option<Found> {
 
 /// One side has the numbers of the other in fewer digits. Values that have no more digits agree and say nothing, so
 /// half of all pairs suffice.
-fn rounded(pairs: &[Typed<Decimal>], side: Side) -> Option<Found> {
+fn rounded(pairs: &[Typed<Decimal>], side: Side) -> Option<SharedPattern> {
     let with_levels: Vec<Typed<Leveled>> = pairs.iter().map(Typed::leveled).collect();
     UNITS.iter().enumerate().find_map(|(level, (coefficient, scale))| {
         let unit = Decimal::new(*coefficient, *scale)?;
@@ -308,7 +311,7 @@ fn is_multiple(number: Decimal, unit: Decimal) -> bool {
 }
 
 /// One side has only positive numbers where the other has both.
-fn unsigned(pairs: &[Typed<Decimal>], side: Side) -> Option<Found> {
+fn unsigned(pairs: &[Typed<Decimal>], side: Side) -> Option<SharedPattern> {
     let negative = |pair: &Typed<Decimal>| pair.side(side.other()).coefficient() < 0;
     let positive = pairs.iter().filter(|pair| !negative(pair));
     let (mut others, mut equal) = (0, 0);
@@ -324,7 +327,7 @@ fn unsigned(pairs: &[Typed<Decimal>], side: Side) -> Option<Found> {
     })
 }
 
-fn powers_of_ten(pairs: &[Typed<Decimal>]) -> Option<Found> {
+fn powers_of_ten(pairs: &[Typed<Decimal>]) -> Option<SharedPattern> {
     let any = |pair: &Typed<Decimal>| !(pair.a.is_zero() && pair.b.is_zero());
     (1..=9).find_map(|power| {
         Side::BOTH.into_iter().find_map(|larger| {
@@ -346,7 +349,7 @@ fn times_ten(number: Decimal, power: usize) -> Option<Decimal> {
     Decimal::new(number.coefficient().checked_mul(zeros)?, 0)
 }
 
-fn offset(pairs: &[Typed<Decimal>]) -> Option<Found> {
+fn offset(pairs: &[Typed<Decimal>]) -> Option<SharedPattern> {
     let delta = |pair: &Typed<Decimal>| {
         let delta = pair.b.checked_sub(pair.a)?.normalized();
         Some((delta.coefficient(), delta.scale()))
@@ -379,7 +382,7 @@ impl Ratio {
 }
 
 /// A constant factor that is no power of ten, up to the rounding of both sides.
-fn factor(pairs: &[Typed<Decimal>]) -> Option<Found> {
+fn factor(pairs: &[Typed<Decimal>]) -> Option<SharedPattern> {
     let of = pairs.iter().filter(|pair| !(pair.a.is_zero() && pair.b.is_zero())).count();
     let ratios: Vec<Ratio> = pairs.iter().filter_map(Ratio::new).collect();
     // The median of the most exact ratios: one outlier must not be what others are held against.
@@ -401,7 +404,7 @@ fn factor(pairs: &[Typed<Decimal>]) -> Option<Found> {
     let (larger, low, high) =
         if middle.of > 1.0 { (Side::B, low, high) } else { (Side::A, 1.0 / high, 1.0 / low) };
     let factor = shortest_between(low, high);
-    (factor != "1").then_some(Found {
+    (factor != "1").then_some(SharedPattern {
         pattern: Pattern::Factor(larger, factor),
         alike: alike.len(),
         of,
@@ -418,7 +421,7 @@ fn shortest_between(low: f64, high: f64) -> String {
 
 // ---- dates and times -------------------------------------------------------------------------
 
-fn dates(pairs: &[Typed<Date>]) -> Option<Found> {
+fn dates(pairs: &[Typed<Date>]) -> Option<SharedPattern> {
     let exchangeable = |pair: &Typed<Date>| {
         let (_, month, day) = pair.a.civil();
         day <= 12 && day != month
@@ -453,7 +456,7 @@ fn dates(pairs: &[Typed<Date>]) -> Option<Found> {
 const MINUTE: i128 = 60 * 1_000_000_000;
 const DAY: i128 = 24 * 60 * MINUTE;
 
-fn instants(pairs: &[Typed<i128>]) -> Option<Found> {
+fn instants(pairs: &[Typed<i128>]) -> Option<SharedPattern> {
     let away = majority(pairs, |pair| Some(pair.b - pair.a))
         .map(|(away, alike)| found(pairs, (Pattern::Nanoseconds(away), alike)));
     let cut = |side: Side, pattern: Pattern, unit: i128| {
@@ -473,7 +476,7 @@ fn instants(pairs: &[Typed<i128>]) -> Option<Found> {
 }
 
 /// Nearly all are apart by one of two distances, which are an hour apart: winter and summer.
-fn zone(pairs: &[Typed<i128>]) -> Option<Found> {
+fn zone(pairs: &[Typed<i128>]) -> Option<SharedPattern> {
     let mut counts: HashMap<i128, usize> = HashMap::new();
     for pair in pairs {
         let away = pair.b - pair.a;
@@ -492,7 +495,7 @@ fn zone(pairs: &[Typed<i128>]) -> Option<Found> {
         .then(|| found(pairs, (Pattern::Zone(minutes), alike)))
 }
 
-fn booleans(pairs: &[Typed<bool>]) -> Option<Found> {
+fn booleans(pairs: &[Typed<bool>]) -> Option<SharedPattern> {
     shared(pairs, Pattern::Opposite, |_| true, |pair| pair.a != pair.b)
 }
 
@@ -522,7 +525,7 @@ fn alphanumeric(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).collect()
 }
 
-fn texts(pairs: &[Typed<&str>]) -> Option<Found> {
+fn texts(pairs: &[Typed<&str>]) -> Option<SharedPattern> {
     let cleaned = CLEANINGS.iter().find_map(|(steps, clean)| {
         // Steps that drop punctuation would make -5.00 agree with 5.00, and 1.23 with 123.
         let drops = clean("-1.5") == "15";
@@ -556,7 +559,7 @@ fn punctuated_alike(a: &str, b: &str) -> bool {
     has_letters(a) || has_letters(b) || number(a) == number(b)
 }
 
-fn affix(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
+fn affix(pairs: &[Typed<&str>], side: Side) -> Option<SharedPattern> {
     let texts = |pair: &Typed<&str>| {
         let (long, short) = match side {
             Side::A => (pair.a, pair.b),
@@ -581,7 +584,7 @@ fn affix(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
     affix.map(|affix| found(pairs, affix))
 }
 
-fn cut(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
+fn cut(pairs: &[Typed<&str>], side: Side) -> Option<SharedPattern> {
     let length = |pair: &Typed<&str>| {
         let (short, long) = match side {
             Side::A => (pair.a, pair.b),
@@ -595,7 +598,7 @@ fn cut(pairs: &[Typed<&str>], side: Side) -> Option<Found> {
 
 /// Two lists of codes for the same things: few distinct texts, each repeatedly paired with the same
 /// text of the other side.
-fn words(pairs: &[Typed<&str>]) -> Option<Found> {
+fn words(pairs: &[Typed<&str>]) -> Option<SharedPattern> {
     let mut known: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
     for pair in pairs {
         *known.entry(pair.a).or_default().entry(pair.b).or_default() += usize::from(pair.differs);

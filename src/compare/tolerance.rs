@@ -12,9 +12,9 @@ use crate::domain::{Cell, Decimal, Kind, Written};
 
 use super::ToleranceSpec;
 
-/// How far two values may be apart.
+/// The distance allowed between two values.
 pub(super) trait Tolerance: Debug + Send + Sync {
-    /// Whether two values that are not equal pass.
+    /// Checks two values that are not equal.
     fn holds(&self, a: Cell<'_>, b: Cell<'_>) -> bool;
 
     /// In words, for reports: `±0.005`, `±2 business days`.
@@ -52,7 +52,7 @@ pub(super) trait Bounds: Keys {
 pub(super) trait Keys {
     fn keys(&self) -> &'static [&'static str];
 
-    /// Those that are written.
+    /// The keys that are written.
     fn given(&self) -> Vec<&'static str>;
 }
 
@@ -296,7 +296,7 @@ pub(super) mod tests {
         resolve(kind, tolerance).unwrap()
     }
 
-    /// The messages of what is wrong with this `tolerance`.
+    /// The error messages for this `tolerance`.
     pub(in crate::compare) fn complaints(kind: Kind, tolerance: &str) -> Vec<String> {
         let problems = resolve(kind, tolerance).unwrap_err();
         problems.into_iter().map(|problem| problem.problem.message).collect()

@@ -194,7 +194,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_is_read_back_as_it_was_written(
+        fn every_written_text_reads_back(
             any in any::<String>(),
             odd in "[ \\n\\r\\t:#'\"a~|>%@&*!?,{}\\[\\]\\\\0.$\u{85}\u{2028}\u{2029}\u{7f}\u{feff}\u{1}-]{0,9}",
             word in "null|~|true|No|1|1e3|---|0x1F|=|<<",

@@ -1,9 +1,8 @@
-//! `recon.yaml`, from what was written to what was meant.
+//! `recon.yaml`, from its text to its meaning.
 //!
-//! The text is parsed into a tree with places (`parse`, `tree`); variables are replaced
-//! (`substitute`); the tree is read as the types of `spec` (`typed`); and these are resolved
-//! across the stages (`check`). Each step reports every mistake with its place and passes on the
-//! intact parts, so that one run shows all mistakes.
+//! The text is parsed into a tree with places (`parse`, `tree`); variables are replaced (`substitute`); the tree is
+//! read as the types of `spec` (`typed`); and these are resolved across the stages (`check`). Each step reports every
+//! mistake with its place and passes on the intact parts, so that one run shows all mistakes.
 //!
 //! Nothing here opens a source or a store.
 

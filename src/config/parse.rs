@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// How many keys one map may have.
 const MAX_KEYS: usize = 5_000;
-/// After so many mistakes nothing more is looked at.
+/// Mistakes after which checking ends.
 const MAX_PROBLEMS: usize = 500;
 
 /// How many characters are counted to find the places of parts in lines that are not ASCII.

@@ -1,4 +1,4 @@
-//! From what was meant to what the stages follow, once the sources' headers are known.
+//! From the resolved configuration to the stages' plan, once the sources' headers are known.
 
 use std::sync::Arc;
 
@@ -22,8 +22,7 @@ use crate::source::columns::{ColumnMatch, find, unique_names};
 use crate::source::{Fill, Opened, SourcePlan};
 
 impl Loaded {
-    /// Opens both sources and reads their headers; both are tried, so that one look shows
-    /// everything that is wrong with either.
+    /// Opens both sources and reads their headers; both are tried, so that one attempt shows the errors of either.
     ///
     /// # Errors
     /// Every source that can't be opened.
@@ -31,7 +30,7 @@ impl Loaded {
         self.open_sources_if(|_| true)
     }
 
-    /// The same, but for standard input: a look at it would take what a run is to read.
+    /// As [`Self::open_sources`], without reading standard input, which the run needs.
     ///
     /// # Errors
     /// Every source that can't be opened.

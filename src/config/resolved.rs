@@ -42,7 +42,7 @@ pub struct Resolved {
     pub attribution: ResolvedAttribution,
     pub options: ResolvedOptions,
     pub review: Policy,
-    /// Whether what people decided holds on the next date.
+    /// Human decisions hold on the next date.
     pub carry_across_dates: bool,
     pub server: ResolvedServer,
     pub store: StoreUrl,
@@ -60,7 +60,6 @@ pub struct Resolved {
 #[derive(Clone, Debug)]
 pub struct ResolvedField {
     pub compare: FieldCompare,
-    /// Whether it is an amount of money.
     pub monetary: bool,
 }
 
@@ -68,7 +67,6 @@ pub struct ResolvedField {
 pub struct ResolvedSource {
     /// Its own script, whose functions go before the job's.
     pub script: Option<ScriptSource>,
-    /// Whether a script of the side has a function of a whole row.
     pub row_function: bool,
     /// The system's name.
     pub system: String,
@@ -150,7 +148,7 @@ pub struct ResolvedServer {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedOptions {
-    /// Whether records without differences are stored.
+    /// Matched records are stored too.
     pub keep_all: bool,
     /// `None`: one per core.
     pub threads: Option<NonZeroUsize>,
@@ -160,6 +158,6 @@ pub struct ResolvedOptions {
     pub temp_dir: Option<PathBuf>,
     /// How many rejected rows of a source are too many.
     pub max_rejected: Option<RejectedLimit>,
-    /// Whether an error in a script ends the run.
+    /// A script error ends the run.
     pub on_rule_error_stop: bool,
 }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_of_the_draft_that_editors_know_and_has_an_example() {
+    fn the_schema_has_the_usual_draft_and_an_example() {
         let schema = schema();
         assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
         assert_eq!(schema["title"], json!("recon.yaml"));

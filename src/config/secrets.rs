@@ -124,7 +124,7 @@ fn half_a_url(word: &str) -> Option<Parted<'_>> {
     })
 }
 
-/// Where the address begins behind what looks like the scheme of a URL; 0 for a word without one.
+/// Start of the address behind what looks like the scheme of a URL; 0 for a word without one.
 fn scheme_end(word: &str) -> usize {
     let is_mark = |character: char| ":/\\;".contains(character);
     if let Some(at) = word.find("://") {
@@ -164,7 +164,6 @@ fn without_secret_parameters(query: &str) -> String {
     if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) }
 }
 
-/// Whether a key or parameter of this name holds a secret.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     ["password", "passwd", "secret", "token", "api_key", "private_key"]
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_shown_has_stars_for_passwords() {
+    fn a_shown_line_has_stars_for_passwords() {
         for (text, shown) in [
             ("store: 'postgres://me:pä@db/r' # x", "store: 'postgres://me:**@db/r' # x"),
             ("postgres://db/r?a=b&password=pw&c=d", "postgres://db/r?a=b&password=**&c=d"),

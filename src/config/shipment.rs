@@ -14,7 +14,7 @@ use crate::files::{self, Texts};
 /// Sections that only matter where the store is.
 const LEFT_AT_HOME: [&str; 2] = ["store", "server"];
 
-/// All that [`Loaded`] is made of.
+/// The parts of a [`Loaded`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Shipment {
     file: PathBuf,

@@ -76,8 +76,7 @@ pub struct Spec {
     /// How rows that share no key are matched.
     #[serde(rename = "match")]
     pub matching: Option<MatchSpec>,
-    /// Which sources deliver only what is new: their rows without a partner take part again on the next
-    /// business date.
+    /// Sources that deliver only new rows: those without a partner take part again on the next business date.
     pub open_items: Option<OpenItemsSpec>,
     /// The canonical fields: the key's and those to compare.
     #[schemars(with = "Named<FieldSpec>")]
@@ -107,27 +106,27 @@ impl fmt::Debug for Spec {
     }
 }
 
-/// Which sources deliver only what is new.
+/// Sources that deliver only new rows.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenItemsSpec {
-    /// What source A delivers. Default `snapshot`.
+    /// How source A delivers. Default `snapshot`.
     pub a: Option<DeliverySpec>,
-    /// What source B delivers. Default `snapshot`.
+    /// How source B delivers. Default `snapshot`.
     pub b: Option<DeliverySpec>,
     /// A row without a partner that is older than this number of days expires. Default: never.
     #[schemars(range(min = 0))]
     pub max_age_days: Option<Written<u32>>,
 }
 
-/// What a source delivers for a business date.
+/// How a source delivers rows for a business date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliverySpec {
     /// Everything there is.
     #[default]
     Snapshot,
-    /// Only what is new.
+    /// Only new rows.
     Movements,
 }
 
@@ -200,18 +199,16 @@ pub struct FieldSpec {
     pub formats: Option<Vec<String>>,
     /// How numbers are written.
     pub numbers: Option<NumberSpec>,
-    /// Whether the two sides are compared. Default `true`. With `false` the field is informational: it
-    /// is read, stored, shown and available to rules, but never a difference, and only one source
-    /// needs to map it.
+    /// `false` makes the field informational: it is read, stored, shown and available to rules, but never a
+    /// difference, and only one source needs to map it. Default `true`.
     pub compare: Option<Written<bool>>,
     /// How far the two sides may be apart. Default: not at all.
     pub tolerance: Option<ToleranceSpec>,
-    /// How much a difference of this field matters, by default `medium`.
+    /// Severity of a difference of this field, by default `medium`.
     pub severity: Option<SeveritySpec>,
     /// The value that null equals.
     pub null_equals: Option<String>,
-    /// Whether it is an amount of money: added up by currency, and subject to the review's thresholds.
-    /// Default `false`.
+    /// An amount of money: added up by currency, and subject to the review's thresholds. Default `false`.
     pub monetary: Option<Written<bool>>,
 }
 
@@ -256,7 +253,7 @@ pub struct RulesSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonCodeSpec {
-    /// Whether business explains it (rounding, timing); otherwise it is an error to mend.
+    /// `true` if business explains it (rounding, timing); `false` for an error to mend at the source.
     pub functional: Written<bool>,
     /// A sentence for people.
     pub description: String,
@@ -309,7 +306,7 @@ pub struct AcceptRiskSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
-    /// Whether to use it. Default `true`; without a trained model only the rules decide.
+    /// `false` turns the model off. Default `true`; without a trained model only the rules decide.
     pub enabled: Option<Written<bool>>,
     /// Below this confidence, the model decides instead of a rule. Default: if it is surer than such claims were right.
     pub overrule_below: Option<Written<Share>>,
@@ -340,7 +337,7 @@ pub struct ServerSpec {
     pub notify: Option<NotifySpec>,
 }
 
-/// Webhooks: what the server sends to a URL, signed with a secret.
+/// Webhooks: messages sent to a URL, signed with a secret.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotifySpec {

@@ -18,9 +18,9 @@ impl Document {
         stored(&self.root, &[])
     }
 
-    /// The parts that decide what a stored record is: a run can be compared again only while these
-    /// are what they were, the texts of the normalizing scripts and of lookup files included. Two
-    /// configurations with equal fingerprints make equal records of equal sources.
+    /// Fingerprint of the settings that define a stored record: a run can be compared again only while these are the
+    /// same, including the texts of the normalizing scripts and of lookup files. Two configurations with equal
+    /// fingerprints make equal records of equal sources.
     pub fn fingerprint(
         &self,
         normalize_script: Option<&ScriptSource>,
@@ -106,7 +106,7 @@ fn stored_item(node: &Node, at: &[PathStep]) -> Value {
     }
 }
 
-/// Whether the keys here are settings: a canonical field or a reason may well be called `token`.
+/// True if keys here are settings: a canonical field or a reason may well be called `token`.
 fn may_hold_secrets(at: &[PathStep]) -> bool {
     let key = |index: usize| match at.get(index) {
         Some(PathStep::Key(key)) => key.as_str(),
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_stored_has_the_variables_and_no_passwords() {
+    fn the_stored_configuration_has_variables_and_no_passwords() {
         let text = "store: postgres://me:pw@${HOST}/recon\n\
                     server: {bind: 127.0.0.1:80, proxy_token: t0k, nested: {password: x}}\n\
                     fields: {token: {type: text, description: ~}}\n\

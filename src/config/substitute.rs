@@ -171,7 +171,7 @@ mod tests {
             ("${NONE:-}", ""),
             ("${NONE:-${DIR}/${EMPTY:-x}}.csv", "/data/x.csv"),
             ("${NONE:-$$}", "$"),
-            // What a variable holds is text: neither YAML nor another variable.
+            // The value of a variable is text: neither YAML nor another variable.
             ("${TRICK}", "${DIR}: {a: b}"),
         ] {
             assert_eq!(replace(text, &lookup, 0).as_deref(), Ok(expected));

@@ -84,7 +84,7 @@ fn null_is_a_word_in_a_list() {
 }
 
 #[test]
-fn the_fingerprint_knows_what_a_record_depends_on() {
+fn the_fingerprint_covers_everything_that_a_record_depends_on() {
     let print = |text: &str| meant(text).resolved.fingerprint;
     let base = print(MINIMAL);
     let snapshots = "job: demo\nopen_items: { a: snapshot }";
@@ -167,7 +167,7 @@ fn the_store_is_known_while_the_rest_is_being_edited() {
 }
 
 #[test]
-fn a_file_that_is_no_text_is_a_complaint_with_its_line() {
+fn invalid_text_is_an_error_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recon.yaml");
     let surroundings = Surroundings { batch_date: Date::from_days(0), environment: &|_| None };

@@ -1,14 +1,14 @@
-//! The configuration as a tree of what stands in the file, every part with its place.
+//! The configuration as a tree of the file's contents, every part with its place.
 //!
-//! Nothing here knows what a key means. Scalars stay text: their type is asked for later, so that
-//! `0.005` and `"0.005"` are the same exact decimal.
+//! Keys have no meaning here. Scalars stay text: their type is parsed later, so that `0.005` and `"0.005"` are the
+//! same exact decimal.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{PathStep, Place, Problems, SpecProblem};
 
-/// Where a part stands in the file.
+/// Position of a part in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spot {
     /// The line, from 1; 0 when the whole file is meant.
@@ -35,7 +35,7 @@ impl Spot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub content: Content,
-    /// Where it stands. An empty value stands where its key does.
+    /// Its position. An empty value stands where its key does.
     pub spot: Spot,
 }
 
@@ -59,7 +59,6 @@ pub struct Scalar {
 }
 
 impl Scalar {
-    /// Whether this stands for no value.
     pub fn is_null(&self) -> bool {
         self.plain && matches!(self.written.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
@@ -86,7 +85,6 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
-    /// Whether this stands for no value.
     pub fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar(scalar) if scalar.is_null())
     }
@@ -114,7 +112,7 @@ impl Document {
         rest.is_empty().then_some(node)
     }
 
-    /// Whether something is written under `path`: a value, even a wrong one.
+    /// True if there is a value under `path`, even a wrong one.
     pub fn has(&self, path: &[PathStep]) -> bool {
         self.find(path).is_some_and(|node| !node.is_null())
     }

@@ -22,11 +22,11 @@ use crate::diagnostic::{Code, PathStep, Problem, nearest};
 
 type Path = Vec<PathStep>;
 
-/// How many times reading begins again: how many wrong values are named at once.
+/// Maximum number of attempts, each of which finds one wrong value.
 const MAX_ATTEMPTS: usize = 1_000;
 
-/// What could be read of the document, and every complaint. A part that is written but not in the
-/// result has a complaint.
+/// Reads as much of the document as possible, and gives every error. Each part that is written but not in the result
+/// has one.
 pub fn read<T: DeserializeOwned + JsonSchema>(document: &Document) -> (Option<T>, Vec<Problem>) {
     let reader = Reader {
         document,
@@ -187,7 +187,7 @@ struct Part<'r> {
     reader: &'r Reader<'r>,
     node: &'r Node,
     path: Path,
-    /// Whether it is an element of a list: there `null` is a word like any other.
+    /// An element of a list, where `null` is text like any other.
     item: bool,
 }
 
@@ -290,7 +290,7 @@ impl<'r> Part<'r> {
         path
     }
 
-    /// Says that a key is unknown here, and where it belongs if it is known elsewhere.
+    /// Reports an unknown key, and where it belongs if it exists elsewhere.
     fn complain_of_unknown(&self, key: &str, known: &[&str]) {
         let mut problem = unknown("key", key, known);
         if nearest(key, known.iter().copied()).is_none()
@@ -337,7 +337,7 @@ impl<'r> Part<'r> {
         }
     }
 
-    /// Says that a required key is missing, unless something is known to be wrong with it.
+    /// Reports a missing required key, unless it has an error already.
     fn complain_of_missing(&self, key: &str) {
         let (document, inner) = (self.reader.document, self.inner(key));
         if self.reader.is_broken(&inner) {

@@ -1,10 +1,10 @@
-//! How long the work of a thread may wait for the store.
+//! Deadline of a thread's work with the store.
 //!
-//! A request of the review server has one deadline for everything that it waits for: its turn to
-//! write, a connection, a lock. Without one (the command line) each wait has its own limit.
+//! A request of the review server has one deadline for everything that it waits for: its turn to write, a
+//! connection, a lock. Without one (the command line) each wait has its own limit.
 //!
-//! A session that has stopped never ends a wait. So the thread that answers a request may ask, from outside, whether
-//! what the request waits for is still there ([`Watch`]).
+//! A stopped session never ends a wait. So the thread that answers a request can check from outside that the
+//! session is still there ([`Watch`]).
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ thread_local! {
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
-/// Whether a session is there and may answer.
+/// Tells if a session exists and can answer.
 type IsThere = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The wait of another thread, which may be asked whether it can still end.
@@ -32,7 +32,7 @@ impl Watch {
         done
     }
 
-    /// Whether the work waits for a session that will not answer.
+    /// True if the work waits for a session that will not answer.
     pub fn is_hopeless(&self) -> bool {
         let is_there = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         is_there.is_some_and(|is_there| !is_there())
@@ -73,17 +73,15 @@ pub fn strictly<T>(time: Duration, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Whether the deadline of this thread is strict.
 pub fn is_strict() -> bool {
     STRICT.get()
 }
 
-/// How long this thread may wait from now; `otherwise` where it has no deadline.
+/// Time that is left to this thread; `otherwise` without a deadline.
 pub fn left(otherwise: Duration) -> Duration {
     UNTIL.get().map_or(otherwise, |until| until.saturating_duration_since(Instant::now()))
 }
 
-/// Whether this thread has a deadline.
 pub fn is_limited() -> bool {
     UNTIL.get().is_some()
 }

@@ -91,7 +91,7 @@ impl Connector {
                 SslMode::Require | SslMode::VerifyFull => WireSslMode::Require,
             });
         } else {
-            // So the library hands every socket to `Wiring`, which does what the URL says.
+            // So the library hands every socket to `Wiring`, which follows the URL.
             config.ssl_mode(WireSslMode::Require).ssl_negotiation(SslNegotiation::Direct);
         }
         if let Some(password) = password {
@@ -132,8 +132,8 @@ impl Connector {
             .build_unchecked(self.clone()))
     }
 
-    /// Whether the server answers. Connections by TCP find that out themselves, so only a server on a Unix
-    /// socket is asked.
+    /// True if the server answers. TCP connections find that out themselves, so only a server on a Unix socket is
+    /// asked.
     pub fn answers(&self) -> bool {
         !self.is_socket || self.wiring.answers()
     }
@@ -176,7 +176,7 @@ impl Plans {
     /// 50 times as long as reading its first page.
     ///
     /// # Errors
-    /// What the server says to the statement.
+    /// The server's error.
     pub fn get(
         &mut self,
         client: &mut impl GenericClient,

@@ -28,11 +28,11 @@ pub struct SqlitePool {
 type Failure = Arc<Mutex<Option<Problem>>>;
 
 impl SqlitePool {
-    /// A connection. While all are in use or the file is locked, it is waited for; anything else that prevents a new
-    /// one (memory, open files, a file that is gone) does not pass by waiting.
+    /// A connection. While all are in use or the file is locked, it waits; any other obstacle to a new one (memory,
+    /// open files, a missing file) does not pass by waiting.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The obstacle.
     pub fn get(&self) -> Result<Pooled, Problem> {
         let until = Instant::now() + patience::left(POOL_TIMEOUT);
         self.last().take();
@@ -63,7 +63,7 @@ impl SqlitePool {
 
 /// How long a connection of a pool is waited for where no deadline says otherwise.
 const POOL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a wait for a connection looks why none comes.
+/// Interval at which a wait for a connection looks for the cause.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a connection waits for a lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,9 +147,8 @@ pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Err
     Ok(connection)
 }
 
-/// Whether the file cannot change, such as a closed store on a read-only medium: SQLite cannot
-/// create its shared-memory files there and must open it as immutable. A non-empty log means that
-/// the store was not closed.
+/// True if the file cannot change, such as a closed store on a read-only medium: SQLite cannot create its
+/// shared-memory files there and must open it as immutable. A non-empty log means that the store was not closed.
 fn is_fixed(path: &Path) -> bool {
     use rustix::fs::{Access as Permission, access};
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

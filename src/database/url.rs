@@ -211,7 +211,7 @@ impl PostgresUrl {
     }
 }
 
-/// Whether a text that is no URL may be one with a password, or settings with one, mistyped.
+/// True for texts that are not URLs but may contain a password, such as mistyped URLs or connection settings.
 fn may_have_password(text: &str) -> bool {
     text.contains(['@', '=', '?'])
 }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_a_default() {
+    fn omitted_parts_have_defaults() {
         let url = postgres("postgres://");
         assert_eq!((url.host.as_str(), url.port), ("localhost", 5432));
         assert_eq!((url.user, url.password, url.database), (None, None, None));

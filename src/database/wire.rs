@@ -1,10 +1,10 @@
 //! The socket to PostgreSQL.
 //!
-//! A server that is frozen, or cut off from the network, keeps its connections and says nothing; so does
-//! a single session that is stopped or whose packets get lost. So where a thread has a deadline
-//! ([`super::patience`]), a read that waits for long asks on a second connection whether the server is
-//! there and at work for this session, and fails if not. A session that is busy with a long statement
-//! is waited for longer. A session on this machine whose process is stopped is known by the operating system.
+//! A server that is frozen, or cut off from the network, keeps its connections and sends nothing; so does a single
+//! session that is stopped or whose packets get lost. So if a thread has a deadline ([`super::patience`]), a read
+//! that waits for long asks on a second connection whether the server is there and at work for this session, and
+//! fails if not. It waits longer for a session that is busy with a long statement. A stopped process on this machine
+//! is reported by the operating system.
 //!
 //! The client library offers no place for that but its TLS connector, so this is one. It also negotiates TLS, because
 //! the library would not call it for an unencrypted connection. Unix sockets never come here: the library allows no
@@ -33,19 +33,18 @@ use super::url::SslMode;
 
 /// The request for TLS of PostgreSQL's protocol. Any server answers it with one byte.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-/// How long a server may take to answer that.
 const PROBE_TIME: Duration = Duration::from_millis(500);
-/// How long an answer to it holds for all connections, and how often it is asked for again.
+/// Interval of probes; an answer holds for all connections meanwhile.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// How long nothing may be sent or received before the server is asked.
+/// Silence after which the server is probed.
 const QUIET: Duration = Duration::from_secs(1);
-/// How much longer, because a statement is sent only after the first poll for its answer.
+/// Added to it, because a statement is sent only after the first poll for its answer.
 const MOMENT: Duration = Duration::from_millis(500);
 /// The least of that.
 const GLANCE: Duration = Duration::from_millis(20);
-/// How long a session without a statement must have waited for one, while we wait for its answer.
+/// Time that a session must have waited for a statement, while we wait for its answer.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long looking at the sessions may take. What a slower server says of them proves nothing: it lacks the time to work.
+/// Timeout of looking at the sessions. A slower server proves nothing: it lacks the time to work.
 const LOOK_TIME: Duration = Duration::from_millis(700);
 /// The sessions of this user that wait for a statement, and seconds since when.
 const SESSIONS: &str = "SELECT pid, extract(epoch FROM clock_timestamp() - state_change) \
@@ -57,16 +56,16 @@ type TlsMaker = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
 type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 type Never = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
 
-/// When a server was asked, and whether it answered.
+/// A probe: its time and its result.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct ProbeResult {
     began: Instant,
     ended: Instant,
     answered: bool,
 }
 
 /// The sessions that waited for a statement, and for how long, when the server was asked.
-struct Looked {
+struct WaitingSessions {
     began: Instant,
     idle: HashMap<i32, Duration>,
 }
@@ -78,9 +77,9 @@ struct Probe {
     config: Config,
     tls: MakeRustlsConnect,
     mode: SslMode,
-    last: Mutex<Option<Asked>>,
+    last: Mutex<Option<ProbeResult>>,
     is_asking: Arc<AtomicBool>,
-    looked: Mutex<Option<Looked>>,
+    looked: Mutex<Option<WaitingSessions>>,
 }
 
 impl Probe {
@@ -88,12 +87,12 @@ impl Probe {
         self.answered_since(Instant::now().checked_sub(PROBE_EVERY))
     }
 
-    /// Whether the server answers, as asked at this time or later. That it does not holds for a while, so that
-    /// requests do not wait one after the other.
+    /// True if the server answered a question put at this time or later. A negative answer is reused for a while, so
+    /// that requests do not wait one after the other.
     fn answered_since(&self, since: Option<Instant>) -> bool {
         // Callers that come while another one asks wait for the same answer.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Asked { began, ended, answered }) = *last
+        if let Some(ProbeResult { began, ended, answered }) = *last
             && (since.is_none_or(|since| began >= since)
                 || !answered && ended.elapsed() < PROBE_EVERY)
         {
@@ -101,18 +100,18 @@ impl Probe {
         }
         let began = Instant::now();
         let answered = self.ask().is_ok();
-        *last = Some(Asked { began, ended: Instant::now(), answered });
+        *last = Some(ProbeResult { began, ended: Instant::now(), answered });
         answered
     }
 
-    /// Whether a session whose answer we have waited for since then waits for a statement itself: ours never
-    /// arrived there, or the answer got lost.
+    /// True if a session that owes us an answer since then is itself waiting for a statement: ours never arrived, or
+    /// the answer got lost.
     fn is_idle(self: &Arc<Self>, session: i32, since: Instant) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.as_ref().is_none_or(|looked| looked.began < since + IDLE) {
             let began = Instant::now();
             let idle = self.look().filter(|_| began.elapsed() < LOOK_TIME).unwrap_or_default();
-            *looked = Some(Looked { began, idle });
+            *looked = Some(WaitingSessions { began, idle });
         }
         let idle = looked.as_ref().and_then(|looked| looked.idle.get(&session));
         idle.is_some_and(|time| *time >= IDLE)
@@ -143,7 +142,7 @@ impl Probe {
         receiver.recv_timeout(LOOK_TIME).ok().flatten()
     }
 
-    /// Whether the process of a session is stopped, where it runs on this machine and the system says so.
+    /// True if the session's process is stopped; known only on this machine.
     fn is_stopped(&self, session: i32) -> bool {
         let is_local = self.host.starts_with('/')
             || self.host == "localhost"
@@ -246,17 +245,17 @@ impl Wiring {
         self.session.store(session, Ordering::Relaxed);
     }
 
-    /// Whether the session's process is stopped, as far as this machine can tell.
+    /// True if the session's process is known to be stopped.
     pub fn is_stopped(&self) -> bool {
         self.probe.is_stopped(self.session.load(Ordering::Relaxed))
     }
 
-    /// Whether the server answers, and the session is not stopped.
+    /// True if the server answers and the session is not stopped.
     pub fn is_there(&self) -> bool {
         !self.is_stopped() && self.probe.answers()
     }
 
-    /// Whether the server answers now, on another connection.
+    /// Asks the server, on another connection.
     pub fn answers(&self) -> bool {
         self.probe.answered_since(Some(Instant::now()))
     }
@@ -346,7 +345,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Passes on what the stream says, or that no answer will come.
+    /// Passes on the stream's result, or the error that no answer will come.
     fn in_time<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,9 +1,9 @@
-//! Every code that a problem, a refusal of the review or a rejected row can have. docs/errors.md is
-//! produced from this table.
+//! The table of error codes: every code that a problem, a refusal of the review or a rejected row can have.
+//! docs/errors.md is produced from it.
 //!
-//! To add a code, add one row: the variant, the code's name (the same words), how it shows, what it
-//! means, what to do. Then raise it: `Problem::new(Code::UnknownKey, "…")`. Exit code and HTTP status
-//! follow from the row; a code that has no row does not compile. Names never change their meaning.
+//! To add a code, add one row: the variant, the code's name (the same words), its class, its meaning, its remedy.
+//! Then raise it: `Problem::new(Code::UnknownKey, "…")`. Exit code and HTTP status follow from the row; a code
+//! without a row does not compile. Names never change their meaning.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ macro_rules! codes {
     ($($title:literal { $(
         $code:ident $name:literal [$($shows:expr),+] $meaning:literal => $remedy:literal;
     )+ })+) => {
-        /// What went wrong, by a name that never changes its meaning.
+        /// Error codes. A name never changes its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $($(#[doc = $meaning] $code,)+)+
@@ -63,7 +63,7 @@ impl Code {
         self.entry().name
     }
 
-    /// How it shows: at most one class and one HTTP status.
+    /// The code's class: at most one class and one HTTP status.
     pub const fn shows(self) -> &'static [Shows] {
         self.entry().shows
     }
@@ -172,7 +172,7 @@ codes! {
             => "Check path and permissions; save it with the encoding UTF-8.";
         AgeUnused "age-unused" [Exit(Class::Warning)]
             "`open_items.max_age_days` has no effect: both sources are snapshots."
-            => "Write `movements` for a source that delivers only what is new, or remove it.";
+            => "Write `movements` for a source that delivers only new rows, or remove it.";
         Bind "bind" [Exit(Class::Usage)]
             "`server.bind` is not an address and a port."
             => "Write it like `127.0.0.1:8765`.";

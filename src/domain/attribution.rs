@@ -97,7 +97,7 @@ impl AssignedBy {
         }
     }
 
-    /// Whether this is what [`Display`](fmt::Display) writes, without writing it.
+    /// Compares with the output of [`Display`](fmt::Display), without writing it.
     pub fn is_written(&self, text: &str) -> bool {
         match self {
             Self::Rule(function) => text.strip_prefix("RULE:") == Some(function),

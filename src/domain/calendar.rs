@@ -37,7 +37,6 @@ impl Calendar {
         self.ordinal(to) - self.ordinal(from)
     }
 
-    /// Whether business is done on this day.
     pub fn is_business_day(&self, day: Date) -> bool {
         !self.weekend[day.weekday() as usize] && self.holidays.binary_search(&day).is_err()
     }
@@ -98,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counts_what_counting_day_by_day_counts(start in -400i32..400, length in 0i32..400, off in proptest::collection::vec(-500i32..900, 0..9)) {
+        fn counting_agrees_with_counting_day_by_day(start in -400i32..400, length in 0i32..400, off in proptest::collection::vec(-500i32..900, 0..9)) {
             let holidays: Vec<_> = off.into_iter().map(Date::from_days).collect();
             let calendar = Calendar::new([false, false, false, false, true, true, false], holidays.clone());
             let by_hand = (start + 1..=start + length)
@@ -113,7 +112,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_added_is_what_lies_between(start in -400i32..400, count in -300i32..300, off in proptest::collection::vec(-500i32..900, 0..9)) {
+        fn adding_and_counting_agree(start in -400i32..400, count in -300i32..300, off in proptest::collection::vec(-500i32..900, 0..9)) {
             let calendar = Calendar::new(Calendar::default_weekend(), off.into_iter().map(Date::from_days).collect());
             let start = Date::from_days(start);
             let end = calendar.add_business_days(start, count).unwrap();

@@ -1,4 +1,4 @@
-//! A difference in its surroundings: what rules and features may look at.
+//! A difference with its record and run, as rules and features read it.
 
 use super::row::TextBuffer;
 use super::{Cell, Cells, DiffType, FieldRef, Layout, Severity};

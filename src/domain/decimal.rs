@@ -182,7 +182,6 @@ impl Decimal {
         Self { coefficient: -self.coefficient, scale: self.scale }
     }
 
-    /// Whether the value is zero, however it is written.
     pub const fn is_zero(self) -> bool {
         self.coefficient == 0
     }
@@ -408,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_can_not_hold_exactly() {
+    fn refuses_numbers_that_it_cannot_hold_exactly() {
         let malformed = ["", "-", ".", "1,5", " 1", "1 ", "1e", "e5", "1.2.3", "--1", "0x1", "NaN"];
         for text in malformed {
             assert_eq!(Decimal::parse(text.as_bytes()), Err(DecimalError::Malformed), "{text}");
@@ -456,7 +455,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back_the_same(coefficient in -LIMIT + 1..LIMIT, scale in 0..=MAX_SCALE) {
+        fn printed_numbers_read_back(coefficient in -LIMIT + 1..LIMIT, scale in 0..=MAX_SCALE) {
             let value = Decimal::new(coefficient, scale).unwrap();
             let back = decimal(&value.to_string());
             prop_assert_eq!(back.coefficient(), value.coefficient());

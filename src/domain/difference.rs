@@ -65,7 +65,7 @@ names! {
 }
 
 impl DiffType {
-    /// Whether it concerns the whole record (field name `ENTIRE_RECORD`).
+    /// True for the whole record (field name `ENTIRE_RECORD`).
     pub const fn is_entire_record(self) -> bool {
         matches!(
             self,

@@ -12,7 +12,7 @@ const QUANTILE: f64 = 1.959_963_984_540_054;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watched {
     pub days: i64,
-    /// Whether they cleared then, or are still open.
+    /// True if they cleared then; false if they were still open.
     pub cleared: bool,
     pub count: u64,
 }
@@ -29,7 +29,7 @@ pub fn cleared(watched: &[Watched]) -> u64 {
     watched.iter().filter(|one| one.cleared).map(|one| one.count).sum()
 }
 
-/// The share that clears within so many business days; `None` where fewer than [`LEAST`] have cleared.
+/// The share that clears within this many business days; `None` where fewer than [`LEAST`] have cleared.
 pub fn within(watched: &[Watched], days: i64) -> Option<Share> {
     if cleared(watched) < LEAST {
         return None;

@@ -1,5 +1,5 @@
-//! What a row is known by from one business date to the next: a hash of its key, else of its `ref`, else of
-//! all its values and its side. It is stored, so it must never change: neither the hash nor what goes into it.
+//! The identity of a row from one business date to the next: a hash of its key, else of its `ref`, else of all its
+//! values and its side. It is stored, so neither the hash nor its input may ever change.
 
 use super::{Cell, Cells, Layout, RawCell, Side};
 

@@ -26,7 +26,7 @@ pub fn hash(cells: Cells<'_>, key_len: usize) -> u64 {
     hasher.finish()
 }
 
-/// Whether the first `key_len` cells of both rows are equal as typed values.
+/// Compares the first `key_len` cells of both rows as typed values.
 pub fn equal(a: Cells<'_>, b: Cells<'_>, key_len: usize) -> bool {
     a.take(key_len).zip(b.take(key_len)).all(|(left, right)| {
         left == right || left.decode(&mut [0; 36]) == right.decode(&mut [0; 36])

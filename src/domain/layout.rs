@@ -9,7 +9,7 @@ pub struct Field {
     /// Whether its two sides are compared. `false` for an informational field: it is kept and
     /// shown, and never a difference.
     pub compared: bool,
-    /// Whether it names a row (`ref`), instead of the key.
+    /// The field is a part of `ref`.
     pub in_ref: bool,
 }
 
@@ -44,7 +44,7 @@ impl Layout {
         self.fields.len()
     }
 
-    /// Whether there are no fields (never, for a layout made by a checked configuration).
+    /// True only without fields (never, for a layout of a checked configuration).
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

@@ -1,5 +1,5 @@
-//! What a run keeps of how a record was matched: pass, certificate, members of groups, and what an open row could
-//! have matched. It is stored as one JSON document beside the record's evidence.
+//! How a record was matched: pass, certificate, members of groups, and the candidates of an open row. A run stores it
+//! as one JSON document beside the record's evidence.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -34,7 +34,7 @@ pub struct Matched {
     /// The reference of B's side, where that is not its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ref_b: Option<String>,
-    /// Where A's row was first read, if it was taken over from an earlier date; of a group its oldest row.
+    /// Origin of A's row, if it was carried from an earlier date; of a group its oldest row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried_a: Option<Carried>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,12 +59,12 @@ pub struct Member {
     pub reference: String,
     /// The evidence array of its values.
     pub values: Box<RawValue>,
-    /// Where it was first read, if it was taken over from an earlier date.
+    /// Origin of the row, if it was carried from an earlier date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carried>,
 }
 
-/// Where a row was first read that was taken over from an earlier date.
+/// Origin of a row that was carried from an earlier date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     pub from: String,
@@ -107,7 +107,7 @@ impl Matched {
         }
     }
 
-    /// Where a side's row was first read, if it was taken over.
+    /// Origin of a side's row, if it was carried.
     pub const fn carried(&self, side: super::Side) -> Option<&Carried> {
         match side {
             super::Side::A => self.carried_a.as_ref(),

@@ -9,7 +9,7 @@ use super::place::{self, SourceFile, Unit};
 
 /// The key of the [`Books`].
 pub const COUNTS: &str = "counts";
-/// Whether what people decided holds on the next date: there only if it does not.
+/// Present, and false, only if human decisions do not hold on the next date.
 pub const CARRY_ACROSS_DATES: &str = "carry_across_dates";
 /// The job's business days, where they are not Monday to Friday without holidays.
 pub const CALENDAR: &str = "calendar";
@@ -21,7 +21,7 @@ pub const SECONDS: &str = "seconds";
 pub const RULE_ERRORS: &str = "rule_errors";
 /// The key of the [`MoneyFields`](super::MoneyFields).
 pub const MONEY_FIELDS: &str = "money_fields";
-/// The key of what a run took over from the previous date, an object; only of a job with `open_items`.
+/// The metadata key for the items carried from the previous date, an object; only of a job with `open_items`.
 pub const OPEN_ITEMS: &str = "open_items";
 /// The key of the list of [`Warning`]s.
 pub const WARNINGS: &str = "warnings";
@@ -57,7 +57,7 @@ impl Source {
         self.files.get(place::input_of(offset)).map_or(&self.path, |file| &file.path)
     }
 
-    /// Where a row stands: `trades.csv:5`, `trades.xlsx, sheet Trades, row 17`.
+    /// Place of a row: `trades.csv:5`, `trades.xlsx, sheet Trades, row 17`.
     pub fn place(&self, line: u64, offset: u64) -> String {
         let file = self.file(offset);
         match self.words(line, offset) {
@@ -114,7 +114,7 @@ pub struct Warning {
     /// The code of the error catalogue.
     pub code: String,
     pub message: String,
-    /// Where, as `file:line:column`.
+    /// Place, as `file:line:column`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// Whether the whole result is doubtful, so that reports show this warning first.
+    /// True for warnings that make the whole result doubtful; reports show them first.
     pub fn stands_first(&self) -> bool {
         matches!(
             self.code.as_str(),

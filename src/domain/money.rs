@@ -1,7 +1,7 @@
-//! Amounts of money by currency: the exact totals of both sides, and what lies between them.
+//! Amounts of money by currency: the exact totals of both sides, and the differences between them.
 //!
-//! Sums never round and never overflow. What a row adds to the total of its side is counted apart from what its
-//! record moves, so that the two can be checked against each other.
+//! Sums never round and never overflow. A row's part in the total of its side is counted separately from its record's
+//! part in the differences, so that the two can be checked against each other.
 
 mod sum;
 
@@ -47,7 +47,7 @@ pub enum Cause {
     Surplus(Side),
     /// The rows differ in the field at this position: the amount, or its currency.
     Field(usize),
-    /// The rows agree: within tolerance, or in what is not compared.
+    /// The rows agree: within tolerance, or apart from fields that are not compared.
     Within,
 }
 
@@ -63,7 +63,7 @@ pub struct Step<'a> {
 }
 
 impl MoneyFields {
-    /// Those of a stored run.
+    /// The money figures of a stored run.
     pub fn of(metadata: &serde_json::Value) -> Self {
         metadata::piece(metadata, metadata::MONEY_FIELDS).unwrap_or_default()
     }
@@ -77,8 +77,8 @@ impl MoneyFields {
         self.currency.and_then(|at| cells.nth(at))
     }
 
-    /// Whether two rows have the same amounts in the same currency, so that nothing lies between their totals:
-    /// nearly all pairs.
+    /// True if two rows have the same amounts in the same currency (nearly all pairs), so that they add nothing to
+    /// the difference of the totals.
     pub fn agree(&self, a: Cells<'_>, b: Cells<'_>) -> bool {
         let cells = |at: usize| {
             let (mut a, mut b) = (a, b);
@@ -164,7 +164,7 @@ impl MoneyFields {
         currencies.all(|currency| Some(&currency) == first.as_ref())
     }
 
-    /// Whether both sides of a record have the same sum in an amount field.
+    /// True if both sides of a record have the same sum in an amount field.
     fn is_balanced(&self, amount: usize, rows: PerSide<&[Cells<'_>]>) -> bool {
         let mut sums = PerSide { a: Sum::default(), b: Sum::default() };
         for side in Side::BOTH {
@@ -264,7 +264,7 @@ pub struct Money {
     /// Rows of the source that were rejected, whatever their currency.
     pub rejected_a: u64,
     pub rejected_b: u64,
-    /// How many records `within_tolerance` is about.
+    /// Number of records behind `within_tolerance`.
     #[serde(default)]
     pub within_tolerance_records: u64,
 }
@@ -433,7 +433,7 @@ impl MoneyTally {
         });
     }
 
-    /// Adds what a record moves.
+    /// Adds a record's part in the differences.
     pub fn record(
         &mut self,
         fields: &MoneyFields,
@@ -446,7 +446,7 @@ impl MoneyTally {
             let Some(line) = self.lines(fields, step.currency).get_mut(step.amount) else { return };
             line.occurs = true;
             match step.cause {
-                // A's amounts come as what they take away.
+                // A's amounts are subtracted.
                 Cause::Alone(Side::A) => line.alone.a.subtract(step.value),
                 Cause::Alone(Side::B) => line.alone.b.add(step.value),
                 Cause::Surplus(Side::A) => line.surplus.a.subtract(step.value),

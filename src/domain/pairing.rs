@@ -1,4 +1,4 @@
-//! The cost of a pair of rows: all that aligning knows of comparing.
+//! The cost of a pair of rows, which is all that aligning needs from comparing.
 
 use super::RowRef;
 

@@ -55,7 +55,6 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Whether it is lines of a text.
     pub fn is_line(&self) -> bool {
         *self == Self::Line
     }
@@ -77,7 +76,7 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Where a row of it stands, after the file: `line 5`, `sheet Trades, row 17`.
+    /// Place of a row within its file: `line 5`, `sheet Trades, row 17`.
     pub fn words(&self, unit: Unit, line: u64, offset: u64) -> String {
         let mut words = String::new();
         let within = within(offset);

@@ -17,7 +17,7 @@ pub trait Progress: Sync {
     /// The work has ended; removes the bars.
     fn finish(&self);
 
-    /// Whether the user asked to stop. Long work checks this often and ends cleanly.
+    /// True once the user has asked to stop. Long work checks this often and ends cleanly.
     fn interrupted(&self) -> bool;
 }
 

@@ -9,14 +9,13 @@ pub trait RawCells {
     /// The cell of column `index`; empty if the row is shorter.
     fn cell(&self, index: usize) -> &[u8];
 
-    /// Whether the source itself marks the cell of column `index` as null; its text is then empty.
-    /// `null_values` are checked elsewhere.
+    /// True if the source itself marks the cell of column `index` as null; its text is then empty. `null_values` are
+    /// checked elsewhere.
     fn is_null(&self, index: usize) -> bool {
         let _ = index;
         false
     }
 
-    /// Whether the row has no cells.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -38,7 +37,7 @@ pub struct Rejection {
     pub code: Code,
     /// The line on which the row begins, from 1.
     pub line: u64,
-    /// Where it is besides its line, as [`super::place`] packs it.
+    /// Position besides the line, as [`super::place`] packs it.
     pub offset: u64,
     /// The mistake with column and value, in one sentence.
     pub message: String,

@@ -126,11 +126,11 @@ fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Where the pairs of digits of a UUID begin.
+/// Positions of the pairs of digits of a UUID.
 const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
-/// The value of a hexadecimal digit in the low half; letters are marked by their case, and what is no
-/// digit by [`NO_DIGIT`]. A table, because the digits of a UUID are random and so would be branches.
+/// The value of a hexadecimal digit in the low half; letters are marked by their case, and other bytes by
+/// [`NO_DIGIT`]. A table, because the digits of a UUID are random and so would be branches.
 const NIBBLES: [u8; 256] = {
     let mut table = [NO_DIGIT; 256];
     let mut digit = 0;
@@ -209,7 +209,6 @@ impl<'a> RawCell<'a> {
         self.0.first() == Some(&tag::NULL)
     }
 
-    /// Whether the cell is a text that its type could not parse.
     pub fn is_unparsed(self) -> bool {
         self.0.first() == Some(&tag::UNPARSED)
     }

@@ -73,7 +73,7 @@ impl RunId {
 }
 
 names! {
-    /// How the last command on a run ended.
+    /// Result of the last command on a run.
     RunStatus {
         /// A command is working on it.
         Running = "RUNNING" = 1,
@@ -87,7 +87,7 @@ names! {
 }
 
 names! {
-    /// How far a run got.
+    /// Progress of a run.
     Stage {
         /// Its records are stored.
         Ingested = "INGESTED" = 1,

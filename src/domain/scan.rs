@@ -54,7 +54,7 @@ impl<'a> Scanner<'a> {
         self.text.get(start..self.at).filter(|value| !value.is_empty())
     }
 
-    /// Consumes the next value if it is a string, and gives what it says.
+    /// Consumes the next value if it is a string, and gives its contents.
     pub fn string(&mut self) -> Option<Cow<'a, str>> {
         if self.peek()? != b'"' {
             return None;
@@ -76,7 +76,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether nothing but white space is left.
     pub fn is_at_end(&mut self) -> bool {
         self.peek().is_none()
     }
@@ -124,7 +123,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     #[test]
-    fn values_are_told_apart() {
+    fn values_are_separated() {
         let mut scan = Scanner::new(r#" [ 12 ,null,"a\"]",{"x":["}"]} ] "#);
         assert!(scan.take(b'['));
         assert_eq!(scan.count(), Some(Some(12)));
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_no_value() {
+    fn a_truncated_value_is_none() {
         for text in ["", "[", "[1", "\"a", "\"a\\", "{\"a\":[}", ","] {
             assert_eq!(Scanner::new(text).value(), None, "{text}");
         }

@@ -1,13 +1,13 @@
-//! Signatures: what differences have in common that look alike to a reviewer.
+//! Signatures: groups of differences that look alike to a reviewer.
 //!
-//! A pattern is a cheap look at the two values; together with job, field, type, reason and severity
-//! it names a group of look-alikes, whose members are mostly decided alike.
+//! A pattern comes from a cheap look at the two values; together with job, field, type, reason and severity it names
+//! a group, whose members are mostly decided alike.
 
 use std::fmt;
 
 use super::{Cell, Decimal, DiffType, Severity};
 
-/// How the two values of a difference relate.
+/// Relation between the two values of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pattern {
     /// No known pattern.
@@ -44,7 +44,7 @@ pub enum Pattern {
     Cut { b: bool },
     /// One holds the other.
     Part {
-        /// Whether B is the part.
+        /// True if B's text is the part.
         b: bool,
     },
     /// A side is empty.
@@ -54,7 +54,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// How the values relate. A look at the values only, quick enough for every difference.
+    /// Finds the relation from the values only, fast enough for every difference.
     pub fn of(a: Cell<'_>, b: Cell<'_>) -> Self {
         match (a, b) {
             (Cell::Unparsed(_), _) => Self::Unreadable { b: false },
@@ -236,7 +236,6 @@ pub struct Signature<'a> {
     pub pattern: Pattern,
     /// The severity, which the configuration ties to field and type.
     pub severity: Severity,
-    /// Whether the field is an amount of money.
     pub monetary: bool,
 }
 

@@ -1,17 +1,17 @@
-//! Which differences to decide next so that a model learns most.
+//! Active learning: the differences whose decision improves a model most.
 //!
-//! What a decision teaches grows with how unsure the machine is about a difference, and with how many undecided
-//! ones look like it. Each group of differences that look alike gets places by the square root of its doubt, divided by
-//! the places it has already (D'Hondt): a large group is asked about more often, but variety teaches more than
-//! repetition. In simulations the doubt itself taught less, and by its fourth root too few reasons had their five labels
-//! after a hundred (`benches/learn`).
+//! The gain of a decision grows with the model's uncertainty about a difference, and with the number of undecided
+//! ones like it. Each group of similar differences gets places by the square root of its uncertainty, divided by the
+//! places it has already (D'Hondt): a large group is asked about more often, but variety teaches more than
+//! repetition. In simulations the uncertainty itself was worse, and its fourth root gave too few reasons their five
+//! labels after a hundred decisions (`benches/learn`).
 
 /// A group of differences that look alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alike {
     /// The doubt about all of them: the sum of 1 − confidence.
     pub doubt: f64,
-    /// How many can be asked about.
+    /// Number of differences to choose.
     pub most: usize,
 }
 

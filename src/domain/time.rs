@@ -77,7 +77,6 @@ impl Date {
         (self.0 as i64 + 3).rem_euclid(7) as u32
     }
 
-    /// Whether this is the last day of its month.
     pub fn is_month_end(self) -> bool {
         let (year, month, day) = self.civil();
         day == days_in_month(year, month)

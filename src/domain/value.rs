@@ -1,4 +1,4 @@
-//! Typed values: what a cell means once it has been read and normalized.
+//! Typed values: the contents of a cell after reading and normalizing.
 
 use std::fmt;
 
@@ -89,7 +89,6 @@ impl<'a> Cell<'a> {
         matches!(self, Cell::Null)
     }
 
-    /// Whether this is a text that its type could not parse.
     pub const fn is_unparsed(self) -> bool {
         matches!(self, Cell::Unparsed(_))
     }

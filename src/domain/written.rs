@@ -1,8 +1,7 @@
-//! Scalars as written in the user's files: text until a type has been asked of it.
+//! Scalars as written in the user's files: text until they are parsed as a type.
 //!
-//! `recon.yaml` gives every scalar as its text, so that `0.005` and `"0.005"` are the same exact
-//! decimal. [`Written`] is that text parsed into what a setting means, with an error in the words
-//! of the type.
+//! `recon.yaml` gives every scalar as its text, so that `0.005` and `"0.005"` are the same exact decimal. [`Written`]
+//! is that text parsed as a setting, with an error in the words of the type.
 
 use std::borrow::Cow;
 use std::fmt;

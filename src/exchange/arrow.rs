@@ -15,7 +15,7 @@ use super::guarded::guarded;
 use super::stream_problem;
 use crate::diagnostic::{Code, Problem};
 
-/// How every stream ends.
+/// End of every stream.
 const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
 /// Remembers the last bytes that were read: a stream that was cut off between two batches has no end.
@@ -76,7 +76,7 @@ impl ArrowStream {
     }
 }
 
-/// About what the library panics at.
+/// The error for a panic of the library.
 fn senseless() -> ArrowError {
     ArrowError::IpcError("a length or a position in it makes no sense".to_owned())
 }

@@ -1,5 +1,5 @@
-//! Libraries that panic on damaged files and streams: what they panic about is one that can't be read,
-//! not a fault of recon.
+//! Calls libraries that panic on damaged files and streams. The panic becomes an error about the input, not a fault
+//! of recon.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};

@@ -1,8 +1,8 @@
-//! What recon exchanges with an engine that spreads its work over many machines: rows on their way
-//! between the steps of `recon shard`, and the tables of the result.
+//! Formats for engines that spread a run over many machines: rows between the steps of `recon shard`, and the tables
+//! of the result.
 //!
-//! It knows formats (Arrow IPC, JSON lines, Parquet) and nothing of what the rows mean. docs/shard.md
-//! describes the formats; their version is [`VERSION`].
+//! This module knows formats (Arrow IPC, JSON lines, Parquet) and nothing about the meaning of rows. docs/shard.md
+//! describes them; their version is [`VERSION`].
 
 mod arrow;
 mod guarded;
@@ -23,7 +23,7 @@ pub use tables::{Cell, Table};
 /// The version of the exchange: of the payloads, of the result's columns and of a job's file.
 pub const VERSION: u8 = 1;
 
-/// A stream that is not what it has to be.
+/// An error about a malformed stream.
 pub fn stream_problem(message: impl Into<String>) -> Problem {
     Problem::new(Code::ShardStream, message)
 }

@@ -1,5 +1,5 @@
-//! Writes the tables of a result as one stream: Arrow IPC with a nullable struct for each table, or JSON
-//! lines with what is set.
+//! Writes the tables of a result as one stream: Arrow IPC with a nullable struct for each table, or JSON lines
+//! without empty columns.
 
 use std::io::Write;
 use std::sync::Arc;

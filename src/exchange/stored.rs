@@ -97,13 +97,12 @@ impl StoredRow {
         }
     }
 
-    /// Whether a flag is set.
     pub fn flag(&self, name: &str) -> bool {
         *self.value(name) == Value::Flag(true)
     }
 }
 
-/// About what the library panics at.
+/// The message for a panic of the library.
 const SENSELESS: &str = "a length or a position in it makes no sense";
 
 fn unreadable(path: &Path, error: impl std::fmt::Display) -> Problem {

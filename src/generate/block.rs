@@ -19,7 +19,7 @@ pub struct Block {
     pub bytes: PerSide<Vec<u8>>,
     pub rows: PerSide<u64>,
     pub labels: Vec<u8>,
-    /// Labels by reason, or lines by what they are.
+    /// Labels by reason, or lines by kind.
     pub by_reason: BTreeMap<&'static str, u64>,
     /// True matches; only of payments.
     pub matches: u64,

@@ -45,7 +45,7 @@ impl Cause {
         Self::TruncationErr,
     ];
 
-    /// Those that make a field differ.
+    /// Causes that make a field differ.
     const OF_A_FIELD: [Self; 9] = [
         Self::FxVariance,
         Self::TimingLag,
@@ -75,7 +75,6 @@ impl Cause {
         }
     }
 
-    /// Whether it adds or removes a whole row.
     pub const fn is_of_the_record(self) -> bool {
         matches!(self, Self::MissingSourceA | Self::MissingSourceB | Self::DuplicateEntry)
     }

@@ -50,7 +50,6 @@ pub struct GenerateOptions {
     /// Rules to write as `rules/attribution.rhai`; without them the written `recon.yaml` names none
     /// and leaves every cause to the model.
     pub attribution_rules: Option<String>,
-    /// Whether existing files may be overwritten.
     pub force: bool,
 }
 
@@ -65,7 +64,7 @@ pub struct Generated {
     /// True matches; only of payments, whose `labels.csv` has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<u64>,
-    /// The labels by reason code, or the payments by what they are; what does not occur is omitted.
+    /// The labels by reason code, or the payments by kind; kinds that do not occur are omitted.
     pub by_reason: BTreeMap<&'static str, u64>,
     /// The files written, in the folder.
     pub files: Vec<&'static str>,

@@ -110,7 +110,6 @@ pub struct Noise {
     pub(super) within_tolerance: Rate,
     /// The share of differing pairs with a second difference.
     pub(super) second_difference: Rate,
-    /// Whether causes overlap.
     pub(super) hard: bool,
 }
 

@@ -177,7 +177,7 @@ impl Maker<'_> {
         self.label("A", &name, label);
     }
 
-    /// An entry posted up to so many days before the bank's value date.
+    /// An entry posted up to this many days before the bank's value date.
     fn entry(
         &mut self,
         deal: &Deal,

@@ -187,7 +187,7 @@ fn every_cause_occurs_and_is_counted() {
 }
 
 #[test]
-fn the_configuration_knows_every_reason_and_column() {
+fn the_configuration_has_every_reason_and_column() {
     let folder = tempfile::tempdir().unwrap();
     let rules = "// nothing\n".to_owned();
     let options =

@@ -24,7 +24,7 @@ fn code_step() -> StepSpec {
     StepSpec::With("regex_replace".to_owned(), ArgumentSpec::Map(map))
 }
 
-/// Where a side has the codes of its numbers.
+/// Source of a side's currency codes.
 #[derive(Clone, Copy)]
 enum CodeSource {
     Beside(usize),
@@ -65,7 +65,7 @@ impl Codes {
         codes.filter(|code| !code.is_empty()).collect()
     }
 
-    /// Whether each side has one code, and both may mean the same.
+    /// True if each side has one code, and both may mean the same.
     fn are_one(&self) -> bool {
         let (a, b) = (self.distinct(Side::A), self.distinct(Side::B));
         let is_complete = self.0.iter().all(|row| row.a.is_empty() == row.b.is_empty());
@@ -139,7 +139,7 @@ impl FieldInputs<'_> {
         found
     }
 
-    /// Where the codes of a number are on both sides, if they can be compared.
+    /// Positions of a number's currency codes on both sides, if they can be compared.
     fn places(
         &self,
         field: &mut FieldGuess,
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_what_stands_beside_the_digits() {
+    fn codes_stand_beside_the_digits() {
         for (text, expected) in [
             ("EUR 1.234,50", "EUR"),
             ("-US$ 5", "US$"),

@@ -21,7 +21,7 @@ pub struct Column {
     pub name: String,
     pub profile: Profile,
     pub sketch: Sketch,
-    /// Whether the file has several columns of this name; they can't be mapped.
+    /// The file has several columns of this name; they can't be mapped.
     pub is_ambiguous: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct Extract {
     pub form: FileForm,
     pub rows: FileRows,
     pub columns: Vec<Column>,
-    /// How much of the file was read.
+    /// Part of the file that was read.
     pub reach: Reach,
 }
 

@@ -29,7 +29,7 @@ pub struct Uniting {
     pub of: u64,
     /// Some of the values that it makes agree.
     pub examples: Vec<[String; 2]>,
-    /// Whether it is written to the configuration, or only proposed.
+    /// Written to the configuration, rather than only proposed.
     pub written: bool,
 }
 
@@ -129,7 +129,7 @@ impl FieldGuess {
         }
     }
 
-    /// Whether debit and credit marks stand beside its numbers.
+    /// True if debit and credit marks stand beside its numbers.
     pub fn has_marks(&self) -> bool {
         Side::BOTH.into_iter().any(|side| self.readings[side].debit_credit.is_some())
     }

@@ -58,7 +58,6 @@ pub struct FileForm {
     /// Lines before the header, or before the rows if there is none.
     #[serde(skip)]
     pub preamble: u64,
-    /// Whether the first row is a header.
     pub header: Guess<bool>,
     /// Column names, if the file has no usable header.
     pub columns: Option<Vec<String>>,
@@ -80,7 +79,6 @@ pub struct FileForm {
 }
 
 impl FileForm {
-    /// Whether the file names its columns.
     pub fn has_names(&self) -> bool {
         self.header.value || !self.columns_why.is_empty()
     }

@@ -1,5 +1,5 @@
-//! Text in columns of fixed width: where its columns are, by the spaces between them and by the places at which
-//! the kind of character changes; which lines are data; what the columns are called.
+//! Text in columns of fixed width: the boundaries, from spaces and from changes in the kind of character; the lines
+//! that are data; the columns' names.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub struct Layout {
 const LINES: usize = 2_000;
 /// The least number of lines of data.
 const FEWEST: usize = 4;
-/// In so many of a hundred lines a space, or a change of the kind of character, makes a boundary.
+/// A space, or a change of the kind of character, in this many of a hundred lines makes a boundary.
 const NEARLY_ALL: usize = 98;
 
 impl Layout {
@@ -76,7 +76,7 @@ impl Layout {
             (None, Some(head)) => Some(constant(&data, head)?),
             (None, None) => None,
         };
-        // What tells records apart is no part of the first column.
+        // The record type is not part of the first column.
         let of_type = condition.as_ref().filter(|(at, _)| *at == 0 && names.is_none());
         if let (Some((_, text)), Some(first)) = (of_type, columns.first_mut())
             && text.len() < first.1
@@ -105,7 +105,7 @@ fn is_delimited(lines: &[Vec<char>]) -> bool {
     })
 }
 
-/// What lines of data begin with, if a few others (a header, a trailer) begin with something else and look
+/// The common beginning of data lines, if a few other lines (a header, a trailer) begin differently and look
 /// different.
 fn record_type(lines: &[Vec<char>]) -> Option<Vec<char>> {
     let middle = lines.get(lines.len() / 2)?;
@@ -150,7 +150,6 @@ fn columns_between(data: &[&Vec<char>], width: usize) -> Vec<Extent> {
     starts.iter().copied().zip(ends).collect()
 }
 
-/// The kind of a character.
 fn kind(c: Option<&char>) -> char {
     match c {
         None | Some(' ') => ' ',
@@ -266,7 +265,7 @@ fn constant(data: &[&Vec<char>], head: &[char]) -> Option<(usize, String)> {
     found.next().map(|(at, c)| (at, c.to_string()))
 }
 
-/// How sure the columns are: the share of lines in which no boundary cuts a word.
+/// Confidence in the columns: the share of lines in which no boundary cuts a word.
 pub fn confidence(text: &str, layout: &Layout) -> f64 {
     let lines: Vec<Vec<char>> =
         text.lines().take(LINES).map(|line| line.chars().collect()).collect();

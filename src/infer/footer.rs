@@ -22,7 +22,7 @@ pub struct Footer {
 /// A row that may be a footer but is kept.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// Whether its only sign is that it lacks fields.
+    /// Its only sign is that it lacks fields.
     pub is_short: bool,
     pub note: String,
 }
@@ -220,7 +220,7 @@ impl<'r> Body<'r> {
         is_text.then(|| format!("is text (`{shown}`)"))
     }
 
-    /// How many values that every other row has a row lacks.
+    /// Number of values that a row lacks and every other row has.
     fn lacks(&self, row: &[String]) -> usize {
         self.always.iter().filter(|at| cell(row, **at).is_empty()).count()
     }
@@ -311,7 +311,7 @@ fn begins(cell: &str) -> bool {
     is_mark || words(cell).next().is_some_and(|word| WORDS.contains(&word.as_str()))
 }
 
-/// Whether the cell is only such a word.
+/// True if the cell is only such a word.
 fn is_bare(cell: &str) -> bool {
     words(cell).all(|word| WORDS.contains(&word.as_str()))
 }

@@ -46,7 +46,7 @@ fn may_name(cell: &str) -> bool {
 /// The lines above the data, if there are several.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Headings {
-    /// Lines between the names and the data: what they are.
+    /// Lines between the names and the data.
     pub below: Option<String>,
     pub notes: Vec<String>,
 }
@@ -229,7 +229,7 @@ mod tests {
             let (line, found) = headings(&format!("id,date,amount,ccy\n{first}\n{ROWS}"));
             assert_eq!((line, found), (1, Headings::default()), "{first}");
         }
-        // Where names are repeated, a row of words is not the line of names.
+        // Where names are repeated, a row of words is not the header.
         let text =
             format!("id,date,amount,amount\nnew,open,pending,tbd\n{}", ROWS.replace("EUR", "1.00"));
         let (line, found) = headings(&text);

@@ -38,11 +38,10 @@ pub struct Agreement {
     pub share: f64,
     /// The share expected if the rows were shuffled.
     pub chance: f64,
-    /// Whether nearly equal numbers count as agreement.
     pub near: bool,
-    /// Whether values agree by a one-to-one translation.
+    /// Values agree by a one-to-one translation.
     pub by_words: bool,
-    /// Whether numbers agree except for sign or unit.
+    /// Numbers agree except for sign or unit.
     pub by_digits: bool,
 }
 
@@ -52,7 +51,7 @@ impl Agreement {
         if self.chance >= 1.0 { 0.0 } else { (self.share - self.chance) / (1.0 - self.chance) }
     }
 
-    /// Whether agreement and chance can be distinguished.
+    /// True if agreement and chance can be distinguished.
     pub fn says_something(&self) -> bool {
         self.rows > 0 && self.chance < 0.97
     }

@@ -22,11 +22,11 @@ pub struct Joint {
     pub name: String,
     pub columns: [String; 2],
     places: [usize; 2],
-    how: How,
+    how: Form,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum How {
+enum Form {
     /// A debit and a credit column. Debits get a minus unless they have one.
     Sides { debits_have_minus: bool },
     /// An amount and a mark column, with the marks of debits and credits.
@@ -78,7 +78,7 @@ impl Joint {
         })?;
         let is_one = rows > 0 && both * OTHERWISE <= rows;
         Ok(is_one.then(|| {
-            let how = How::Sides { debits_have_minus: minus * 2 > debits };
+            let how = Form::Sides { debits_have_minus: minus * 2 > debits };
             Self::of(extract, [debit, credit], how)
         }))
     }
@@ -103,7 +103,7 @@ impl Joint {
         });
         let beside = [mark.checked_sub(1), Some(mark + 1)];
         let amount = beside.into_iter().flatten().find(is_amount).or(named);
-        let how = How::Marks { debits: vec![debit], credits: vec![credit] };
+        let how = Form::Marks { debits: vec![debit], credits: vec![credit] };
         Ok(amount.map(|amount| Self::of(extract, [amount, mark], how)))
     }
 
@@ -140,7 +140,7 @@ impl Joint {
                 });
                 let (mark, how) = marks.min_by_key(|(at, _)| at.abs_diff(amount))?;
                 let mut joint = Self::of(own, [amount, mark], how);
-                // It is called as on the other side, if that is no name of this side.
+                // It has the other side's name, if this side does not use that.
                 let name = other.columns.get(signed)?.name.clone();
                 let is_taken = own.columns.iter().any(|column| column.name == name);
                 joint.name = match is_taken || name.trim().is_empty() {
@@ -152,7 +152,7 @@ impl Joint {
         })
     }
 
-    fn of(extract: &Extract, places: [usize; 2], how: How) -> Self {
+    fn of(extract: &Extract, places: [usize; 2], how: Form) -> Self {
         let name = |at: usize| {
             extract.columns.get(at).map_or_else(String::new, |column| column.name.clone())
         };
@@ -165,14 +165,14 @@ impl Joint {
     pub fn text<R: RawCells + ?Sized>(&self, row: &R) -> String {
         let [first, second] = self.places.map(|at| text(row, at));
         match &self.how {
-            How::Sides { debits_have_minus } => match (is_nothing(&first), is_nothing(&second)) {
+            Form::Sides { debits_have_minus } => match (is_nothing(&first), is_nothing(&second)) {
                 (true, _) if second.is_empty() => first,
                 (true, _) => second,
                 (false, true) if *debits_have_minus => first,
                 (false, true) => format!("-{first}"),
                 (false, false) => format!("debit {first}, credit {second}"),
             },
-            How::Marks { debits, credits } => {
+            Form::Marks { debits, credits } => {
                 let mark = second.to_uppercase();
                 let is_in = |marks: &[String]| marks.iter().any(|it| it.to_uppercase() == mark);
                 match () {
@@ -188,8 +188,8 @@ impl Joint {
     pub fn sentence(&self) -> String {
         let [first, second] = &self.columns;
         match &self.how {
-            How::Sides { .. } => format!("`{second}` as it is, or `{first}` with a minus"),
-            How::Marks { debits, .. } => {
+            Form::Sides { .. } => format!("`{second}` as it is, or `{first}` with a minus"),
+            Form::Marks { debits, .. } => {
                 let debits: Vec<String> = debits.iter().map(|mark| format!("`{mark}`")).collect();
                 format!("`{first}`, with a minus where `{second}` is {}", debits.join(" or "))
             }
@@ -206,7 +206,7 @@ impl Joint {
             quoted(field)
         );
         match &self.how {
-            How::Sides { debits_have_minus } => {
+            Form::Sides { debits_have_minus } => {
                 let debit = if *debits_have_minus { "debit" } else { "\"-\" + debit" };
                 let _ = write!(
                     text,
@@ -239,7 +239,7 @@ private fn is_nothing(v) {{
 "#
                 );
             }
-            How::Marks { debits, credits } => {
+            Form::Marks { debits, credits } => {
                 let list = |marks: &[String]| {
                     let marks: Vec<String> =
                         marks.iter().map(|mark| quoted(&mark.to_uppercase())).collect();
@@ -272,7 +272,7 @@ private fn signed(amount, mark) {{
     }
 }
 
-/// The places of the columns that can be told apart and are such ones.
+/// The positions of unambiguous columns that satisfy `is_one`.
 fn places(extract: &Extract, is_one: impl Fn(&Column) -> bool) -> Vec<usize> {
     let columns = extract.columns.iter().enumerate();
     columns.filter(|(_, it)| !it.is_ambiguous && is_one(it)).map(|(at, _)| at).collect()
@@ -313,7 +313,7 @@ fn rows_with_sign(
 }
 
 /// The words of the negative and of the positive rows, if each word has one sign.
-fn words_of_sign(facts: &[Fact], rows: &[(usize, bool)]) -> Option<How> {
+fn words_of_sign(facts: &[Fact], rows: &[(usize, bool)]) -> Option<Form> {
     let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for (at, is_negative) in rows {
         let count = counts.entry(facts.get(*at)?.written.trim()).or_default();
@@ -332,7 +332,7 @@ fn words_of_sign(facts: &[Fact], rows: &[(usize, bool)]) -> Option<How> {
         }
         if negative > positive { &mut debits } else { &mut credits }.push(word.to_owned());
     }
-    (!debits.is_empty() && !credits.is_empty()).then_some(How::Marks { debits, credits })
+    (!debits.is_empty() && !credits.is_empty()).then_some(Form::Marks { debits, credits })
 }
 
 fn text<R: RawCells + ?Sized>(row: &R, at: usize) -> String {

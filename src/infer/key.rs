@@ -56,7 +56,7 @@ pub fn candidates(
     Ok(found)
 }
 
-/// Whether a column can be part of a key: amounts are often unique, but by chance.
+/// Amounts are often unique, but by chance, so they are no keys.
 fn can_be_key(extract: &Extract, at: usize) -> bool {
     extract.columns.get(at).is_some_and(|column| {
         let profile = &column.profile;
@@ -173,7 +173,7 @@ pub struct Doubted {
 /// Share of other columns that agree by a key. Below it, a key is doubted.
 const AGREEING: f64 = 0.5;
 
-/// How much more another key must make agree.
+/// Additional share of values that another key must make agree.
 const MORE: f64 = 0.3;
 
 /// Joins the rows by the best candidate. If the other columns seldom agree by it, but do by another, that one becomes
@@ -322,12 +322,11 @@ impl KeyCandidate {
         (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / count)
     }
 
-    /// Whether so many rows lack it that it does not identify them.
+    /// True if so many rows lack it that it does not identify them.
     pub fn is_often_missing(&self) -> bool {
         self.filled < FILLED
     }
 
-    /// Whether it is unique on both sides.
     fn is_unique(&self) -> bool {
         self.uniqueness.a.min(self.uniqueness.b) >= UNIQUE
     }

@@ -27,7 +27,7 @@ pub struct KindGuess {
     /// The columns of a file of fixed width.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// How sure the columns of fixed width are, from 0 to 1.
+    /// Confidence in the fixed-width columns, from 0 to 1.
     #[serde(skip)]
     pub confidence: f64,
     /// The database, with its password.
@@ -68,7 +68,6 @@ impl KindGuess {
         }
     }
 
-    /// Whether the columns have names.
     pub fn has_names(&self) -> bool {
         let has_header =
             self.options.iter().all(|(option, value, _)| *option != "header_row" || value != "0");
@@ -89,7 +88,7 @@ impl KindGuess {
         layout.columns.iter().enumerate().map(column).collect()
     }
 
-    /// The kind of the file at `path`, or of what a URL names; none if it is delimited text.
+    /// The kind of the file at `path`, or of a URL's target; `None` if it is delimited text.
     ///
     /// # Errors
     /// It can't be read.
@@ -194,7 +193,7 @@ impl KindGuess {
                 Err(problem) => return Err(problem),
             };
             let (mut blocks, mut parser) = opened.blocks();
-            // The line of each row, how many cells have something, and how many look like names.
+            // The line of each row, its number of filled cells, and of cells that may be names.
             let mut rows: Vec<(u64, usize, usize)> = Vec::new();
             while let Some(block) = blocks.next_block()? {
                 parser.parse(&block, &mut |row| {
@@ -262,7 +261,7 @@ const MOST_SHEETS: u64 = 20;
 /// Within how many rows a header is.
 const HEADER_WITHIN: usize = 30;
 
-/// Whether a cell may be the name of a column.
+/// True if a cell may be the name of a column.
 fn is_name(cell: &[u8]) -> bool {
     let first = cell.first();
     first.is_some_and(|byte| !byte.is_ascii_digit() && !matches!(byte, b'-' | b'+' | b'.'))

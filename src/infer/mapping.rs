@@ -98,7 +98,7 @@ pub fn worth_comparing(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
 /// Columns with the same name on both sides, in the order of A.
 pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     let plain = |column: &Column| names::plain(&column.name);
-    // Columns without names are called by their places, which say nothing.
+    // Columns without names are called by their positions, which mean nothing.
     if Side::BOTH.into_iter().any(|side| !extracts[side].form.has_names()) {
         return Vec::new();
     }
@@ -227,7 +227,7 @@ pub fn notes(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
     notes
 }
 
-/// Unmapped columns whose names mean the same, with the reason why they are not mapped.
+/// Unmapped columns with synonymous names, with the reason why they are not mapped.
 fn synonyms(extracts: &PerSide<Extract>, pairs: &[Pair]) -> Vec<String> {
     let mapped = |side: Side| pairs.iter().map(|pair| pair.columns[side]).collect::<HashSet<_>>();
     let mapped = PerSide::of(mapped);
@@ -321,7 +321,7 @@ fn from_rows(
     let beyond_chance = agreement.beyond_chance();
     let mut reasons: Vec<String> = name_reason(alike).map(str::to_owned).into_iter().collect();
     if agreement.says_something() {
-        // Row agreement is measured later, once it is known how the run compares them.
+        // Row agreement is measured later, after the comparison is chosen.
         let what = match agreement.by_words {
             true => Some("different words for the same values"),
             false if agreement.by_digits => Some("the same digits"),

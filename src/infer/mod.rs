@@ -67,7 +67,7 @@ pub struct SourceGuess {
     pub rows: u64,
     /// Rows that would be rejected.
     pub unusable_rows: u64,
-    /// Whether the whole file was read.
+    /// The whole file was read.
     pub whole: bool,
     pub unmapped: Vec<String>,
     /// A function that computes a field from two columns.
@@ -305,7 +305,7 @@ fn system_names(paths: PerSide<&Path>) -> PerSide<String> {
         let is_url = name.contains('?') && path.to_string_lossy().contains("://");
         let name = if is_url { name.split('?').next().unwrap_or_default() } else { &name };
         let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or_default();
-        // Of a glob, what it says beside its signs; `in/*.csv` has the name of the folder.
+        // Of a glob, its fixed part; `in/*.csv` has the name of the folder.
         let stem = match stem.contains(['*', '?', '[']) {
             true => stem.trim_matches(|sign: char| !sign.is_alphanumeric()).to_owned(),
             false => stem.to_owned(),

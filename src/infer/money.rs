@@ -96,7 +96,7 @@ pub struct Notation {
     pub steps: Vec<StepSpec>,
 }
 
-/// What some write before and behind numbers and no number format reads, and what remains of it.
+/// Texts before and after numbers that no number format reads, and their replacement.
 const NOTATIONS: [(&str, &str, &str); 6] = [
     // A formula by which a spreadsheet is told to keep a text: `="5.00"`.
     ("=\"", "", "\""),

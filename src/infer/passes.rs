@@ -17,17 +17,17 @@ use crate::matching::{Bound, EFFORT, Near, Pass, Settings, Shape, match_block};
 /// How many rows of a side the passes are tried on.
 const MOST_ROWS: usize = 50_000;
 
-/// A text of which a side has at most so many values is a code, such as a currency.
+/// A text with at most this many values on a side is a code, such as a currency.
 const CODES: usize = 12;
 
 /// The least share of a column's values that the other side has too.
 const SHARED: f64 = 0.2;
 
-/// How far apart dates may be, and how many rows a split may have.
+/// Largest distance of dates, and most rows of a split.
 const DAYS: i64 = 5;
 pub const SPLIT: usize = 5;
 
-/// A pass to propose, and what it makes of the files.
+/// A pass to propose, and its result for the files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProposedPass {
     pub name: String,

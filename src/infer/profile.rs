@@ -21,7 +21,6 @@ pub struct Profile {
     number_reading: Option<Reading>,
     /// Texts that seem to mean null.
     pub null_markers: Vec<String>,
-    /// Whether values have surrounding spaces, or are blank.
     pub padded: bool,
     /// The most common number of decimals.
     pub scale: u8,

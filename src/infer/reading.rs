@@ -25,11 +25,10 @@ pub struct NumberStyle {
 /// Signs and codes around the digits of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Around {
-    /// Whether `(1.00)` is negative.
+    /// `(1.00)` is negative.
     pub parentheses: bool,
-    /// Whether `1.00-` is negative.
+    /// `1.00-` is negative.
     pub trailing_minus: bool,
-    /// Whether a Unicode minus is accepted.
     pub unicode_minus: bool,
     /// Currency signs and codes.
     pub currency: Vec<String>,
@@ -84,7 +83,6 @@ impl NumberStyle {
             == (other.decimal, &other.thousands, other.grouping)
     }
 
-    /// Whether this is the default style.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain()
     }

@@ -14,7 +14,7 @@ pub struct Records {
     pub width: usize,
     /// The share of records, from the header on, with that many fields.
     pub consistency: f64,
-    /// Where the table starts: at its header, or its first row.
+    /// Start of the table: its header, or its first row.
     pub start: usize,
     /// Whether header and rows differ in width by empty fields only.
     pub header_differs: bool,
@@ -125,7 +125,7 @@ impl Records {
         filled(first) >= 2 && !has_value(first) && of_table.any(|row| has_value(row))
     }
 
-    /// How table-like the records are.
+    /// Score of the records as a table.
     pub fn score(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a row has few fields")]
         let width = self.width as f64;

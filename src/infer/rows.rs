@@ -74,7 +74,7 @@ impl RawCells for SeenRow<'_> {
 /// How much of a file is read to inspect its values.
 pub const READ_AT_MOST: u64 = 512 * 1024 * 1024;
 
-/// How much of a file was read.
+/// Part of a file that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     pub rows: u64,
@@ -82,7 +82,7 @@ pub struct Reach {
     pub unusable: u64,
     /// Rows other than the header with its text in the distinguishing column.
     pub like_header: u64,
-    /// Whether the whole file was read.
+    /// The whole file was read.
     pub whole: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::script::{NormalizeScript, ScriptSource};
 
 pub const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
 
-/// Those that translate code words.
+/// Functions that translate code words.
 const FOR_WORDS: [&str; 3] = ["side", "yes_no", "currency_code"];
 
 pub struct Shipped(NormalizeScript);

@@ -269,7 +269,6 @@ impl Inference {
 }
 
 impl FieldGuess {
-    /// Whether type and name say that it is an amount of money.
     fn is_amount(&self) -> bool {
         self.kind == Kind::Decimal && !self.key && names_an_amount(&self.name)
     }

@@ -1,16 +1,15 @@
 //! One to one: the exact assignment of the rows of one connected component.
 //!
-//! Classes of interchangeable rows are nodes with a supply; a candidate pair of classes is an edge with a
-//! cost. Rows of A are added one at a time, each along a shortest augmenting path (the sparse form of
-//! Jonker and Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
-//! problems", Computing 38, 1987; Dijkstra's algorithm on costs reduced by the dual values). A row may
-//! also stay alone at a cost above that of all pairs, so the result has the most pairs, and among those sets
-//! the least cost.
+//! Classes of interchangeable rows are nodes with a supply; a candidate pair of classes is an edge with a cost. Rows
+//! of A are added one at a time, each along a shortest augmenting path (the sparse form of Jonker and Volgenant, "A
+//! shortest augmenting path algorithm for dense and sparse linear assignment problems", Computing 38, 1987;
+//! Dijkstra's algorithm on costs reduced by the dual values). A row may also stay alone at a cost above that of all
+//! pairs, so the result has the most pairs, and among those sets the least cost.
 //!
-//! The dual values prove the result and tell what else is as good: a solution is best exactly if it uses only
-//! edges without reduced cost, leaves alone only rows whose dual value is that of staying alone, and fills every
-//! column that has a price. So a pair is in every best solution unless a cycle of such edges leads
-//! around it ([`Residual`]); nothing is solved a second time.
+//! The dual values prove the result and find other best solutions: a solution is best exactly if it uses only edges
+//! without reduced cost, leaves alone only rows whose dual value is that of staying alone, and fills every column
+//! that has a price. So a pair is in every best solution unless a cycle of such edges leads around it ([`Residual`]);
+//! nothing is solved a second time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -36,7 +35,7 @@ pub(super) struct Assignment {
     pub flow: Vec<u32>,
     /// Of the pairs of an edge, how many are in every best solution.
     pub certain: Vec<u32>,
-    /// Whether some best solution has a pair of this edge, and not all of them do.
+    /// Edges of which some best solution has a pair and another has none.
     pub tied: Vec<bool>,
     /// The effort ran out: the pairs are the best that were found.
     pub undetermined: bool,
@@ -121,7 +120,7 @@ pub(super) fn assign<C: Cost>(network: &Network<C>, effort: &mut Effort, take: b
         let mut proven = residual.certify(effort, &mut assignment);
         if proven && take {
             proven = residual.choose_first(effort, &assignment);
-            // Which pairs are certain holds for every best solution, how many others there are does not.
+            // Certainty holds for every best solution; their number does not.
             proven = proven && residual.certify(effort, &mut assignment);
             residual.count_alternatives(effort, &mut assignment);
         }
@@ -302,7 +301,7 @@ impl<'n, C: Cost> Solver<'n, C> {
         amount
     }
 
-    /// Pairs what can still be paired, cheapest first: the effort is gone.
+    /// The effort is gone: pairs the remaining rows, cheapest first.
     fn fill_up(&mut self) {
         let mut order: Vec<usize> = (0..self.network.edges.len()).collect();
         order.sort_by(|x, y| self.network.edges[*x].2.cmp(&self.network.edges[*y].2));
@@ -326,8 +325,8 @@ enum End {
     Alone(usize),
 }
 
-/// What can change without costing anything: the edges of all best solutions, with a node for "alone" and
-/// "free" together. A cycle through it is another best solution.
+/// Changes that cost nothing: the edges of all best solutions, with one node for both "alone" and "free". A cycle
+/// through it is another best solution.
 struct Residual<'s, 'n, C> {
     solver: &'s Solver<'n, C>,
     flow: Vec<u32>,
@@ -376,12 +375,12 @@ impl<'s, 'n, C: Cost> Residual<'s, 'n, C> {
         self.solver.network.supply.len()
     }
 
-    /// The node that stands for every row alone and every free row.
+    /// The node for every row alone and every free row.
     fn sink(&self) -> usize {
         self.rows() + self.solver.network.capacity.len()
     }
 
-    /// Where one can go from a node, and by which step.
+    /// Calls `each` with the neighbors of a node and the steps to them.
     fn steps(&self, node: usize, mut each: impl FnMut(usize, Step)) {
         let (rows, sink) = (self.rows(), self.sink());
         let edges = &self.solver.network.edges;
@@ -512,7 +511,7 @@ impl<'s, 'n, C: Cost> Residual<'s, 'n, C> {
         !effort.is_gone()
     }
 
-    /// Whether some best solution has a pair of an edge that this one does not use.
+    /// Searches for a best solution with a pair of an edge that this one does not use.
     fn can_gain(&self, at: usize, effort: &mut Effort) -> bool {
         let (row, column, _) = &self.solver.network.edges[at];
         let from = self.rows() + *column as usize;
@@ -672,7 +671,7 @@ impl<C: Cost> Count<'_, '_, '_, C> {
             return;
         };
         let (row, column) = (edges[at].0 as usize, edges[at].1 as usize);
-        // A row whose last edge this is must be paired now, unless it may be alone.
+        // A row that comes to its last edge must be paired now, unless it may be alone.
         let is_last =
             self.usable.get(position + 1).is_none_or(|next| edges[*next].0 as usize != row);
         let least = if is_last && !self.residual.may_be_alone[row] { self.left[row] } else { 0 };

@@ -1,4 +1,4 @@
-//! How far apart two values are, and how far they may be.
+//! Distances between two values, and bounds.
 
 use bnum::types::I512;
 
@@ -18,22 +18,21 @@ pub enum Base {
     B,
 }
 
-/// How far apart the two sides of a match may be in one field. Bounds are inclusive.
+/// Bound on the distance of a match's two sides in one field, inclusive.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bound {
     Number {
         /// |B − A| at most this.
         absolute: Option<Decimal>,
-        /// |B − A| at most so many percent of the base.
+        /// |B − A| at most this percentage of the base.
         percent: Option<(Decimal, Base)>,
-        /// Whether one of both bounds suffices.
         either: bool,
     },
     /// Dates: B − A in days is from the first to the second.
     Days(i64, i64),
-    /// Dates: at most so many business days.
+    /// Dates: most business days.
     BusinessDays(u32, Calendar),
-    /// Instants: at most so many nanoseconds.
+    /// Instants: most nanoseconds.
     Nanoseconds(i128),
     /// Texts: at least this Jaro–Winkler similarity.
     Similarity(f64),
@@ -41,7 +40,7 @@ pub enum Bound {
     Words(f64),
 }
 
-/// How many parts the distance 1 of two texts has.
+/// Unit of the distance of texts.
 const TEXT_UNIT: f64 = 1e12;
 
 /// A value of one row in one field.
@@ -113,7 +112,7 @@ impl<N: Exact> Limit<N> {
         })
     }
 
-    /// Whether B's value is within the bound of A's, or on which side of it.
+    /// True if B's value is within the bound of A's, and otherwise on which side of it.
     pub fn position(&self, a: N, b: N) -> Position {
         let within = match self {
             Self::Number { absolute, percent, either } => {
@@ -178,7 +177,7 @@ pub(super) fn scaled(value: Decimal, scale: u8) -> I512 {
     }
 }
 
-/// How far apart two texts are, and whether they are alike enough.
+/// Distance of two texts, and true if they are alike enough.
 pub(super) fn text_distance(a: &str, b: &str, least: f64) -> (i128, bool) {
     if a == b {
         return (0, true);

@@ -18,7 +18,7 @@ impl Sets {
         at
     }
 
-    /// Joins two sets; the smaller number stands for both, so that the order of joining does not matter.
+    /// Joins two sets under the smaller number, so that the order of joining does not matter.
     pub fn join(&mut self, x: usize, y: usize) {
         let (x, y) = (self.find(x), self.find(y));
         let (low, high) = (x.min(y), x.max(y));

@@ -11,7 +11,7 @@ use crate::domain::{Cells, PerSide, RawCell, RowRef, Side, key};
 /// The groups of one pass that a row without a block belongs to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Incomplete {
-    /// By the hash of the group's values: these, and what the row has of the values that must be equal.
+    /// By the hash of the group's values: these, and the row's values for fields that must be equal.
     groups: PerSide<HashMap<u64, Vec<Vec<u8>>>>,
 }
 
@@ -36,7 +36,7 @@ impl Incomplete {
         }
     }
 
-    /// Whether a row belongs to such a group: the values of the group are the same, and so is what is known of the
+    /// True if a row belongs to such a group: the values of the group are the same, and so are the known ones of the
     /// values that must be equal.
     pub fn has(&self, pass: &Pass, side: Side, row: &RowRef<'_>) -> bool {
         if self.groups[side].is_empty() {
@@ -80,7 +80,7 @@ mod tests {
     use crate::domain::{Cell, Row};
 
     #[test]
-    fn a_row_without_a_block_stands_for_its_group_as_far_as_it_says_which() {
+    fn a_row_without_a_block_excludes_its_group_as_far_as_it_is_known() {
         let pass = Pass {
             name: "payout".to_owned(),
             equal: vec![1, 2],

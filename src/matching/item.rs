@@ -36,7 +36,7 @@ pub(super) enum Spread<N> {
 pub(super) struct Items<N> {
     pub sides: [Vec<Item<N>>; 2],
     pub limits: Vec<Limit<N>>,
-    /// The decimals that one unit of each field stands for.
+    /// The decimals of each field's unit.
     scales: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ struct Raw {
 /// The rows of a block that take part, as units.
 pub(super) struct RawItems([Vec<Raw>; 2]);
 
-/// How two rows stand to each other by their values in all fields.
+/// Order of two rows by their values in all fields.
 pub(super) fn by_values(a: Cells<'_>, b: Cells<'_>) -> Ordering {
     if a.bytes() == b.bytes() {
         return Ordering::Equal;

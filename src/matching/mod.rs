@@ -1,11 +1,11 @@
 //! Matching: rows that share no key, by values that are equal, near, or add up.
 //!
-//! A pass is a pure function of one block: the open rows of both sides whose `equal` values are the same.
-//! It never guesses: every match says whether all best solutions have it ([`Certificate`]). The result depends on
-//! the rows' values only, not on their order, on threads or on time; searching is bounded by a count of steps.
+//! A pass is a pure function of one block: the open rows of both sides whose `equal` values are the same. It never
+//! guesses: every match states whether all best solutions have it ([`Certificate`]). The result depends on the rows'
+//! values only, not on their order, on threads or on time; searching is bounded by a count of steps.
 //!
-//! One to one is an exact assignment (`assign`). The other shapes search the sets of rows whose sums fit
-//! (`subsets`) and then choose among them (`packing`). docs/matching.md explains both with pictures.
+//! One to one is an exact assignment (`assign`). The other shapes search the sets of rows whose sums fit (`subsets`)
+//! and then choose among them (`packing`). docs/matching.md explains both with pictures.
 
 mod assign;
 mod bound;
@@ -58,7 +58,7 @@ impl Shape {
         }
     }
 
-    /// The shape of a match with so many rows of A and of B.
+    /// The shape of a match with these numbers of rows of A and of B.
     pub const fn of(a: usize, b: usize) -> Self {
         match (a > 1, b > 1) {
             (false, false) => Self::OneToOne,
@@ -69,7 +69,7 @@ impl Shape {
     }
 }
 
-/// How sure a match is.
+/// Certainty of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
     /// Every best solution has it.
@@ -95,9 +95,8 @@ impl Certificate {
 pub struct Near {
     /// Its position in the layout.
     pub field: usize,
-    /// How far apart.
     pub bound: Bound,
-    /// Whether the sums of the sides are compared instead of every pair of rows.
+    /// The sums of the sides are compared instead of every pair of rows.
     pub summed: bool,
 }
 
@@ -124,7 +123,7 @@ pub const EFFORT: u64 = 10_000_000;
 /// Settings of all passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether matches that are not certain are made.
+    /// Matches that are not certain are made.
     pub take: bool,
     /// Steps of search for each connected component.
     pub effort: u64,
@@ -140,7 +139,7 @@ pub struct Match {
     pub certificate: Certificate,
     /// Best solutions without it, counted to 100; 0 if it is unique, or was not made.
     pub alternatives: u32,
-    /// Whether it is made: a match that is not certain is only made if the settings say so.
+    /// A match that is not certain is only made if the settings allow it.
     pub made: bool,
 }
 
@@ -159,7 +158,7 @@ struct PossibleMatch {
     units: [Vec<usize>; 2],
     certificate: Certificate,
     alternatives: u32,
-    /// Whether the chosen solution has it. One that has not is a tied alternative.
+    /// Part of the chosen solution; if not, it is a tied alternative.
     chosen: bool,
 }
 

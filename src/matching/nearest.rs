@@ -11,7 +11,7 @@ use crate::domain::{Decimal, PerSide, Side};
 /// How many candidates an open row has at most.
 pub const MOST_CANDIDATES: usize = 5;
 
-/// How many neighbors are looked at for them.
+/// Most neighbors that are examined for them.
 const MOST_LOOKS: usize = 1_000;
 
 /// A possible match that was not made.
@@ -30,7 +30,7 @@ pub enum Why {
     Missed {
         /// The first `near` field whose bound is missed, as a position in the pass.
         near: usize,
-        /// How far apart both are: B − A, or the similarity of texts.
+        /// Distance: B − A, or the similarity of texts.
         apart: Decimal,
         /// By how much the bound is missed.
         by: Option<Decimal>,

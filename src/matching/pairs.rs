@@ -250,7 +250,7 @@ fn record<N>(
     used: &mut [Vec<usize>; 2],
     found: &mut Vec<PossibleMatch>,
 ) {
-    // Those that are certain come first, so that it does not matter which of the tied ones were chosen.
+    // Certain ones come first, so that the choice among tied ones does not matter.
     for certain in [true, false] {
         for (at, edge) in edges.iter().enumerate() {
             let (a, b) = (edge.a as usize, edge.b as usize);

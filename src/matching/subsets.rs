@@ -1,9 +1,10 @@
 //! Sets of rows whose sums fit: exact search over whole numbers, smaller sets first.
 //!
-//! The candidates are sorted by amount, largest first, so what the next k can add at most and what the last k
-//! add at least is one subtraction of running sums. A branch that can't reach the target any more is cut, whatever the
-//! signs; the last row of a set is looked up instead of tried. Sets of four and more rows meet in the middle where that is
-//! less work: two lists of smaller sets, sorted by their sums, are walked against each other (Horowitz and Sahni 1974).
+//! The candidates are sorted by amount, largest first, so the most that the next k can add and the least that the
+//! last k add is one subtraction of running sums. A branch that can't reach the target any more is cut, whatever the
+//! signs; the last row of a set is looked up instead of tried. Sets of four and more rows meet in the middle where
+//! that is less work: two lists of smaller sets, sorted by their sums, are walked against each other (Horowitz and
+//! Sahni 1974).
 
 use std::collections::{HashMap, HashSet};
 use std::ops::{Range, RangeInclusive};
@@ -27,7 +28,7 @@ pub(super) struct Choice<N> {
 }
 
 impl<N> Choice<N> {
-    /// Whether it stands for sets that were not searched yet: it has no units of the second side.
+    /// True for the placeholder of sets that were not searched yet: it has no units of the second side.
     pub fn is_unknown(&self) -> bool {
         self.parts[1].is_empty()
     }
@@ -43,7 +44,7 @@ pub(super) struct Sought<'e, N> {
     partners: &'e [Edge<N>],
     /// Classes with the same partners have the same number.
     alike: usize,
-    /// All sets of so many units are known, and of fewer.
+    /// All sets of up to this many units were searched.
     pub depth: usize,
     /// No set can have more units.
     most: usize,
@@ -53,12 +54,12 @@ pub(super) struct Sought<'e, N> {
 }
 
 impl<N: Exact> Sought<'_, N> {
-    /// Whether larger sets can be searched.
+    /// True if larger sets can be searched.
     pub const fn is_open(&self) -> bool {
         self.depth < self.most && !self.is_stuck
     }
 
-    /// Stands for all sets that are not known: at least one unit larger, and at best without any distance.
+    /// The placeholder for all unsearched sets: at least one unit larger, and at best without any distance.
     pub fn unknown(&self) -> Option<Choice<N>> {
         let distances = vec![N::default(); self.partners.first()?.distances.len()];
         let sizes = [1, self.depth as u32 + 1];
@@ -72,7 +73,7 @@ pub(super) struct Finder<'p, N> {
     pub pass: &'p Pass,
     pub items: &'p Items<N>,
     pub classes: [Vec<Range<usize>>; 2],
-    /// Whether B is the first side.
+    /// B is the first side.
     pub mirrored: bool,
     /// The last pool: rows often have the same candidates.
     pool: Pool<N>,
@@ -80,7 +81,7 @@ pub(super) struct Finder<'p, N> {
     listing: Effort,
 }
 
-/// An emitted set costs as much as so many steps, because it is kept.
+/// Steps charged for an emitted set, because it is kept.
 const KEEPING: u64 = 32;
 
 /// Candidates of the second side, ready for the search.
@@ -90,7 +91,7 @@ struct Pool<N> {
     units: Vec<(u32, N, u32)>,
     /// `sums[n]` is the sum of the first n amounts.
     sums: Vec<N>,
-    /// For each size up to half of the largest one all sets of so many units by their sum, once they are needed.
+    /// For each size up to half of the largest one, all sets of that size by their sum, once they are needed.
     lists: [Vec<Few<N>>; HALF + 1],
 }
 
@@ -100,13 +101,13 @@ const HALF: usize = 4;
 /// The most sets in a list: some 50 MiB.
 const MOST_LISTED: u64 = 1 << 20;
 
-/// A small set of units: how many is known from its list.
+/// A small set of units; its list has the size.
 struct Few<N> {
     sum: N,
     units: [u32; HALF],
 }
 
-/// How many sets of so many there are.
+/// The number of sets of a size.
 fn sets_of(units: usize, size: usize) -> u64 {
     (0..size as u64)
         .fold(1u64, |count, at| count.saturating_mul((units as u64).saturating_sub(at)) / (at + 1))
@@ -233,7 +234,7 @@ impl<'p, N: Exact> Finder<'p, N> {
         (choices, true)
     }
 
-    /// Sets of so many units of the first side, from a position on, each with its sets of the second side.
+    /// Sets of this many units of the first side, from a position on, each with its sets of the second side.
     #[expect(clippy::too_many_arguments, reason = "the state of a recursion")]
     fn first_sets(
         &mut self,
@@ -443,7 +444,7 @@ fn common<N: Exact>(partners: &[&[Edge<N>]], chosen: &[(usize, u32)]) -> Vec<Edg
     all
 }
 
-/// The farthest value below or above the target that is within, by doubling and halving. What is within
+/// The farthest value below or above the target that is within the bound, by doubling and halving: values within it
 /// are neighbors.
 fn farthest<N: Exact>(target: N, below: bool, within: impl Fn(N) -> bool) -> Option<N> {
     let at = |step: N| if below { target - step } else { target + step };
@@ -479,7 +480,7 @@ impl<N: Exact> Pool<N> {
         at == 0 || self.units[at - 1].0 != self.units[at].0
     }
 
-    /// How many units of a set of so many are in the first half, if it pays to put sets together from two lists.
+    /// Units of such a set that are in the first half, if combining sets from two lists is cheaper.
     fn meets(
         &mut self,
         size: usize,
@@ -545,8 +546,8 @@ impl<N: Exact> Pool<N> {
         }
     }
 
-    /// Calls `keep` with every set of exactly `size` units whose sum lies between both ends, put together from one
-    /// of `half` units and one of the rest. `false` if the effort ran out.
+    /// Calls `keep` with every set of exactly `size` units whose sum lies between both ends, combined from one of
+    /// `half` units and one of the rest. `false` if the effort ran out.
     fn meet(
         &self,
         half: usize,

@@ -521,7 +521,7 @@ fn alike_payments_of_alike_items_are_proven() {
 }
 
 #[test]
-fn an_open_row_knows_how_far_its_candidates_are_and_who_took_them() {
+fn an_open_row_has_the_distance_and_the_taker_of_its_candidates() {
     let pass = pass(Shape::OneToOne, 0, (0, 3), 8);
     let a = [(10_000, 0, 0), (10_000, 1, 0)];
     let outcome = run(&pass, LEAVE, &a, &[(10_000, 1, 0), (10_000, 5, 0)]);
@@ -637,7 +637,7 @@ fn of_many_ways_to_make_a_sum_two_suffice_for_a_tie() {
 }
 
 #[test]
-fn effort_decides_what_is_proven_and_not_the_number_of_rows() {
+fn effort_bounds_proofs_and_the_number_of_rows_does_not() {
     let pass = pass(Shape::OneToMany, 0, (0, 1), 2);
     // Each payment could also take the item of the next day, so all of them depend on one another.
     let rows: Vec<Entry> = (0..2_500).map(|day| (100, day, 0)).collect();

@@ -38,7 +38,7 @@ pub(super) fn strip_suffix(arguments: &mut Arguments<'_>) -> Option<Arc<dyn Tran
     Some(Arc::new(Suffix(arguments.text().to_owned())))
 }
 
-/// Where the letters of a text begin: a mark belongs to the letter before it.
+/// The starts of a text's letters: a mark belongs to the letter before it.
 fn letters(text: &str) -> impl DoubleEndedIterator<Item = (usize, char)> {
     text.char_indices().filter(|(_, character)| !is_mark(*character))
 }

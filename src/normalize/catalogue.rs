@@ -43,14 +43,13 @@ pub enum Argument {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgumentKey {
     pub name: &'static str,
-    /// Whether it must be given.
     pub required: bool,
     /// The values it may have; empty for any text.
     pub choices: &'static [&'static str],
     pub description: &'static str,
 }
 
-/// How a step is made from its argument.
+/// Constructor of a step from its argument.
 #[derive(Clone, Copy)]
 pub(super) enum Build {
     Plain(Plain),

@@ -15,7 +15,7 @@ pub struct ConditionSpec {
     pub column: String,
     /// The cell is one of these texts.
     pub equals: Option<Vec<String>>,
-    /// The cell is none of these texts; `""` is the empty cell.
+    /// The cell equals none of these texts; `""` is the empty cell.
     pub not_equals: Option<Vec<String>>,
     /// The cell, or a part of it, matches this regular expression.
     #[schemars(example = &r"^\d\d/\d\d/\d{4}$")]
@@ -70,7 +70,6 @@ impl ConditionSpec {
 }
 
 impl Condition {
-    /// Whether a cell meets it.
     pub(super) fn is_met(&self, cell: &[u8]) -> bool {
         let is = |text: &String| text.as_bytes() == cell;
         self.equals.as_ref().is_none_or(|texts| texts.iter().any(is))

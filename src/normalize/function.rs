@@ -1,4 +1,4 @@
-//! Where steps, row functions and filters meet the script that the user wrote.
+//! Calls of the script's functions: steps, row functions and filters.
 
 use crate::diagnostic::Place;
 use crate::script::{NormalizeScript, ScriptError};

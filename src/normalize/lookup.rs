@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_is_told_with_the_key_and_the_line() {
+    fn a_bad_file_is_an_error_with_key_and_line() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("two.csv"), "from,to\nx,1\nx,2\n").unwrap();
         std::fs::write(folder.path().join("one.csv"), "from\nx\n").unwrap();

@@ -1,4 +1,4 @@
-//! Results remembered per distinct input: what a costly column's texts became.
+//! Results remembered per distinct input, for costly columns.
 
 use std::hash::BuildHasher;
 
@@ -36,7 +36,7 @@ struct Entry {
     flags: u8,
 }
 
-/// A result that is to be remembered once it is known.
+/// Place for a result that will be remembered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot(u64);
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_what_never_repeats_is_not_remembered() {
+    fn memory_is_bounded_and_unique_values_are_not_remembered() {
         let mut memo = Memo::new();
         for at in 0..200_000 {
             assert!(!look(&mut memo, &format!("value {at}")));

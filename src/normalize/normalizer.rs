@@ -111,7 +111,7 @@ impl Nulls {
         if raw.is_empty() { self.empty } else { self.others.iter().any(|null| **null == *raw) }
     }
 
-    /// Whether the cell of this column is null by its text, or marked so by the source.
+    /// True if the cell of this column is null by its text or by the source's mark.
     #[inline]
     pub(super) fn is_null<R: RawCells + ?Sized>(&self, raw: &R, column: usize) -> bool {
         let cell = raw.cell(column);
@@ -359,7 +359,7 @@ impl Normalizer {
         Self::of(plan, Box::new(NoFunctions), false)
     }
 
-    /// A worker whose functions are these instead of the plan's script.
+    /// A worker with these functions instead of the plan's script.
     pub fn with_functions(plan: Arc<SidePlan>, functions: Box<dyn Functions>) -> Self {
         Self::of(plan, functions, true)
     }
@@ -450,8 +450,8 @@ impl Normalizer {
         found
     }
 
-    /// Whether a row of another width is left out: the conditions and the filter are asked as far as
-    /// the cells that they look at are there.
+    /// True if a row with a wrong number of columns is filtered out: conditions and filter are evaluated as far as
+    /// the cells they need are there.
     pub fn leaves_out<R: RawCells + ?Sized>(&mut self, raw: &R) -> bool {
         let there = raw.len().min(self.plan.columns.len());
         let mut conditions = self.plan.conditions.iter().filter(|(column, _)| *column < there);
@@ -466,7 +466,7 @@ impl Normalizer {
         matches!(self.tools.functions.filter(filter, &columns), Ok(false))
     }
 
-    /// Whether the conditions and the filter let the row take part.
+    /// Evaluates the conditions and the filter.
     fn is_live<R: RawCells + ?Sized>(&mut self, raw: &R) -> Result<bool, ScriptError> {
         let conditions = &self.plan.conditions;
         if !conditions.iter().all(|(column, condition)| condition.is_met(raw.cell(*column))) {

@@ -20,7 +20,7 @@ pub struct NumberFormat {
     unicode_minus: bool,
     currency: Currency,
     percent: Option<PercentSpec>,
-    /// Whether everything above is the default, which has a fast path.
+    /// Everything above is the default, which has a fast path.
     is_plain: bool,
 }
 
@@ -313,7 +313,7 @@ impl NumberFormat {
         Some(rest.trim_matches(is_space))
     }
 
-    /// Whether a separator may follow a group of this many digits.
+    /// Checks that a separator may follow a group of this many digits.
     fn check_group(&self, groups_before: usize, digits: usize) -> Result<(), &'static str> {
         let (first, next, wrong) = match self.grouping {
             GroupingSpec::Thousands => (1..=3, 3, GROUPS),
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minus_sign_that_is_no_hyphen_is_read_where_the_source_says_so() {
+    fn a_unicode_minus_is_read_if_configured() {
         let format = format("{negative: [unicode_minus, trailing_minus]}");
         for text in ["\u{2212}7.5", "\u{2013}7.5", "-7.5", "7.5\u{2212}"] {
             assert_eq!(decimal(&format, text).unwrap(), "-7.5", "{text}");
@@ -599,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_separators_are_all_told() {
+    fn all_bad_separators_are_reported() {
         for (yaml, count) in [
             ("{decimal: ''}", 1),
             ("{decimal: ab, thousands: '5'}", 2),
@@ -616,7 +616,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_gives_what_the_general_one_gives(text in "[-+]?[0-9]{0,20}[.]?[0-9]{0,9}(e[0-9])?") {
+        fn the_fast_path_agrees_with_the_general_one(text in "[-+]?[0-9]{0,20}[.]?[0-9]{0,9}(e[0-9])?") {
             let short = decimal(&NumberFormat::default(), &text);
             let general = Decimal::parse(text.as_bytes());
             prop_assert_eq!(short, general.map(|value| value.to_string()).map_err(reason));

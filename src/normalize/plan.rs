@@ -36,7 +36,7 @@ pub struct SidePlan {
     pub fields: Vec<FieldPlan>,
     /// How many of the first fields make up the key.
     pub key_len: usize,
-    /// Whether a row without a key takes part all the same: later passes may match it.
+    /// Rows with a null key take part: later passes may match them.
     pub key_may_be_null: bool,
     /// The cells that mean null, before any step; usually the empty one alone.
     pub null_values: Vec<String>,
@@ -45,7 +45,6 @@ pub struct SidePlan {
     /// The scripts with the functions that steps, rows and filters name; of two functions of one
     /// name the earlier script's is meant.
     pub scripts: Vec<ScriptSource>,
-    /// Whether the script has a whole-row function, `row(raw, r)`.
     pub row_function: bool,
     /// The function that decides whether a row takes part.
     pub filter: Option<String>,

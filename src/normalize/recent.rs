@@ -14,7 +14,7 @@ const SLOTS: usize = 8_192;
 const FIRST_SLOTS: usize = 256;
 /// Number of inputs after which there are as many slots as can be.
 const FULL_AFTER: u32 = 1_024;
-/// A slot is what the processor fetches at once.
+/// A slot is one cache line.
 const SLOT: usize = 64;
 /// The bytes of a slot before input and result: whether it is used and the flags, both lengths, and
 /// four bytes of the hash.
@@ -24,7 +24,7 @@ const JUDGED_AFTER: u32 = 8_192;
 
 /// Marks a slot that holds something.
 const USED: u8 = 1;
-/// How many bits the flags of a result are behind it.
+/// Bits of flags after a result.
 const FLAGS: u8 = 1;
 
 /// Results of one column.
@@ -36,7 +36,7 @@ pub(super) struct Recent {
     found: u32,
 }
 
-/// Where the result of an input belongs.
+/// Slot of an input's result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot(u64);
 
@@ -46,7 +46,7 @@ impl Recent {
         Self { hasher, slots: vec![[0; SLOT]; FIRST_SLOTS], looked: 0, found: 0 }
     }
 
-    /// Whether looking still pays: after a first lot of inputs, one in two must have been found.
+    /// True while remembering pays: after a first lot of inputs, one in two must have been found.
     pub(super) fn pays(&mut self) -> bool {
         if self.looked < JUDGED_AFTER {
             return true;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Result and flag that stand for those of a column.
+    /// A result and flag like those of a column.
     fn result(input: &[u8]) -> (Vec<u8>, u8) {
         (input.iter().rev().copied().collect(), (input.len() % 8) as u8)
     }
@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_found_is_what_was_kept(
+        fn found_results_are_the_kept_ones(
             inputs in proptest::collection::vec(proptest::collection::vec(0u8..3, 0..40), 1..400),
         ) {
             let mut recent = Recent::new();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn it_pays_where_values_repeat_and_not_where_they_do_not() {
+    fn caching_pays_only_if_values_repeat() {
         let mut recent = Recent::new();
         for at in 0..100_000u32 {
             look(&mut recent, &(at % 1_000).to_le_bytes());

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::step::{Arguments, Flow, Transform};
 use crate::diagnostic::{Code, Problem};
 
-/// How much longer than it was a value may become, in bytes. Each step could make it many times as long.
+/// Bytes by which a value may grow. Each step could multiply its length.
 const MOST_ADDED: usize = 1 << 20;
 
 /// The value counts as unparsable.
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_are_reported() {
         let specs: Vec<_> = serde_yaml::from_str(
             "[{replace: {from: '', to: x}}, {regex_replace: {pattern: '(', with: x}}]",
         )

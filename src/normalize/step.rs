@@ -24,7 +24,7 @@ pub(super) enum Flow<'a> {
     Refused(&'static str),
 }
 
-/// A step without an argument. The buffer is empty when it is called.
+/// A step without an argument. The buffer is empty at the call.
 pub(super) type Plain = for<'a> fn(&'a str, &mut String) -> Flow<'a>;
 
 /// A step with an argument.
@@ -90,12 +90,12 @@ impl Step {
         }
     }
 
-    /// Whether only fields that are numbers can have it.
+    /// True if only number fields can have it.
     pub const fn is_for_numbers(&self) -> bool {
         self.number().is_some()
     }
 
-    /// The SHA-256 of the file that it has read: what it does depends on that, too.
+    /// The SHA-256 of its file: its effect depends on that, too.
     pub fn file_digest(&self) -> Option<&str> {
         match &self.action {
             Action::With(transform) => transform.file_digest(),
@@ -111,7 +111,7 @@ impl Step {
         }
     }
 
-    /// Whether its results are worth remembering.
+    /// True if its results are worth remembering.
     pub(super) const fn is_costly(&self) -> bool {
         self.costly
     }

@@ -1,4 +1,4 @@
-//! Rows as a whole: null markers, steps, types, keys, functions, what is remembered, traces.
+//! Rows as a whole: null markers, steps, types, keys, functions, memoized results, traces.
 
 use std::cell::Cell as Counter;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ fn plan(fields: Vec<FieldPlan>) -> SidePlan {
     }
 }
 
-/// The values of a row as texts: `null`, `!` before what is unparsed.
+/// The values of a row as texts: `null`, and `!` before unparsed ones.
 fn show(cells: &[u8]) -> Vec<String> {
     let shown = Cells::new(cells).map(|raw| {
         let mut buffer = [0; 36];
@@ -75,7 +75,7 @@ fn typed(field: FieldPlan, text: &str) -> String {
 }
 
 #[test]
-fn each_type_reads_what_it_should_and_keeps_the_rest_as_written() {
+fn each_type_reads_its_values_and_keeps_others_as_written() {
     for (kind, text, expected) in [
         (Kind::Text, " as is ", " as is "),
         (
@@ -106,7 +106,7 @@ fn each_type_reads_what_it_should_and_keeps_the_rest_as_written() {
 }
 
 #[test]
-fn an_unparsable_value_is_kept_as_it_was_before_the_steps() {
+fn an_unparsable_value_is_kept_as_written() {
     let mut amount = field("v", Kind::Decimal, 1);
     amount.steps = steps("[trim, upper]");
     assert_eq!(typed(amount.clone(), " 12.5 "), "12.5");
@@ -141,7 +141,7 @@ fn naive_datetimes_are_of_the_source_and_others_of_themselves() {
         ("2026-07-15 10:20:30.5", "2026-07-15T08:20:30.5Z"),
         ("2026-07-15T10:20:30-0500", "2026-07-15T15:20:30Z"),
         ("1969-12-31 23:59:59.25", "1969-12-31T22:59:59.25Z"),
-        // Twice this day, and never the next: the earlier one, and the clock as it was.
+        // Ambiguous on this day and skipped on another: the earlier instant, and the offset before the change.
         ("2026-10-25 02:30:00", "2026-10-25T00:30:00Z"),
         ("2026-03-29 02:30:00", "2026-03-29T01:30:00Z"),
     ] {

@@ -5,7 +5,7 @@ use super::step::{Chained, Step, run};
 use crate::domain::value::Kind;
 use crate::domain::{Cell, RawCells};
 
-/// How one field of a row came about.
+/// The steps of one field of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldTrace {
     pub field: String,

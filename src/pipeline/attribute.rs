@@ -64,7 +64,7 @@ pub fn rules_changed(plan: &Plan, run: &RunRow) -> bool {
     run.stage == Some(Stage::Attributed) && run.metadata.get("rules") != Some(&plan.record.rules)
 }
 
-/// Whether the champion has changed since the run was attributed.
+/// True if the champion has changed since the run was attributed.
 pub fn model_changed(session: Session<'_>, plan: &Plan, run: &RunRow) -> Result<bool, Problem> {
     if run.stage != Some(Stage::Attributed) || !plan.attribution.model_enabled {
         return Ok(false);

@@ -46,7 +46,7 @@ impl Findings {
         let mut books = tally.books(&plan.layout);
         count_matches(plan, self.left_ambiguous, &mut books);
         books.money = money(plan, &tally, &digests);
-        // Without comparing, nothing is known of what lies between the totals.
+        // Without comparing, the differences between the totals are unknown.
         let untied =
             (depth == Depth::Attribute).then(|| Money::discrepancy(&books.money)).flatten();
         if let Some(sentence) = books.discrepancy().or(untied) {
@@ -65,7 +65,7 @@ impl Findings {
         }
         warnings.splice(0..0, conventions.warnings());
         warnings.splice(0..0, first_warnings(plan, &books));
-        // What the configuration makes doubtful was said before the run, and is kept with it.
+        // Warnings about the configuration were shown before the run; they are stored with it.
         let data_warnings =
             warnings.iter().chain(&doubtful_lookups(plan)).map(as_warning).collect();
         let (rule_errors, failures) = self.rule_failures;
@@ -89,7 +89,7 @@ impl Findings {
     }
 }
 
-/// Lookup files whose first line may be data that was taken for a header.
+/// Lookup files whose first line may be data mistaken for a header.
 fn doubtful_lookups(plan: &Plan) -> Vec<Problem> {
     let mut found: Vec<Problem> = Vec::new();
     for side in Side::BOTH {

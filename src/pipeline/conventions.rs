@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::align::{Placed, part_of};
 use crate::attribute::HeldBack;
-use crate::compare::pattern::{self, Found, Pattern, ValuePair};
+use crate::compare::pattern::{self, Pattern, SharedPattern, ValuePair};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::Warning;
 use crate::domain::{
@@ -281,8 +281,8 @@ struct ConventionText<'p> {
 }
 
 impl ConventionText<'_> {
-    fn convention(&self, found: &Found, is_all: bool) -> Convention {
-        let Found { pattern, alike, of } = found;
+    fn convention(&self, found: &SharedPattern, is_all: bool) -> Convention {
+        let SharedPattern { pattern, alike, of } = found;
         let (how, help) = self.say(pattern);
         let records = if alike == of { format!("all {of}") } else { format!("{alike} of {of}") };
         let sample = if is_all { "records" } else { "records of a sample" };

@@ -33,7 +33,7 @@ pub struct Explanation {
     pub rejected_partner: Option<RejectedPartner>,
     /// How it was matched, or could have been; of a job with `match`.
     pub matched: Option<MatchExplanation>,
-    /// Where each side's row was first read, if it was taken over from there.
+    /// Origin of each side's row, if it was carried.
     pub carried: PerSide<Option<Carried>>,
     /// Its fate on later dates, if a row of it took part again.
     pub later: Option<Later>,
@@ -44,13 +44,12 @@ pub struct Explanation {
 pub struct Later {
     /// The newest date on which it took part.
     pub date: String,
-    /// That date's run.
     pub run_id: String,
     /// Its record there.
     pub record_id: uuid::Uuid,
     /// The reference of that record's other side.
     pub partner: Option<String>,
-    /// Whether that record has no differences.
+    /// That record has no differences.
     pub is_cleared: bool,
 }
 
@@ -59,7 +58,6 @@ pub struct Later {
 pub struct MatchExplanation {
     /// The pass; none for a row that stayed open.
     pub pass: Option<String>,
-    /// How sure the match is.
     pub certificate: Option<String>,
     /// Best solutions without it.
     pub alternatives: u32,
@@ -82,7 +80,7 @@ pub struct RejectedPartner {
     pub file: String,
     /// The first line of the row.
     pub line: u64,
-    /// Where it is, in words.
+    /// Place, in words.
     pub place: String,
 }
 
@@ -93,7 +91,7 @@ pub struct SideExplanation {
     pub file: String,
     /// The first line of the row.
     pub line: u64,
-    /// Where it is, in words.
+    /// Place, in words.
     pub place: String,
     /// Each field from cell to value; empty if the row can't be read again.
     pub traces: Vec<FieldTrace>,
@@ -346,7 +344,7 @@ fn explain_match(
         .as_ref()
         .zip(matched.pass.as_ref())
         .and_then(|(matching, name)| matching.passes.iter().find(|pass| pass.name == *name));
-    // What was summed says most; without that, all that had to be near.
+    // Summed fields say most; without any, all `near` fields.
     let near = pass.map_or(&[][..], |pass| pass.near.as_slice());
     let summed: Vec<_> = near.iter().filter(|near| near.summed).collect();
     let shown: Vec<usize> = if summed.is_empty() {
@@ -428,7 +426,7 @@ fn measured(
     let compare = plan.comparison.field(at.into()).filter(|_| run.layout == *plan.layout)?;
     let (mut left, mut right) = ([0; 36], [0; 36]);
     let (a, b) = (a.decode(&mut left), b.decode(&mut right));
-    // How alike two long texts are takes too long to find out.
+    // The similarity of two long texts takes too long to compute.
     let is_long = |cell: &Cell<'_>| matches!(cell, Cell::Text(text) if text.len() > LONGEST);
     if is_long(&a) || is_long(&b) {
         return None;
@@ -510,12 +508,12 @@ fn explain_side(
     Some(explained)
 }
 
-/// What a rule of the run is for: the comment above its function.
+/// Purpose of a rule of the run: the comment above its function.
 pub fn words_of_rule(plan: &Plan, run: &RunRow, function: &str) -> Option<String> {
     rule_words(plan, &rule_place(run, &format!("RULE:{function}"))?)
 }
 
-/// Where the rule `RULE:function` was when the run was attributed.
+/// Place of the rule `RULE:function` when the run was attributed.
 fn rule_place(run: &RunRow, assigned_by: &str) -> Option<String> {
     let function = assigned_by.strip_prefix("RULE:")?;
     let files = run.metadata.get("rules")?.as_array()?;
@@ -554,7 +552,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_comment_above_a_rule_says_what_it_is_for() {
+    fn the_comment_above_a_rule_is_its_purpose() {
         let text = "let x = 1;\n\n/// One side is the\n/// other rounded.\nfn attribute_a(d) {\n}\nfn b(d) {}\n";
         assert_eq!(comment_above(text, 5).as_deref(), Some("One side is the other rounded."));
         assert_eq!(comment_above(text, 7), None, "it has no comment");

@@ -26,7 +26,7 @@ impl Halt {
         self.stopped.store(true, Ordering::Release);
     }
 
-    /// Whether to stop, because of a problem or an interruption.
+    /// True if the work must stop, because of a problem or an interruption.
     pub fn check(&self, progress: &dyn Progress) -> bool {
         if !self.stopped.load(Ordering::Acquire) && progress.interrupted() {
             self.stop(Problem::interrupted());

@@ -22,7 +22,7 @@ use super::read::join;
 use super::recorder::{Depth, Recorder, survey};
 use super::tally::Tally;
 
-/// How many partitions workers may be ahead of the writer.
+/// Number of partitions that workers may be ahead of the writer.
 const LEAD: usize = 16;
 
 pub(super) struct Joined {

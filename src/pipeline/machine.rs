@@ -20,7 +20,7 @@ use super::Plan;
 
 /// The metadata key that names the model of a run.
 pub(super) const MODEL: &str = "model";
-/// The metadata key for what was accepted, and on what evidence.
+/// The metadata key for accepted causes and their evidence.
 pub const ACCEPTANCE: &str = "acceptance";
 
 /// The machine of a run with its metadata.
@@ -156,7 +156,7 @@ impl ShippedMachine {
         self.champion.is_some()
     }
 
-    /// The machine, but for what a run finds out before the first decision.
+    /// The machine without the facts that a run collects before the first decision.
     pub fn unpack(&self, layout: &Layout) -> Result<RunMachine, Problem> {
         let champion = match &self.champion {
             None => None,
@@ -382,7 +382,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// How common each kind of difference is in a run with these books.
+/// Frequency of each kind of difference in a run with these books.
 pub(super) fn run_context(
     systems: PerSide<String>,
     batch_date: Date,

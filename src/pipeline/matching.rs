@@ -1,9 +1,8 @@
-//! The passes of `match`, between aligning and comparing: rows that the key did not pair are matched block by
-//! block, and become records like any other.
+//! The passes of `match`, between aligning and comparing: rows that the key did not pair are matched block by block,
+//! and become records like any other.
 //!
-//! Rows move from pass to pass in partitions, in memory or in temporary files, by the hash of what the next pass
-//! wants to be equal. What a pass makes of a block is a pure function of the block, so neither threads nor
-//! partitions change the result.
+//! Rows move from pass to pass in partitions, in memory or in temporary files, by the hash of the next pass's `equal`
+//! fields. The result of a pass is a pure function of the block, so neither threads nor partitions change it.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,7 +52,7 @@ pub(super) struct Rows {
 #[derive(Debug, Default)]
 struct Paired {
     rows: PerSide<usize>,
-    /// Where the rows of each pair are, in the order of the records.
+    /// Positions of the rows of each pair, in the order of the records.
     pairs: Vec<(u32, u32)>,
     notes: Notes,
 }
@@ -70,7 +69,6 @@ pub(super) struct Part<'a> {
 
 /// A record to be.
 pub(super) enum Entry<'a> {
-    /// By the key.
     Keyed(Placed<'a>),
     /// By a pass, or by none.
     Settled(Settled<'a>),
@@ -166,12 +164,12 @@ impl<'a> Part<'a> {
         self.rows
     }
 
-    /// Whether these are records of passes.
+    /// True for records of passes.
     pub const fn is_settled(self) -> bool {
         self.is_settled
     }
 
-    /// Whether these are rows as they were read, of which the passes have none.
+    /// True for rows as they were read, of which the passes have none.
     pub const fn has_all_rows(self) -> bool {
         !self.is_settled && !self.only_pairs
     }
@@ -219,7 +217,7 @@ fn in_order(
     each(PerSide { a: &sorted.a, b: &sorted.b })
 }
 
-/// Where some of a partition's rows are among all of them. Both are in the order of their lines.
+/// Positions of some of a partition's rows among all of them. Both are in the order of their lines.
 struct Places<'r, 'a> {
     rows: &'r [RowRef<'a>],
     /// For each of some rows; empty if these are all.
@@ -240,7 +238,7 @@ impl<'r, 'a> Places<'r, 'a> {
         Self { rows, at }
     }
 
-    /// The place of a row, whose place among some rows may be known.
+    /// The position of a row, given its position among some rows if known.
     fn of(&self, at: Option<u32>, row: &RowRef<'_>) -> u32 {
         match at {
             Some(at) => self.at.get(at as usize).copied().unwrap_or(at),
@@ -289,7 +287,7 @@ struct Note {
 /// Other rows with the key of an open row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Kin {
-    /// There are none, or it has no key.
+    /// There are none, or no key.
     #[default]
     None,
     /// The key pairs other rows: it is one too many.
@@ -415,7 +413,7 @@ impl<'p> Passes<'p> {
         Ok((settled, results))
     }
 
-    /// Sends on what the key does not pair.
+    /// Sends on the rows that the key does not pair.
     fn by_key(&self, keyed: &Partitions, is_disordered: bool) -> Result<Vec<Worker<'_>>, Problem> {
         let layout = &self.plan.layout;
         self.in_parallel("aligning", keyed.len(), |worker, index| {
@@ -429,7 +427,7 @@ impl<'p> Passes<'p> {
                 }
             };
             match layout.key_len() {
-                // Nothing is paired by a key, so no row is needed here any more.
+                // No pairs share a key, so the rows are no longer needed here.
                 0 => keyed.take(index, layout.spread_len(), open)?,
                 _ => keyed.look(index, layout.spread_len(), open)?,
             }
@@ -456,7 +454,7 @@ impl<'p> Passes<'p> {
         })
     }
 
-    /// Has all cores work on so many partitions.
+    /// Runs the partitions on all cores.
     fn in_parallel<'w>(
         &'w self,
         what: &'static str,
@@ -553,7 +551,7 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    /// Behind so many cells.
+    /// After this many cells.
     fn read(row: &RowRef<'a>, prefix: usize) -> Self {
         let mut cells = row.cells();
         cells.by_ref().take(prefix).for_each(drop);
@@ -587,7 +585,7 @@ impl<'p> Worker<'p> {
         self.open.iter_mut().chain([&mut self.settled]).try_for_each(Sink::flush)
     }
 
-    /// Sends on what the key does not pair, and tells what it pairs.
+    /// Sends on the rows that the key does not pair, and gives the pairs.
     fn open_rows(&mut self, rows: PerSide<&[RowRef<'_>]>) -> Result<Paired, Problem> {
         add_totals(&self.passes.plan.money, rows, &mut self.tally);
         let key_len = self.passes.plan.layout.key_len();
@@ -601,7 +599,7 @@ impl<'p> Worker<'p> {
         let mut alone: Option<(RowRef<'_>, usize)> = None;
         let keyed = with_key(key_len, rows);
         let keyed = PerSide { a: &*keyed.a, b: &*keyed.b };
-        // Where the rows with a key are among all rows.
+        // Positions of the rows with a key among all rows.
         let places = rows.map(|side, rows| Places::new(rows, keyed[side]));
         let mut pairs = Vec::with_capacity(keyed.a.len().min(keyed.b.len()));
         let notes = align_at(keyed, key_len, &*self.passes.plan.comparison, |placed, at| {
@@ -789,7 +787,7 @@ impl<'p> Worker<'p> {
     }
 }
 
-/// The rows of each block, in the order of their lines: rows whose first cells are the same values.
+/// The rows of each block, in the order of their lines: rows whose first cells have the same values.
 fn blocks<'a>(rows: PerSide<&[RowRef<'a>]>, prefix: usize) -> Vec<PerSide<Vec<RowRef<'a>>>> {
     let mut all: Vec<(Side, RowRef<'a>)> = Vec::new();
     for side in Side::BOTH {

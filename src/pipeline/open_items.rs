@@ -24,7 +24,7 @@ use super::diff::read_matched;
 use super::matching::has_all;
 use super::plan::OpenItems;
 
-/// Where the rows that take part again were first read. Their places are numbers beyond all inputs of a source.
+/// Origins of the rows that take part again. Their places are numbers beyond all inputs of a source.
 #[derive(Clone, Debug, Default)]
 pub struct CarriedRows {
     rows: Vec<CarriedRow>,
@@ -50,7 +50,7 @@ impl CarriedRows {
         self.rows.get(usize::try_from(place::within(offset)).ok()?)
     }
 
-    /// Where a row comes from, if it was taken over.
+    /// Origin of a row, if it was carried.
     pub(super) fn of(&self, row: &RowRef<'_>) -> Option<Carried> {
         self.row(row.offset).map(|carried| Carried {
             from: carried.from.to_string(),
@@ -73,7 +73,6 @@ impl CarriedRows {
         }
     }
 
-    /// Whether nothing was taken over.
     pub(super) const fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -96,7 +95,7 @@ pub(super) struct Waiting {
     items: OpenItems,
     previous: Option<(RunId, Date)>,
     rows: Vec<WaitingRow>,
-    /// Movements that matched, with what the snapshot must still deliver.
+    /// Movements that matched, with the rows that the snapshot must still deliver.
     matches: Vec<Vec<Vec<u8>>>,
     files: Vec<String>,
     expired: PerSide<u64>,
@@ -188,7 +187,7 @@ pub(super) fn later_runs(store: &dyn Store, plan: &Plan) -> Result<Option<Proble
     Ok(Some(Problem::new(Code::LaterRuns, message).help(help)))
 }
 
-/// Reads what a run leaves open.
+/// Reads the open rows of a run.
 struct Reader<'a> {
     plan: &'a Plan,
     items: OpenItems,
@@ -196,7 +195,7 @@ struct Reader<'a> {
     decided: BTreeMap<u64, Decided>,
     sources: PerSide<Source>,
     known_files: HashMap<String, u32>,
-    /// How each field of today is filled from a stored row; `None` if all are as they were.
+    /// Source of each of today's fields in a stored row; `None` if all are as they were.
     fit: Option<Vec<Option<usize>>>,
     unfit: BTreeMap<String, u64>,
     waiting: &'a mut Waiting,
@@ -252,7 +251,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Whether rows are made in another way than on the previous date.
+    /// True if the settings that make rows have changed since the previous date.
     fn has_changed(&self) -> bool {
         let rows = |identity: Option<&Json>| {
             let mut identity = identity.cloned().unwrap_or_default();
@@ -441,7 +440,7 @@ fn typed(text: &str, kind: Kind) -> Cell<'_> {
     cell.unwrap_or(Cell::Unparsed(text))
 }
 
-/// Where each field of `new` stands in `old`; `None` if both have the same fields.
+/// Position of each field of `new` in `old`; `None` if both have the same fields.
 fn fit(old: &Layout, new: &Layout) -> Option<Vec<Option<usize>>> {
     let field = |field: &crate::domain::Field| (field.name.clone(), field.kind);
     if old.fields().iter().map(field).eq(new.fields().iter().map(field)) {
@@ -485,7 +484,7 @@ enum By {
 }
 
 impl By {
-    /// What tells this row apart from others of its side; a snapshot's row may be told by `ref`, if it has no key.
+    /// Identity of a row among those of its side: the key, or a snapshot row's `ref` if there is no key.
     fn of(plan: &Plan, cells: Cells<'_>, of_snapshot: bool) -> Self {
         let key_len = plan.layout.key_len();
         if key_len > 0 && has_all(cells.take(key_len)) {
@@ -514,7 +513,7 @@ impl By {
         (by, hash)
     }
 
-    /// Whether two rows are told apart by the same values.
+    /// Compares the identities of two rows.
     fn is_same(self, plan: &Plan, left: &[u8], right: &[u8]) -> bool {
         let (left, right) = (Cells::new(left), Cells::new(right));
         match self {
@@ -564,7 +563,6 @@ impl Waiting {
         Some(Problem::new(Code::ExpiredItems, message))
     }
 
-    /// How many rows wait.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -616,8 +614,8 @@ impl Waiting {
         Ok(Taken { rows, counts, record, warnings: self.warnings })
     }
 
-    /// Which rows take part again: not those that today's file delivers again, and a movement that matched only as
-    /// long as the snapshot delivers what it matched.
+    /// Rows that take part again: not those that today's file delivers again, and a matched movement only as long as
+    /// the snapshot delivers its partner.
     fn stays(&self, plan: &Plan, partitions: &Partitions) -> Result<Vec<bool>, Problem> {
         if self.rows.is_empty() {
             return Ok(Vec::new());

@@ -41,7 +41,7 @@ pub struct Plan {
     /// Warnings about headers and filters.
     pub findings: Vec<Problem>,
     pub options: Options,
-    /// Whether what people decided holds on the next date.
+    /// Human decisions hold on the next date.
     pub carry_across_dates: bool,
     /// Stored with the run.
     pub record: ConfigurationRecord,
@@ -81,15 +81,15 @@ impl MatchPlan {
 /// The sides whose rows stay open from date to date, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenItems {
-    /// The sources that deliver only what is new.
+    /// The sources that deliver only new rows.
     pub movements: PerSide<bool>,
     /// A row without a partner that is older than this expires.
     pub max_age_days: Option<u32>,
 }
 
 impl OpenItems {
-    /// One source delivers everything, the other only what is new: a movement takes part as long as the
-    /// snapshot delivers what it matched.
+    /// One source delivers everything, the other only new rows: a movement takes part as long as the snapshot
+    /// delivers its partner.
     pub const fn is_mixed(self) -> bool {
         self.movements.a != self.movements.b
     }

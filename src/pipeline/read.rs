@@ -355,8 +355,8 @@ impl Taker<'_> {
     }
 }
 
-/// Whether a rejected row could be the partner of any row of the other side: its key is unknown, or
-/// it spans several lines that may be rows swallowed by an unclosed quote.
+/// True if a rejected row could be the partner of any row of the other side: its key is unknown, or it spans several
+/// lines that may be rows swallowed by an unclosed quote.
 fn hides_rows(row: &RejectedRow) -> bool {
     row.key.is_none() || row.text.trim_end_matches(['\n', '\r']).contains(['\n', '\r'])
 }

@@ -24,7 +24,7 @@ use super::read::{Read, read};
 use super::recorder::Depth;
 use super::{Plan, RunOutcome};
 
-/// About what a row that was taken over needs in memory.
+/// Memory for a row that was carried.
 const WAITING_BYTES: u64 = 200;
 
 /// Reads both sources and stores the result, which becomes visible when the writer finishes.

@@ -17,7 +17,7 @@ use super::settle::{self, Settled};
 use super::signer::Signer;
 use super::tally::Tally;
 
-/// How far a pass over the sources goes.
+/// Stages that a pass over the sources includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Store every record as evidence (`recon ingest`).
@@ -166,8 +166,8 @@ impl<'p> Recorder<'p> {
     }
 }
 
-/// What a record is called from date to date; where its rows were matched, `partners` gets what each of them is
-/// called. A group goes by its one side.
+/// Identity of a record from date to date; if its rows were matched, `partners` gets the identity of each. A group
+/// goes by its one side.
 pub(super) fn called(
     layout: &Layout,
     kind: RecordKind,
@@ -218,7 +218,7 @@ pub(super) fn called(
     lead.or(other).unwrap_or_default()
 }
 
-/// Counts a record and its differences, and stores nothing: what a run is like as a whole.
+/// Counts a record and its differences for statistics of the run, and stores nothing.
 pub(super) fn survey(plan: &Plan, entry: &Entry<'_>, tally: &mut Tally) {
     match entry {
         Entry::Keyed(placed) => {
@@ -246,7 +246,7 @@ pub(super) fn add_totals(fields: &MoneyFields, rows: PerSide<&[RowRef<'_>]>, tal
     }
 }
 
-/// Counts what a record with these differences moves from A's totals to B's.
+/// Counts a record's part in the difference of A's and B's totals.
 pub(super) fn count_money(
     plan: &Plan,
     fields: &MoneyFields,

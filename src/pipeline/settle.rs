@@ -33,7 +33,7 @@ pub(super) struct Settled<'a> {
 }
 
 impl Settled<'_> {
-    /// How it was matched, to be stored beside its evidence.
+    /// The match, to be stored beside its evidence.
     pub fn matched(&self) -> Matched {
         serde_json::from_str(self.matched).unwrap_or_default()
     }
@@ -87,8 +87,8 @@ pub(super) fn own_reference(
     (key_len == 0 || name != key::reference(row.cells(), key_len)).then_some(name)
 }
 
-/// What the sides of a record of the key are called, if that is not its key, and since when they are open, as the
-/// JSON of a [`Matched`]; `None` if there is nothing to say.
+/// References of a keyed record's sides, where they differ from its key, and the dates since which they are open, as
+/// the JSON of a [`Matched`]; `None` if there is neither.
 pub(super) fn known(plan: &Plan, placed: &Placed<'_>) -> Option<String> {
     let matching = plan.matching.as_ref().filter(|matching| !matching.refs.is_empty());
     if matching.is_none() && plan.carried.is_empty() {
@@ -218,7 +218,7 @@ pub(super) fn made<'a>(
     (Side::A, placed(Side::A, &first))
 }
 
-/// How far apart both sides are in the first near field; none of texts, and where a side has several values.
+/// Distance of both sides in the first near field; `None` for texts, and where a side has several values.
 fn distance_of(pass: &Pass, sides: &PerSide<Vec<u8>>) -> Option<f64> {
     let field = pass.near.first()?.field;
     let (mut text_a, mut text_b) = ([0; 36], [0; 36]);
@@ -444,7 +444,7 @@ fn seconds(nanoseconds: Decimal) -> String {
         .map_or_else(|| nanoseconds.to_string(), |seconds| seconds.normalized().to_string())
 }
 
-/// How far apart two rows are, and how far they may be.
+/// The distance of two rows, and its bound.
 fn distance(bound: &Bound, apart: Decimal) -> String {
     let size = apart.abs();
     let days = |count: Decimal| {

@@ -19,9 +19,8 @@ pub fn value(text: &str) -> Cow<'_, str> {
     escaped(text, |at, character| is_unseen(character) || is_odd_space(text, at, character))
 }
 
-/// Two differing values side by side. Like [`value`], and also escapes what makes them look alike:
-/// combining accents, full-width forms, and letters of a different alphabet than the rest of the
-/// value.
+/// Two differing values side by side. Like [`value`], and also escapes the causes of their likeness: combining
+/// accents, full-width forms, and letters of a different alphabet than the rest of the value.
 pub fn pair<'t>(a: &'t str, b: &'t str) -> (Cow<'t, str>, Cow<'t, str>) {
     (distinct(a), distinct(b))
 }

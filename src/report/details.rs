@@ -108,7 +108,6 @@ pub struct Sums {
 pub struct FieldDetails {
     /// The field's name, or the difference type of a whole record.
     pub name: String,
-    /// Whether it is about whole records.
     pub entire: bool,
     pub count: u64,
     /// By currency; the empty name if no currency is known.

@@ -267,7 +267,7 @@ pub(super) fn row_line(row: &Row) -> String {
     line
 }
 
-/// Commands to run next, and what they show.
+/// Commands to run next, and their purpose.
 pub(super) fn next_steps(summary: &Summary, example: Option<&Example>) -> Vec<(String, String)> {
     let mut steps = Vec::new();
     if summary.differences.total == 0 {

@@ -1,4 +1,4 @@
-//! How soon breaks of each kind clear, as `recon breaks list` and the page tell it.
+//! Forecasts: how soon breaks of each kind clear, for `recon breaks list` and the page.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -27,7 +27,6 @@ pub struct ModelExplanation {
     pub other: f64,
     /// The change by calibration.
     pub calibration: f64,
-    /// Whether the difference is unlike the training data.
     pub novel: bool,
 }
 

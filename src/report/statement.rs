@@ -62,7 +62,7 @@ impl Line {
         }
     }
 
-    /// Whether the line is made of differences.
+    /// True if the line is made of differences.
     pub fn has_differences(&self) -> bool {
         ![WITHIN_TOLERANCE, NOT_COMPARED].contains(&self.reason.as_str())
     }
@@ -297,7 +297,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Adds what the record moves to the lines of its reasons.
+    /// Adds the record's amounts to the lines of its reasons.
     fn end_record(&mut self) {
         let present = std::mem::take(&mut self.present);
         let Some(kind) = present.kind else { return };
@@ -423,14 +423,14 @@ pub struct Bar {
     pub x: String,
     pub y: usize,
     pub width: String,
-    /// Where the names and amounts stand.
+    /// Vertical position of names and amounts.
     pub base: usize,
 }
 
 impl Waterfall {
     /// The height of a row.
     const ROW: usize = 28;
-    /// Where bars begin and end.
+    /// Ends of the bars.
     const FROM: f64 = 330.0;
     const TO: f64 = 780.0;
     /// The most characters of a name.

@@ -112,7 +112,7 @@ impl Records {
             + self.duplicates_b
     }
 
-    /// What became of the rows read, with the count of A and of B: the first is the sum of the others.
+    /// The rows read, for A and B, and where they went: the first line is the sum of the others.
     pub fn rows(&self) -> Vec<(&'static str, u64, u64)> {
         let all = if self.carried_a.is_some() { "read and taken over" } else { "read" };
         let mut rows = vec![(all, self.a, self.b), ("paired", self.aligned, self.aligned)];
@@ -325,8 +325,8 @@ impl Summary {
         self.stage == Some(Stage::Attributed.name())
     }
 
-    /// How rows were matched, by pass, shape and certificate, and what was left because it was not certain; empty
-    /// without `match`.
+    /// Matches by pass, shape and certificate, and the number left because they were not certain; empty without
+    /// `match`.
     pub fn match_figures(&self) -> Vec<(String, u64)> {
         let Some(matches) = &self.matches else { return Vec::new() };
         let kinds = [

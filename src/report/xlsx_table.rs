@@ -42,7 +42,7 @@ impl TableBook {
     /// Adds a row; false where the sheet is full.
     ///
     /// # Errors
-    /// What the workbook says.
+    /// The workbook's error.
     pub fn row(&mut self, cells: &[String]) -> Result<bool, Problem> {
         if self.rows >= MOST_ROWS {
             return Ok(false);
@@ -69,7 +69,7 @@ impl TableBook {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// What the workbook says.
+    /// The workbook's error.
     pub fn finish(mut self) -> Result<Vec<u8>, Problem> {
         self.workbook.save_to_buffer().map_err(|error| failed(&error))
     }

@@ -58,7 +58,6 @@ impl Actor {
         }
     }
 
-    /// Whether the request may do this.
     pub const fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(permission)
     }
@@ -119,7 +118,7 @@ pub trait Directory: Send + Sync {
         self.roles(tx, person_id)
     }
 
-    /// When another user chose this person's password, or could have.
+    /// Finds the last time when another user chose, or could have chosen, this person's password.
     ///
     /// # Errors
     /// Errors of the store.

@@ -25,7 +25,7 @@ use super::{CommandResult, Found, Review};
 const MOST: usize = 10_000;
 /// Lifetime of a preview in seconds.
 const LIFE: i64 = 600;
-/// Items left out whose references are told, and how many a refusal names.
+/// References of omitted items that are listed, and the most that a refusal names.
 const REFERENCED: usize = 100;
 const NAMED: usize = 5;
 /// Items shown of a preview.
@@ -47,7 +47,7 @@ impl Review<'_> {
         })
     }
 
-    /// Proposes what a preview showed.
+    /// Proposes the decision of a preview.
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
@@ -166,7 +166,7 @@ impl Work<'_> {
         Ok(excluded)
     }
 
-    /// Whether the amount of some item is hidden from the person.
+    /// True if any item's amount is hidden from the user.
     fn hides_amounts(&mut self, visible: &Visibility, items: &[Weighed]) -> Result<bool, Problem> {
         for one in items {
             let run = self.tables.run(one.item.key.run_no)?;

@@ -81,7 +81,7 @@ fn unmatchable(message: impl Into<String>) -> Refusal {
     Refusal::new(Code::UnmatchableRows, message)
 }
 
-/// Whether only the machine has settled the item: people may still match it.
+/// True if only the machine has settled the item: users may still match it.
 fn is_machines(item: &Item) -> bool {
     item.status == Status::Accepted && !item.locked && !item.by_person && !item.is_sample()
 }
@@ -362,7 +362,7 @@ impl Work<'_> {
         }))
     }
 
-    /// Takes a match apart: each item gets back what it had before.
+    /// Takes a match apart: each item gets its earlier state back.
     pub fn take_apart(
         &mut self,
         stage: Stage,
@@ -529,7 +529,7 @@ impl Work<'_> {
         }
         let undecided =
             QueueFilter { status: q.map(|_| "ALL".to_owned()), ..QueueFilter::default() };
-        // Where nothing of the other side is undecided, what the machine settled in this run is offered.
+        // If the other side has no undecided items, those that the machine settled in this run are offered.
         let settled = QueueFilter {
             status: Some("ALL".to_owned()),
             run_id: Some(run.run_id.clone()),
@@ -571,7 +571,7 @@ impl Work<'_> {
         let filter = QueueFilter {
             job: Some(run.job.clone()),
             q: q.map(str::to_owned),
-            // What people decided is not open.
+            // Items that people decided are not open.
             by_people: filter.status.is_some().then_some(false),
             ..filter
         };
@@ -668,7 +668,7 @@ impl Work<'_> {
 pub(super) const DECIDED: Decided =
     Decided { kind: ProposalKind::Bulk, action: None, functional: None };
 
-/// How many rows of each side there are: a match needs both.
+/// Number of rows of each side: a match needs both.
 fn both_sides(rows: &[(Side, Item)]) -> Result<(usize, usize), Refusal> {
     let of = |side: Side| rows.iter().filter(|(own, _)| *own == side).count();
     match (of(Side::A), of(Side::B)) {

@@ -81,7 +81,7 @@ impl Review<'_> {
                 }
                 let expired = proposal.expires_at <= work.at();
                 let (happens, why) = if expired {
-                    (Move::Expire, "nobody decided in time")
+                    (Move::Expire, "the deadline passed")
                 } else {
                     (Move::Invalidate, "the reason code or the run has changed since")
                 };
@@ -112,7 +112,7 @@ impl Work<'_> {
             Some(hash) if hash != proposal.hash => {
                 return Err(Refusal::new(
                     Code::ContentDiffers,
-                    "the proposal says something else than what you saw",
+                    "the proposal has changed since you read it",
                 ));
             }
             Some(_) => {}
@@ -129,7 +129,7 @@ impl Work<'_> {
             )
             .into());
         }
-        // The policy of now decides, on top of what was asked for before.
+        // The present policy decides, on top of the earlier requirements.
         let weighed = self.weigh(items)?;
         if proposal.action == Some(Action::Approve) {
             self.reasons_active(&weighed)?;
@@ -244,7 +244,7 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Whether the checker has had the permission to check ever since.
+    /// True if the checker has had the permission without interruption since approving.
     fn checker_stands(&mut self, proposal: &Proposal) -> Result<bool, Problem> {
         let approvals = self.tables.approvals(&proposal.proposal_id)?;
         let checked = approvals.into_iter().find(|one| {
@@ -377,7 +377,7 @@ impl Work<'_> {
         self.applied_to(stage, proposal, members, &weighed, None)
     }
 
-    /// Applies a proposal: its items are settled, or what it is about takes effect.
+    /// Applies a proposal: its items are settled, or its change takes effect.
     fn applied_to(
         &mut self,
         stage: Stage,
@@ -546,7 +546,7 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Closes a proposal without a decision: its items get back what they had.
+    /// Closes a proposal without a decision: its items get their earlier states back.
     fn close(
         &mut self,
         proposal: &mut Proposal,

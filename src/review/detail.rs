@@ -32,7 +32,7 @@ impl Review<'_> {
         Ok(detail)
     }
 
-    /// What the rule is for that spoke for one of the item's likely causes.
+    /// Purpose of the rule behind one of the item's likely causes.
     fn rule_words(&self, item: &ReviewItem) -> Option<String> {
         let mut all = item.predictions.iter().flat_map(|one| &one.why);
         let rule = all.find_map(|why| why.strip_prefix("RULE:"))?;
@@ -134,13 +134,13 @@ impl Work<'_> {
         let visible = self.visibility(actor);
         let history = self.history(actor, &item, None, 20)?;
         if view.predictions.is_empty() && item.by_person && !hidden {
-            // What people decided keeps what recon knew before.
+            // After a human decision, the prediction from before it is shown.
             let first = history.iter().rev().find_map(|entry| entry.proposal_id.as_deref());
             let known = first.map(|id| self.known_items(actor, id, &[item.key])).transpose()?;
             view.predictions =
                 known.and_then(|mut all| all.pop()).map_or_else(Vec::new, |one| one.predictions);
         }
-        // Which group it is of tells the machine's reason.
+        // The group would reveal the machine's reason.
         view.group_size = if hidden { None } else { self.group_size(&item)? };
         let proposal = match &view.proposal_id {
             Some(proposal_id) => {
@@ -253,7 +253,7 @@ impl Work<'_> {
         Ok(siblings)
     }
 
-    /// Where an undecided item's break is decided, if not here.
+    /// The later date on which an undecided item's break is decided, if any.
     fn goes_on(&mut self, item: &Item) -> Result<Option<GoesOn>, Problem> {
         if item.status != Status::Unknown {
             return Ok(None);
@@ -412,8 +412,8 @@ impl Work<'_> {
     }
 }
 
-/// How a record was matched and the rows of its group, or what an open row could have matched. Distances and
-/// references of candidates may tell hidden values, so who may not see all fields sees no candidates.
+/// Match and rows of the record's group, or the candidates of an open row. Distances and references of candidates may
+/// reveal hidden values, so they are shown only to users who may see all fields.
 fn aggregation(visible: &Visibility, layout: &Layout, record: &Record) -> Option<Json> {
     let matched = record.matched.as_ref()?;
     if matched.pass.is_none() && matched.candidates.is_empty() {
@@ -484,7 +484,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_is_told_from_a_common_value() {
+    fn a_sum_and_a_common_value_are_distinguished() {
         let member = |values: &str| Member {
             values: serde_json::value::RawValue::from_string(values.to_owned()).unwrap(),
             line: 2,

@@ -1,4 +1,4 @@
-//! Which items a list shows, and in which order: one filter for the API, the page and bulk decisions.
+//! The filter and order of a list of items: one filter for the API, the page and bulk decisions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -26,12 +26,12 @@ pub enum QueueSort {
     /// Highest severity first.
     #[serde(rename = "severity")]
     Severity,
-    /// Those whose decision would teach a model most first: one page of undecided items, without a next one.
+    /// Active learning first: one page of undecided items, without a next one.
     #[serde(rename = "teaches")]
     Teaches,
 }
 
-/// How much of an item's time to decide is left.
+/// Time left to decide an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sla {
@@ -101,7 +101,7 @@ pub struct QueueFilter {
     /// Assigned to: `me`, `none`, or a person's id.
     #[schema(max_length = 100)]
     pub assignee: Option<String>,
-    /// How much of its time is left.
+    /// Time left.
     pub sla: Option<Sla>,
     /// Text contained in a reference, a value or the field's name.
     #[schema(max_length = 200)]
@@ -173,7 +173,7 @@ impl QueueFilter {
         }
     }
 
-    /// Whether kept counts tell how many items match.
+    /// True if stored counts give the number of items that match.
     pub fn is_counted(&self) -> bool {
         *self == self.counted_part()
     }
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_changes_nothing() {
+    fn invalid_parameters_are_ignored() {
         let mut filter = QueueFilter { min_amount: Some(2.0), ..QueueFilter::default() };
         for (name, text) in
             [("sla", "late"), ("min_amount", "NaN"), ("min_amount", "much"), ("colour", "red")]

@@ -1,7 +1,8 @@
-//! How likely breaks are to stay, from the episodes of their kind: for an item's page and for the order of the queue by
-//! money at risk.
+//! Probability that breaks stay, from the episodes of their kind: for an item's page and the queue's order by money
+//! at risk.
 //!
-//! Reading all episodes takes a pass over them, so what is known is kept until a run is published, run again or pruned.
+//! Reading all episodes takes a pass over them, so the result is reused until a run is published, run again or
+//! pruned.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -23,7 +24,6 @@ const MOST_KNOWN: usize = 20;
 /// A break that is likely to clear within these business days is not at risk.
 const SOON: i64 = 5;
 
-/// Forecasts by kind of break.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(HashMap<BreakKind, Forecast>);
 
@@ -51,7 +51,7 @@ impl Kinds {
         self.0.get(&(job.to_owned(), field.to_owned(), diff_type.to_owned()))
     }
 
-    /// The chance that a break of this signature stays: 1 where nothing is known.
+    /// The chance that a break of this signature stays: 1 without data.
     pub fn stays(&self, signature: &Signature) -> f64 {
         let known = self.of(&signature.job, &signature.field, &signature.diff_type);
         let soon = known.and_then(|known| known.within.get(&SOON.to_string()));
@@ -60,7 +60,7 @@ impl Kinds {
 }
 
 impl Review<'_> {
-    /// How soon breaks of a job clear: field, type and forecast of each kind of which enough have cleared.
+    /// Forecasts of a job: field, type and forecast of each kind of break of which enough have cleared.
     ///
     /// # Errors
     /// A [`super::Refusal`].

@@ -42,10 +42,10 @@ enum Alike {
     Hidden(ItemKey, Option<&'static str>, Option<&'static str>),
 }
 
-/// How many undecided items are overdue, and when the oldest break among them all began.
+/// Number of overdue items, and the begin of the oldest break among them all.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waits {
-    /// Those of which it is known since when they are there, and of these the nearly due ones.
+    /// Items with a known begin, and the nearly due ones among them.
     dated: u64,
     due: u64,
     overdue: u64,
@@ -62,7 +62,7 @@ struct Counted {
     waits: Waits,
 }
 
-/// Where a page of groups ended: behind a group of this rank and name.
+/// End of a page of groups: a group of this rank and name.
 #[derive(Serialize, Deserialize)]
 struct At {
     rank: i64,
@@ -147,9 +147,8 @@ struct Together {
     oldest: String,
     /// The newest date of its runs.
     newest: Option<Date>,
-    /// Whether some of the amounts are hidden.
     amount_hidden: bool,
-    /// How sure its cause is, if that was asked for.
+    /// Confidence in its cause, if requested.
     confidence: f64,
     /// The signature with most items, whose items are shown.
     largest: (u64, Option<i64>),
@@ -278,8 +277,8 @@ impl Review<'_> {
 pub struct Facets {
     /// How many items have each value.
     pub shares: Vec<Share>,
-    /// Whether the numbers are those of the filter: counting very many items one by one takes too long, so then they
-    /// are those without the conditions that have no kept counts.
+    /// False if there are so many items that counting them takes too long; the numbers then leave out the conditions
+    /// that have no stored counts.
     pub are_counted: bool,
 }
 
@@ -298,7 +297,7 @@ impl Facets {
 }
 
 impl Work<'_> {
-    /// How many items have each value, how many there are, and how much of their time is left, where that is known.
+    /// Number of items by value, in all, and by time left, where that is known.
     fn shares(&mut self, wanted: &Wanted) -> Result<(Shares, u64, TimeLeft), Problem> {
         let mut shares = Shares::new();
         let (mut items, mut left) = (0, TimeLeft::default());
@@ -320,7 +319,7 @@ impl Work<'_> {
                 (3, "severity", said.severity),
                 (4, "reason_code", said.reason),
             ] {
-                // Of hidden ones no reason is told.
+                // A hidden reason is omitted.
                 if at < 4 || !value.is_empty() {
                     *shares.entry((at, by, value)).or_default() += one.items;
                 }
@@ -413,7 +412,7 @@ impl Work<'_> {
         Ok(counted.collect())
     }
 
-    /// Whether the suggestions of some of the items may be hidden.
+    /// True if suggestions of some items may be hidden.
     fn may_be_hidden(&mut self, wanted: &Wanted) -> Result<bool, Problem> {
         let accepted = wanted.query.status.is_none_or(|status| status == Status::Accepted);
         Ok((wanted.has_undecided() && wanted.blind > 0.0)
@@ -540,7 +539,7 @@ impl Work<'_> {
         })
     }
 
-    /// Counts put together by what the groups are by.
+    /// Counts added up by group.
     fn together(
         &mut self,
         wanted: &Wanted,
@@ -608,7 +607,7 @@ impl Work<'_> {
         }
         let least = |kind: &(i64, i64)| least.get(kind).copied().unwrap_or(i32::MIN);
         for (_, group) in groups.iter_mut() {
-            // Those of which nothing is known come last: by then, few of theirs can be older.
+            // Kinds without data come last: by then, few of theirs can be older.
             group.kinds.sort_by_key(|kind| (least(kind) == i32::MIN, least(kind), *kind));
         }
         let mut days = HashMap::new();

@@ -23,11 +23,11 @@ const DRAWN: usize = 15;
 /// Bars of a histogram.
 const BARS: usize = 24;
 
-/// Open proposals that are told of at once.
+/// Most open proposals that are announced at once.
 const WAITING: usize = 1_000;
 
 impl Review<'_> {
-    /// The open proposals, newest first, for those who are told of them.
+    /// The open proposals, newest first, for announcements.
     ///
     /// # Errors
     /// Errors of the store.

@@ -55,7 +55,7 @@ pub use trace::{SideTrace, Step, Trace, TracedField};
 pub type Tracer =
     Box<dyn Fn(&dyn Store, &str, u64) -> Result<serde_json::Value, Problem> + Send + Sync>;
 
-/// What a rule of a run, by the name of its function, is for.
+/// Gives the purpose of a run's rule by the name of its function.
 pub type RuleWords = Box<dyn Fn(&dyn Store, &str, &str) -> Option<String> + Send + Sync>;
 
 /// The clock, the directory of people, and whether one person decides alone.
@@ -89,13 +89,13 @@ impl ReviewSettings {
         Self { tracer: Some(tracer), rule_words: Some(rule_words), ..self }
     }
 
-    /// Whether one person decides alone: every page says so.
+    /// True if one user decides alone; every page says so.
     pub const fn solo(&self) -> bool {
         self.solo
     }
 }
 
-/// Whether the policy of the configuration is in force.
+/// Result of adopting the configuration's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyAdopted {
     /// It is in force, as this version.

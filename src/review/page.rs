@@ -36,7 +36,7 @@ pub(super) fn cursor<T: Serialize>(at: &T, list: &str, actor: &Actor) -> String 
     format!("{}{}", seal(&payload, list, actor), hex(payload))
 }
 
-/// Where the page before ended.
+/// Position where the previous page ended.
 pub(super) fn position<T: for<'de> Deserialize<'de>>(
     page: &PageAsk,
     list: &str,

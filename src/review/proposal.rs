@@ -88,7 +88,7 @@ pub(super) struct Weighed {
     pub currency: Option<String>,
     /// The field that names the counterparty, and its value.
     pub counterparty: Option<(String, String)>,
-    /// Whether the present reason is a cause, and then whether it is functional.
+    /// True for a functional present reason, false for a non-functional one; `None` if it is not a cause.
     pub predicted: Option<bool>,
     pub predicted_code: String,
     pub references: [Option<String>; 2],
@@ -125,7 +125,7 @@ impl Work<'_> {
         Ok(moved)
     }
 
-    /// Whether the values of some field that a proposal is about are hidden.
+    /// True if values of any field of the proposal's items are hidden.
     pub fn hides_of(&mut self, visible: &Visibility, proposal: &Proposal) -> Result<bool, Problem> {
         if visible.is_whole() || !proposal.kind.has_items() {
             return Ok(false);
@@ -311,7 +311,7 @@ impl Work<'_> {
             after.locked = true;
             after.version += 1;
             let facts = weighed.item.facts(&run, &weighed.references);
-            // How people decide who don't see a suggestion tells how much suggestions sway them.
+            // Decisions without a visible suggestion measure the suggestions' influence.
             let blind = weighed.item.is_sample()
                 || (weighed.item.status == Status::Unknown && self.is_blind(&weighed.item)?);
             entries.push(self.entry(

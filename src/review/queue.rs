@@ -32,8 +32,8 @@ pub(super) struct Wanted {
     pub runs: Vec<Rc<Run>>,
     /// A text in values, references or the field's name.
     pub text: Option<String>,
-    /// Whether the filter narrows by the machine's suggestion. Items whose suggestion is hidden are then left
-    /// out: a match would reveal it.
+    /// The filter narrows by the machine's suggestion. Items whose suggestion is hidden are then left out: a match
+    /// would reveal it.
     pub by_suggestion: bool,
     /// The share of undecided items whose suggestions are hidden. If there are any, undecided items come in
     /// the order of their ids: the order of confidence would reveal how sure the machine is.
@@ -69,8 +69,8 @@ impl Deadlines {
         Ok(Self { days: deadlines })
     }
 
-    /// How much time is left for each of many items, if it is known since when its break is there. The days of a run are
-    /// looked up once for its items, which come one after the other.
+    /// Computes the time left for many items; `None` if the begin of a break is unknown. Consecutive items of a run
+    /// share one look-up of its days.
     pub fn of_items(&self) -> impl FnMut(&HeldItem) -> Option<Sla> {
         let (mut at, mut days) = (None, [None; 5]);
         move |item| {
@@ -89,7 +89,7 @@ impl Deadlines {
         }
     }
 
-    /// How much time is left for a break of this severity that is in this run, and began on this day.
+    /// Time left for a break of this severity in this run that began on this day.
     pub fn of(&self, severity: Severity, run_no: i64, since: i32) -> Sla {
         match self.days.get(&(severity.code(), run_no)) {
             Some((overdue, _)) if since <= *overdue => Sla::Overdue,
@@ -195,7 +195,7 @@ impl Review<'_> {
         self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
     }
 
-    /// The runs whose items the queue has, newest date first.
+    /// The runs with items in the queue, newest date first.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -268,7 +268,6 @@ fn refuse_to_narrow_samples(filter: &QueueFilter) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a filter narrows by the machine's suggestion.
 const fn is_by_suggestion(filter: &QueueFilter) -> bool {
     filter.signature.is_some()
         || filter.reason_code.is_some()
@@ -320,7 +319,7 @@ fn invalid(field: &str, detail: &str) -> Refusal {
     Refusal::new(Code::InvalidFilter, format!("{field}: {detail}")).with(field, detail)
 }
 
-/// Where an item stands in an order: by a value, then by its key.
+/// Position of an item in an order: a value, then its key.
 pub(super) type Place = (f64, ItemKey);
 
 /// Puts a place among the first ones, if it is one of them.
@@ -335,12 +334,11 @@ pub(super) fn keep_first(first: &mut Vec<Place>, place: Place, most: usize) {
 }
 
 impl Wanted {
-    /// Whether undecided items are among the items.
     pub fn has_undecided(&self) -> bool {
         self.query.status.is_none_or(|status| status == Status::Unknown)
     }
 
-    /// Where an item stands among those of its signature: of undecided ones the least sure come first, as in its list.
+    /// Position of an item in its group: undecided ones are listed by rising confidence.
     pub fn place(&self, item: &HeldItem) -> Place {
         (if self.query.waits() { item.confidence } else { 0.0 }, item.key)
     }
@@ -359,7 +357,7 @@ impl Wanted {
         self.query.conditions.push(condition);
     }
 
-    /// The runs by what is the same for them.
+    /// The runs grouped by a property.
     fn by_runs<T: Ord>(&self, of: impl Fn(&Run) -> Option<T>) -> Vec<(Vec<i64>, T)> {
         let mut all: BTreeMap<T, Vec<i64>> = BTreeMap::new();
         for run in &self.runs {
@@ -381,7 +379,7 @@ impl Wanted {
             QueueSort::Severity if blind => ItemOrder::SeverityAndNumber,
             QueueSort::Severity => ItemOrder::Severity,
             QueueSort::Age => ItemOrder::Age,
-            // What teaches is asked about what waits for a decision, and not searched.
+            // `teaches` ranks undecided items, and is not used in searches.
             QueueSort::Teaches => ItemOrder::Number,
         }
     }
@@ -571,7 +569,7 @@ impl Work<'_> {
         Ok(Condition::Aged(arms.collect()))
     }
 
-    /// The signatures that a filter chooses; `None` if it does not narrow by what they hold.
+    /// The signatures that a filter selects; `None` if it does not narrow by their properties.
     fn signatures_of(&mut self, filter: &QueueFilter) -> Result<Option<Vec<i64>>, Refusal> {
         let chosen = match filter.signature.as_deref() {
             None => None,
@@ -627,8 +625,8 @@ impl Work<'_> {
         self.tables.page(&wanted.query, wanted.order(sort), at, limit)
     }
 
-    /// How many items match; `None` where the number would reveal hidden suggestions, and of a search that finds
-    /// more records than are counted.
+    /// Number of matching items; `None` if it would reveal hidden suggestions, or if a search finds too many records
+    /// to count.
     fn count(&mut self, wanted: &Wanted) -> Result<Option<u64>, Problem> {
         if wanted.query.without_blind.is_some() && wanted.has_undecided() {
             return Ok(None);

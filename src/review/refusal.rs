@@ -1,5 +1,4 @@
-//! Refusals: what the review would not do, and why. The server makes HTTP statuses of them, the
-//! command line exit codes.
+//! Refusals of the review, with reasons. The server turns them into HTTP statuses, the command line into exit codes.
 
 use std::fmt;
 

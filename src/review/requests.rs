@@ -85,7 +85,7 @@ pub struct Approve {
     pub proposal_id: String,
     /// The version that the approver saw (`If-Match`); must be given.
     pub if_match: Option<ProposalTag>,
-    /// The hash of what the approver saw.
+    /// The hash of the content that the approver saw.
     pub content_hash: Option<ContentHash>,
     pub comments: Option<String>,
 }
@@ -124,25 +124,24 @@ pub struct MatchRows {
     pub comments: Option<String>,
 }
 
-/// What happens where an item of a bulk has changed since the preview.
+/// Treatment of an item of a bulk that has changed since the preview.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = OnConflictName)]
 #[serde(rename_all = "lowercase")]
 pub enum OnConflict {
-    /// Nothing is proposed.
     #[default]
     Abort,
     /// The others are.
     Skip,
 }
 
-/// `POST /workflow/bulk`: what the preview showed becomes a proposal.
+/// `POST /workflow/bulk`: proposes the decision of a preview.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BulkCommit {
     pub token: String,
     /// Why; needed for OVERRIDE and REJECT.
     pub comments: Option<String>,
-    /// What happens where an item has changed.
+    /// Treatment of items that have changed.
     pub on_conflict: OnConflict,
 }
 
@@ -154,7 +153,7 @@ pub struct ProposeReason {
     /// A sentence for people.
     pub description: String,
     pub is_functional: bool,
-    /// Whether people close an open item with it.
+    /// `true` if it closes an open item.
     pub closes: bool,
     /// Ids of items that show what is meant.
     pub examples: Vec<String>,
@@ -165,7 +164,7 @@ pub struct ProposeReason {
 pub struct PageAsk {
     /// 1 to 200; default 50.
     pub limit: Option<u32>,
-    /// Where the page before ended.
+    /// Position where the previous page ended.
     pub cursor: Option<String>,
     pub sort: QueueSort,
     /// Whether all that match are counted, too.
@@ -188,11 +187,11 @@ pub enum GroupBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProposalsFor {
-    /// Those that the person made or amended.
+    /// Proposals that the user made or amended.
     Mine,
-    /// Those that the person may check.
+    /// Proposals that the user may check.
     ToCheck,
-    /// Those that the person may authorize.
+    /// Proposals that the user may authorize.
     ToAuthorize,
 }
 
@@ -212,9 +211,9 @@ pub struct ProposalFilter {
 #[serde(deny_unknown_fields, default)]
 pub struct AuditFilter {
     pub actor: Option<String>,
-    /// What was done, as `action_type`.
+    /// The `action_type`.
     pub action: Option<String>,
-    /// Who spoke.
+    /// Stage of the user.
     pub stage: Option<String>,
     /// The id of an attribution, a proposal or another entity.
     pub entity: Option<String>,

@@ -1,4 +1,4 @@
-//! Searching: what a text finds, among what the person may see.
+//! Searching: the items that contain a text, within the user's permissions.
 
 use std::rc::Rc;
 
@@ -125,7 +125,7 @@ impl Work<'_> {
     fn search_counts(&mut self, actor: &Actor, wanted: &Wanted) -> Result<SearchCounts, Refusal> {
         let hits = self.hits(wanted)?;
         let mut counts = SearchCounts { more: hits.more, ..SearchCounts::default() };
-        // What goes on at a later date is decided there: no list of undecided items has it.
+        // A break that continues on a later date is decided there, so lists of undecided items leave it out.
         let is_listed = |item: &&Item| item.status != Status::Unknown || !item.has_left;
         let listed: Vec<&Item> = hits.items.iter().filter(is_listed).collect();
         let undecided: Vec<&Item> =
@@ -184,8 +184,8 @@ impl Work<'_> {
         Ok((found, next))
     }
 
-    /// The items behind `from` that contain the text where the person may see it: at most so many, of at most so
-    /// many records; and whether records were left out.
+    /// Items after `from` that contain the text where the user may see it, limited in items and in records; true if
+    /// records were left out.
     fn find(
         &mut self,
         wanted: &Wanted,
@@ -233,13 +233,13 @@ impl Work<'_> {
         Ok((found, false))
     }
 
-    /// Whether a list that would reveal suggestions may have the item.
+    /// True if the item may appear in a list, which may reveal suggestions.
     fn may_be_told(&mut self, reveals: bool, item: &Item) -> Result<bool, Problem> {
         Ok(!(reveals && item.status == Status::Unknown && self.is_blind(item)?))
     }
 }
 
-/// Whether the text stands in a reference of the record, in a value of either side, or in the field's name.
+/// Searches the references of the record, the values of either side and the field's name.
 fn contains(
     run: &Run,
     item: &Item,

@@ -1,8 +1,7 @@
-//! The undecided differences whose decision would teach a model most, for the queue.
+//! Active learning: the undecided differences whose labels would improve a model most, for the queue.
 //!
-//! As `recon train --ask` without the model: the store knows how sure the machine was of each item and which items look
-//! alike, by their signatures. Items whose suggestion is hidden from makers are left out, since their place would tell how
-//! sure the machine is.
+//! As `recon train --ask` without the model: the store has the confidence of each item and its group, by signature.
+//! Items whose suggestion is hidden from makers are left out, since their position would reveal the confidence.
 
 use std::collections::HashMap;
 

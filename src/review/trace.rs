@@ -1,4 +1,4 @@
-//! Where the values of an item come from: what `recon explain` finds in the sources, as a person may see it.
+//! The sources of an item's values, as in `recon explain`, without values hidden from the user.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -61,7 +61,7 @@ pub struct TracedField {
     pub error: Option<String>,
 }
 
-/// A step, and what it made.
+/// A step and its result.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Step {
@@ -97,7 +97,7 @@ impl Review<'_> {
     }
 }
 
-/// What the explanation of a record says of one of its differences; without the cause where that is `hidden`.
+/// Reads one difference from the explanation of a record; without the cause if it is `hidden`.
 fn read(told: &Json, field: Option<&str>, hidden: bool) -> Trace {
     let side = |name: &str| SideTrace::deserialize(&told[name]).ok();
     let text = |value: &Json| value.as_str().map(str::to_owned);
@@ -157,7 +157,7 @@ mod tests {
     use crate::domain::{Field, Kind};
 
     #[test]
-    fn a_trace_tells_steps_and_tolerance_but_no_hidden_value() {
+    fn a_trace_has_steps_and_tolerance_but_no_hidden_value() {
         let told = json!({
             "a": { "system": "FRONT", "place": "a.csv:2", "unreadable": "the row `7312.56` is broken", "fields": [
                 { "field": "amount", "column": "AMT", "raw": " 7312.56", "steps": [

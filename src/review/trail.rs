@@ -111,7 +111,7 @@ impl Review<'_> {
         self.read(|work| work.overrides(period))
     }
 
-    /// People with their roles and what they did.
+    /// Users with their roles and actions.
     ///
     /// # Errors
     /// A [`Refusal`].
@@ -177,7 +177,7 @@ fn between(period: &Period) -> Result<Between, Refusal> {
 }
 
 impl Work<'_> {
-    /// Whether audit rows hide nothing from the person: neither masked fields nor suggestions.
+    /// True if audit rows hide nothing from the user: neither masked fields nor suggestions.
     fn sees_all(&mut self, actor: &Actor) -> Result<bool, Problem> {
         Ok(self.visibility(actor).is_whole()
             && self.policy.blind_suggestions <= 0.0
@@ -218,7 +218,7 @@ impl Work<'_> {
         Ok(hidden)
     }
 
-    /// An audit row without what the person may not see. Its hash is that of the whole row.
+    /// An audit row without hidden values. Its hash is that of the whole row.
     fn masked(&mut self, actor: &Actor, mut row: AuditRow, hidden: &HashSet<String>) -> AuditRow {
         let hidden = row.attribution_id.as_ref().is_some_and(|id| hidden.contains(id));
         // Rows about people, policies and runs as a whole tell no values of records.

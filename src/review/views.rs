@@ -247,7 +247,7 @@ pub(super) fn since(run: &Run, item: &Item) -> (String, i64) {
     }
 }
 
-/// How much of an item's time is left.
+/// Time left of an item.
 fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
     let left = due.seconds() - now.seconds();
     let whole = due.seconds() - began.seconds();
@@ -261,13 +261,13 @@ fn sla(now: Instant, began: Instant, due: Instant) -> Sla {
 }
 
 impl Work<'_> {
-    /// Whether the item's reason is hidden: it is a blind sample, or undecided and its suggestion is hidden until
-    /// the maker has chosen.
+    /// True if the item's reason is hidden: it is a blind sample, or its suggestion is hidden until the maker has
+    /// chosen.
     pub fn is_hidden(&mut self, item: &Item) -> Result<bool, Problem> {
         Ok(item.is_sample() || (item.status == Status::Unknown && self.is_blind(item)?))
     }
 
-    /// Whether the suggestion for an undecided item is hidden until the maker has chosen.
+    /// True if the suggestion for an undecided item is hidden until the maker has chosen.
     pub fn is_blind(&mut self, item: &Item) -> Result<bool, Problem> {
         let share = self.policy.blind_suggestions;
         let run = self.tables.run(item.key.run_no)?;

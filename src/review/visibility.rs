@@ -1,8 +1,8 @@
 //! Masking: every value of a record that leaves the review passes through here.
 //!
-//! A field that the policy masks is hidden from everybody without a grant, and with it all that is made of its
-//! values: texts, amounts and their sums, references, labels, what rules and models say, what triggers measured, what
-//! audit rows tell. Values not known to be harmless are hidden. No other module decides what is shown.
+//! A field that the policy masks is hidden from everybody without a grant, and with it everything derived from its
+//! values: texts, amounts and their sums, references, labels, texts of rules and models, measures of triggers, audit
+//! rows. Values not known to be harmless are hidden. No other module decides what is shown.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -36,24 +36,23 @@ impl Visibility {
         self.hidden.is_empty()
     }
 
-    /// Whether the values of a field are hidden.
     pub fn hides(&self, field: &str) -> bool {
         self.hidden.contains(field)
     }
 
-    /// Whether a part of the key is hidden: then references are.
+    /// True if a part of the key, and so the references, are hidden.
     pub fn hides_key(&self, layout: &Layout) -> bool {
         layout.naming().any(|field| self.hides(&field.name))
     }
 
-    /// Whether some field of the records is hidden. Rules and models see all fields of a record, so what
-    /// they say of any difference may quote it.
+    /// True if any field of the records is hidden. Rules and models see all fields of a record, so their texts about
+    /// any difference may quote it.
     pub fn hides_some(&self, layout: &Layout) -> bool {
         layout.fields().iter().any(|field| self.hides(&field.name))
     }
 
-    /// Whether the amounts of a difference of this field are hidden. An amount of a whole record may be
-    /// that of any of its fields.
+    /// True if the amounts of a difference of this field are hidden. An amount of a whole record may be that of any
+    /// of its fields.
     pub fn hides_amount(&self, run: &Run, field: FieldRef) -> bool {
         match field {
             FieldRef::EntireRecord => hidden_numbers(self, &run.layout).next().is_some(),
@@ -61,7 +60,7 @@ impl Visibility {
         }
     }
 
-    /// Whether amounts of some difference of these records are hidden.
+    /// True if amounts of any difference of these records are hidden.
     pub fn hides_amounts(&self, layout: &Layout) -> bool {
         hidden_numbers(self, layout).next().is_some()
     }
@@ -93,7 +92,7 @@ impl Visibility {
         masked_if(hidden, currency)
     }
 
-    /// The label of a group, without what it reveals about values.
+    /// The label of a group, without parts that reveal values.
     pub fn label(&self, field: &str, diff_type: &str, label: &str) -> String {
         if self.hides(field) { format!("{field}: {diff_type}") } else { label.to_owned() }
     }
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audit_row_shows_only_what_is_known_to_be_harmless() {
+    fn an_audit_row_shows_only_harmless_values() {
         let row = json!({
             "status": "PENDING", "version": 2, "blind": false, "new_thing": "7312.56",
             "triggers": [{ "trigger": "AMOUNT", "value": "7312.56 USD" }],

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_and_no_format_is_an_error_in_words() {
+    fn invalid_dates_and_formats_are_plain_errors() {
         for (body, part) in [
             ("add_days(\"16.1.2026\", 1)", "not a date of the form YYYY-MM-DD"),
             ("add_days(v, 99999999999)", "too far away"),

@@ -47,7 +47,7 @@ pub enum Property {
     Similarity,
     /// Whether a row of the missing side was rejected.
     PartnerRejected,
-    /// How the record was matched, or could have been, as its JSON.
+    /// The record's match or candidates, as JSON.
     Matched,
     /// The record of a side, if it has one.
     Record(Side),
@@ -231,7 +231,7 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Whether the result depends on the recorded reads only.
+    /// True if the result depends on the recorded reads only.
     pub fn are_complete(&self) -> bool {
         !self.opaque
     }
@@ -261,8 +261,8 @@ impl Reads {
     }
 }
 
-/// The difference under the hand of a running script: a copy of the few hundred bytes that the
-/// rules may look at, because a value of Rhai can't borrow. The copy's room is used again.
+/// The difference that a script is reading: a copy of the few hundred bytes that rules may read, because a value of
+/// Rhai can't borrow. The copy's memory is reused.
 pub(super) struct Subject {
     layout: Layout,
     field: FieldRef,
@@ -364,7 +364,7 @@ impl Subject {
         work::charge(self.names.fields.len() / fields + bytes)
     }
 
-    /// How the record was matched, or could have been.
+    /// The record's match or candidates.
     fn matched(&mut self) -> CallResult<Matched> {
         self.recorded(&Property::Matched);
         let Some(text) = self.matched.as_deref() else { return Ok(Matched::default()) };
@@ -522,7 +522,7 @@ const PASSED: usize = 32;
 /// Bytes of the records that are one unit of work.
 const BYTES: usize = 256;
 
-/// The properties whose value is that of the difference alone.
+/// Properties with the difference's own values.
 const PROPERTIES: [(&str, Property); 15] = [
     ("field", Property::Field),
     ("diff_type", Property::DiffType),

@@ -1,4 +1,4 @@
-//! The engine: every limit, what is left out, and how its errors become ours.
+//! The engine: its limits, disabled features, and the translation of its errors.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -155,7 +155,7 @@ fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
     let problem = match &*error.0 {
         ParseErrorType::Reserved(word)
         | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => match word.as_str() {
-            "print" | "debug" => problem.help("a rule says something with note(\"…\")"),
+            "print" | "debug" => problem.help("use note(\"…\") to add a sentence"),
             "eval" | "import" => problem.help("a script stands alone: no `eval`, no `import`"),
             _ => problem,
         },
@@ -166,8 +166,7 @@ fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
     problem.at(source.place(line, column))
 }
 
-/// Whether a line begins a function. Any other file may contain secrets and is not quoted in
-/// messages.
+/// True if a line begins a function. Any other file may contain secrets and is not quoted in messages.
 fn looks_like_a_script(text: &str) -> bool {
     text.lines().map(str::trim_start).any(|line| {
         let line = line.strip_prefix("private").map_or(line, str::trim_start);
@@ -408,7 +407,7 @@ impl Program {
         ScriptError {
             function: function.into(),
             place,
-            // What a script throws may have anything in it; no text in PostgreSQL has a NUL.
+            // An error thrown by a script can contain anything; text in PostgreSQL cannot contain NUL.
             message: message.replace('\0', "\u{fffd}").into(),
             subject: None,
             ran_out,

@@ -121,7 +121,6 @@ fn power_of_decimal(exponent: Decimal) -> CallResult<Decimal> {
     failure(format!("** {exponent}: the exponent must be an integer"))
 }
 
-/// Whether the literal's value equals its text.
 pub(super) fn is_literal_exact((value, text): &(Decimal, Identifier)) -> bool {
     let written: String = text.chars().filter(|character| *character != '_').collect();
     written.parse::<domain::Decimal>().ok() == to_domain(*value)
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_an_error() {
+    fn values_that_do_not_fit_are_errors() {
         let tiny = decimal("0.0000000000000000000000000001");
         let big = decimal("7922816251426433759354395033.5");
         assert!(add(big, tiny).is_err());
@@ -226,7 +225,7 @@ mod tests {
         }
 
         #[test]
-        fn a_product_is_what_the_long_way_gives(x in -1_000_000_000_000i64..1_000_000_000_000, y in -1_000_000_000_000i64..1_000_000_000_000, a in 0u32..10, b in 0u32..10) {
+        fn a_product_agrees_with_long_multiplication(x in -1_000_000_000_000i64..1_000_000_000_000, y in -1_000_000_000_000i64..1_000_000_000_000, a in 0u32..10, b in 0u32..10) {
             let product = multiply(Decimal::new(x, a), Decimal::new(y, b)).unwrap();
             let expected = domain::Decimal::new(i128::from(x) * i128::from(y), (a + b) as u8).unwrap();
             prop_assert_eq!(to_domain(product).unwrap(), expected);

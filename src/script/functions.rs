@@ -20,7 +20,7 @@ const MAX_COMPARED: usize = 2_000;
 /// A function that scripts may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionDoc {
-    /// How it is called.
+    /// Its declaration.
     pub signature: &'static str,
     pub meaning: &'static str,
     /// An expression that is true; empty for functions that only a run has.
@@ -32,7 +32,7 @@ const fn doc(signature: &'static str, meaning: &'static str, example: &'static s
 }
 
 const FUNCTIONS: &[FunctionDoc] = &[
-    doc("is_blank(text)", "Whether the text is empty or only spaces.", r#"is_blank("  ")"#),
+    doc("is_blank(text)", "True if the text is empty or only spaces.", r#"is_blank("  ")"#),
     doc("digits(text)", "The digits 0 to 9 of the text.", r#"digits("INV-042/7") == "0427""#),
     doc(
         "letters(text)",
@@ -46,7 +46,7 @@ const FUNCTIONS: &[FunctionDoc] = &[
     ),
     doc(
         "has_word(text, words)",
-        "Whether the text contains one of the words, in whatever case.",
+        "True if the text contains one of the words, in whatever case.",
         r#"has_word("Net_Amount", ["price", "amount"])"#,
     ),
     doc(
@@ -66,12 +66,12 @@ const FUNCTIONS: &[FunctionDoc] = &[
     ),
     doc(
         "edits(a, b)",
-        "How many letters must be inserted, removed, replaced or exchanged with their neighbor.",
+        "Edit distance: letters to insert, remove, replace or exchange with their neighbor.",
         r#"edits("1324", "1234") == 1"#,
     ),
     doc(
         "is_transposed(a, b)",
-        "Whether exchanging two neighboring characters of one text gives the other.",
+        "True if exchanging two neighboring characters of one text gives the other.",
         r#"is_transposed("1324", "1234") && !is_transposed("12", "12")"#,
     ),
     doc(
@@ -116,12 +116,12 @@ const FUNCTIONS: &[FunctionDoc] = &[
     doc("weekday(date)", "1 for Monday to 7 for Sunday.", r#"weekday("2026-01-15") == 4"#),
     doc(
         "is_month_end(date)",
-        "Whether the date is the last day of its month.",
+        "True if the date is the last day of its month.",
         r#"is_month_end("2026-02-28")"#,
     ),
     doc(
         "is_business_day(date), is_business_day(date, holidays), is_business_day(date, field)",
-        "Whether it is a day from Monday to Friday, and none of the holidays. With a field's name, the calendar of its `tolerance` in business days decides.",
+        "True if it is a day from Monday to Friday, and none of the holidays. With a field's name, the calendar of its `tolerance` in business days decides.",
         r#"is_business_day("2026-01-16") && !is_business_day("2026-01-16", ["2026-01-16"])"#,
     ),
     doc(

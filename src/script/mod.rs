@@ -43,7 +43,7 @@ pub struct ScriptError {
 }
 
 impl ScriptError {
-    /// The sentence with the function and what it was asked about.
+    /// The sentence, with the function and its argument.
     fn sentence(&self) -> String {
         let Self { function, message, .. } = self;
         match &self.subject {

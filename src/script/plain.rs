@@ -1,8 +1,8 @@
-//! The plain part of a rule, told without running the script: most rules begin by comparing what the difference is with
+//! The plain part of a rule, evaluated without running the script: most rules begin by comparing the difference with
 //! constants, and for most differences they end there.
 //!
-//! This never says anything that Rhai would not say. Where a rule does something else (calls another function, looks
-//! at a text, notes something), it gives up, and the script runs from its beginning: a rule has no effects.
+//! The result is always that of Rhai. If a rule does something else (calls another function, reads a text, adds a
+//! note), this gives up, and the script runs from its beginning: a rule has no effects.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

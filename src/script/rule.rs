@@ -37,7 +37,6 @@ pub struct RuleFunction {
 pub struct Reason {
     /// The code, as its index in the declared codes.
     pub code: usize,
-    /// How sure the rule is.
     pub confidence: Confidence,
     /// The line of the `reason(…)` that gave it, from 1.
     pub line: u64,
@@ -125,8 +124,8 @@ impl RuleScript {
         Ok(Self { program, functions, plain, subject, notes })
     }
 
-    /// The answer of the rule at `index` of [`functions`](Self::functions) where it is plain enough to be told without
-    /// running the script.
+    /// The result of the rule at `index` of [`functions`](Self::functions) if it is plain enough to be evaluated
+    /// without running the script.
     pub fn plain_answer(&self, index: usize, d: &DifferenceContext<'_>) -> Option<Verdict> {
         let reason = self.plain.get(index)?.as_ref()?.answer(d)?;
         Some(Verdict { reason, notes: Vec::new() })

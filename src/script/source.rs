@@ -1,4 +1,4 @@
-//! Scripts as written: their text, and what it declares.
+//! Scripts as written: text and declarations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ impl ScriptSource {
         Place { file: self.path().to_owned(), line, column, text: text.to_owned() }
     }
 
-    /// Compiles the script without running any of it: what it declares, or what is wrong with it.
+    /// Compiles the script without running any of it: its declarations, or its errors.
     pub fn check(&self) -> Result<ScriptOutline, Vec<Problem>> {
         self.written.checked.get_or_init(|| self.outline()).clone()
     }

@@ -119,7 +119,7 @@ fn the_work_of_one_call_is_not_charged_to_the_next() {
 }
 
 #[test]
-fn replaced_functions_do_what_those_of_rhai_do() {
+fn replaced_functions_agree_with_those_of_rhai() {
     for expression in [
         r#"let t = "a.b.a"; t.replace("a", "xy"); t == "xy.b.xy""#,
         r#"let t = "a.b.a"; t.replace('a', 'z'); t == "z.b.z""#,
@@ -152,7 +152,7 @@ fn replaced_functions_do_what_those_of_rhai_do() {
 }
 
 #[test]
-fn a_file_that_is_no_script_is_not_quoted() {
+fn only_scripts_are_quoted() {
     for text in ["root:$6$secret$:19000:0\n", "secret", "user = \"secret\";", "'secret"] {
         let problem = ScriptSource::from_text("shadow", text).check().unwrap_err().remove(0);
         assert_eq!(problem.code, Code::NoScript);
@@ -438,7 +438,7 @@ fn rule(body: &str) -> RuleScript {
     RuleScript::compile(&source, &codes()).unwrap()
 }
 
-/// Whether `expression` is true of the difference.
+/// Asserts that `expression` is true of the difference.
 fn holds(expression: &str, d: &DifferenceContext<'_>) {
     let verdict =
         rule(&format!("if {expression} {{ reason(\"TIMING_LAG\", 1) }}")).call_once(d, None);
@@ -608,7 +608,7 @@ fn a_reason_has_a_declared_code_a_confidence_and_a_place() {
 }
 
 #[test]
-fn nothing_passes_on_and_notes_stay_with_their_call() {
+fn a_unit_result_passes_on_and_notes_stay_with_their_call() {
     let sample = Sample::new();
     let d = sample.context("amount", DiffType::NumericMismatch);
     let mut noting =
@@ -657,7 +657,7 @@ fn a_rule_takes_the_difference_and_nothing_else() {
 }
 
 #[test]
-fn a_difference_tells_which_fields_of_its_record_differ_and_agree() {
+fn a_difference_has_the_differing_and_agreeing_fields_of_its_record() {
     let mut sample = Sample::new();
     // No value is the same on both sides.
     let d = sample.context("amount", DiffType::NumericMismatch);
@@ -766,7 +766,7 @@ fn attribute_h(d) { if d.delta > 1 { throw "no"; } reason("ONE", 2) }
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
-        fn what_is_told_without_the_script_is_what_the_script_says(
+        fn plain_results_agree_with_the_script(
             differences in proptest::collection::vec(
                 (
                     cell(),
@@ -788,7 +788,7 @@ fn attribute_h(d) { if d.delta > 1 { throw "no"; } reason("ONE", 2) }
     }
 
     #[test]
-    fn rules_of_comparisons_are_told_without_the_script() {
+    fn rules_of_comparisons_need_no_script() {
         let mut script = rules(RULES);
         let number =
             |value: i128, scale| Cell::Decimal(crate::domain::Decimal::new(value, scale).unwrap());

@@ -1,11 +1,10 @@
-//! How much work one call of a script may do, besides its operations.
+//! Work that one call of a script may do, besides its operations.
 //!
-//! Rhai counts operations regardless of the size of their values, and does not check values
-//! assigned into maps and arrays; and an array's function that calls a closure for each element counts none of
-//! the closure's operations. So each use of a variable is charged by the size of its value, recon's
-//! functions by their work, and all operations are counted here. The count is the same on every machine. It also
-//! bounds a call's memory, because every new value is made from charged ones. A limit on processor
-//! time catches the rest.
+//! Rhai counts operations regardless of the size of their values, and does not check values assigned into maps and
+//! arrays; and an array's function that calls a closure for each element counts none of the closure's operations. So
+//! each use of a variable is charged by the size of its value, recon's functions by their work, and all operations
+//! are counted here. The count is the same on every machine. It also bounds a call's memory, because every new value
+//! is made from charged ones. A limit on processor time catches the rest.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -19,7 +18,7 @@ use rust_decimal::Decimal;
 
 use super::engine::{CallResult, MAX_OPERATIONS, MAX_TEXT_BYTES};
 
-/// The most work of one call. A unit is about what an operation takes.
+/// The most work of one call. A unit is about one operation.
 pub(super) const MAX_WORK: u64 = 200_000;
 /// How deep arrays, maps and closures may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
@@ -431,7 +430,7 @@ fn index_of(array: &Array, wanted: &Dynamic, start: INT) -> CallResult<INT> {
     Ok(found.and_then(|at| INT::try_from(at).ok()).unwrap_or(-1))
 }
 
-/// Where the first element from `start` on is that equals `wanted`.
+/// Position of the first element from `start` on that equals `wanted`.
 fn position(array: &Array, wanted: &Dynamic, start: usize) -> CallResult<Option<usize>> {
     charge(array.len() / COMPARED)?;
     for (at, value) in array.iter().enumerate().skip(start) {
@@ -469,7 +468,7 @@ fn maps_equal(a: &Map, b: &Map) -> CallResult<bool> {
     Ok(true)
 }
 
-/// Whether two values are the same; numbers by their value, whatever their type.
+/// Compares numbers by value, whatever their type.
 fn equal(a: &Dynamic, b: &Dynamic) -> CallResult<bool> {
     if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
         return Ok(a == b);
@@ -517,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_array_does_for_each_element_counts() {
+    fn closures_of_arrays_are_charged_for_each_element() {
         let (_, operations, work) = spent("");
         for call in [
             "a.map(|x| x)",
@@ -545,7 +544,7 @@ mod tests {
             assert!(more > work + 450 * WRITTEN as u64, "{call}: {work} and {more}");
         }
         assert!(spent("a.dedup()").2 > work + 80);
-        // Each of these took many times what a loop takes until the call is ended.
+        // Each of these took many times the time of a plain loop before the call ended.
         for endless in
             ["a.map(|x| x)", "a.sort(|x, y| x - y)", "a.to_string()", "m.filter(|k, v| 1)"]
         {

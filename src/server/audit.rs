@@ -19,7 +19,7 @@ use super::route::{Content, Route};
 use super::runs::{attachment, list_parameters};
 use super::schema::Anything;
 
-/// Who speaks in a row.
+/// Values of `stage` in audit rows.
 pub const STAGES: [&str; 5] = ["MAKER", "CHECKER", "AUTHORIZER", "ADMIN", "SYSTEM"];
 
 pub fn describe(route: Route) -> Route {

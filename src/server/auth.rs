@@ -257,7 +257,7 @@ struct Me {
     /// The roles.
     #[schema(value_type = Vec<Role>)]
     roles: Vec<&'static str>,
-    /// What this request may do
+    /// Permissions of this request
     #[schema(value_type = Vec<Permission>)]
     permissions: Vec<&'static str>,
     /// Whether you must change your password before anything else
@@ -296,7 +296,7 @@ struct TokenView {
     name: String,
     /// The owner's login
     login: String,
-    /// What it may do.
+    /// Scopes of the token.
     scopes: Vec<String>,
     /// When it was created
     created_at: String,
@@ -336,7 +336,7 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
 struct TokenWanted {
     #[schema(min_length = 1, max_length = 100, example = "nightly export")]
     name: String,
-    /// What it may do; never more than its owner
+    /// Scopes of the token; never more than its owner's permissions
     #[schema(min_items = 1, max_items = 20)]
     scopes: Vec<ScopeName>,
     /// Lifetime in days

@@ -1,4 +1,4 @@
-//! Who sent a request: by bearer token, session cookie or trusted proxy, in this order.
+//! Authentication of requests: bearer token, session cookie or trusted proxy, in this order.
 
 use crate::diagnostic::Code;
 use crate::domain::review::{Permission, Permissions};

@@ -96,13 +96,12 @@ impl Backend {
         Arc::clone(&self.handover)
     }
 
-    /// Whether tiny_http still accepts and no thread has ended.
     pub fn is_alive(&self) -> bool {
         !self.died.load(Ordering::SeqCst) && self.threads.iter().all(|one| !one.is_finished())
     }
 
-    /// Whether a request still gets through tiny_http and a thread of the health lane, which never
-    /// waits for the store: a server that waits for a slow store is not dead.
+    /// Sends a request through tiny_http and a thread of the health lane, which never waits for the store: a server
+    /// that waits for a slow store is not dead.
     pub fn answers(&self) -> bool {
         self.ask().unwrap_or(false)
     }

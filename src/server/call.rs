@@ -54,7 +54,7 @@ impl Call<'_> {
         self.principal.as_ref().ok_or_else(|| Denied::unauthorized("log in, or send a token"))
     }
 
-    /// The user, with what the audit trail records about the request.
+    /// The user, with the details of the request for the audit trail.
     pub fn actor(&self) -> Result<Actor, Denied> {
         let request = self.request;
         let agent = request.headers.one("user-agent");

@@ -16,7 +16,7 @@ pub struct Handed {
     pub came: Instant,
     /// Set with the answer: the client is logged in.
     pub known: Arc<AtomicBool>,
-    /// Sees what the request waits for.
+    /// Watches the sessions that the request waits for.
     pub watch: Watch,
 }
 

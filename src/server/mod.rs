@@ -170,7 +170,6 @@ impl App {
         self.document.get_or_init(|| openapi::document(&self.routes).to_string().into_bytes())
     }
 
-    /// Whether the last request to ourselves was answered.
     pub(crate) fn answers_itself(&self) -> bool {
         self.answers_itself.load(Ordering::Relaxed)
     }
@@ -192,8 +191,7 @@ impl App {
         client(self.settings.proxies.as_ref(), request.peer, &said)
     }
 
-    /// Whether the client is on this machine. Forwarded requests never are, whatever their headers
-    /// say.
+    /// True if the client is on this machine. Forwarded requests never are, whatever their headers say.
     pub(crate) fn is_local(&self, request: &Request) -> bool {
         let passed_on = || FORWARDED.iter().any(|name| request.headers.has(name));
         request.peer.is_loopback() && !(self.settings.trusts(request.peer) && passed_on())
@@ -207,13 +205,12 @@ impl App {
         }
     }
 
-    /// Whether a trusted proxy received the request over https.
     pub(crate) fn is_https(&self, request: &Request) -> bool {
         let said = request.headers.one("x-forwarded-proto");
         self.settings.trusts(request.peer) && said.is_some_and(|scheme| scheme == "https")
     }
 
-    /// Whether a path without a route should get an HTML or a JSON problem.
+    /// Chooses HTML or JSON for problems of paths without a route.
     fn surface_of(&self, request: &Request) -> Option<Surface> {
         let first = request.path().split('/').nth(1).unwrap_or_default();
         let on_page = |route: &Route| {
@@ -339,7 +336,7 @@ fn keep_indexed(app: &App, ends: &[&AtomicBool]) {
         let added = patience::within(INDEX_PATIENCE, || app.review().index_next());
         if matches!(added, Ok(false)) && read_ahead_at <= Instant::now() {
             let read = patience::within(READ_AHEAD_PATIENCE, || app.review().read_ahead());
-            // Where it takes too long, requests read what they need.
+            // If it takes too long, requests read the data themselves.
             let pause = if read.is_ok() { Duration::ZERO } else { READ_AHEAD_PAUSE };
             read_ahead_at = Instant::now() + pause;
         }

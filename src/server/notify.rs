@@ -31,11 +31,11 @@ use super::authenticate::system_actor;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Interval of looking for overdue items.
 const LOOK_FOR_OVERDUE_EVERY: Duration = Duration::from_secs(30);
-/// How long one look may wait for the store.
+/// Timeout of one look at the store.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long one delivery may take.
+/// Timeout of one delivery.
 const DELIVERY: Duration = Duration::from_secs(10);
-/// How often a message is tried, with pauses of 1, 2, 4 … seconds up to this.
+/// Attempts for a message, with pauses of 1, 2, 4 … seconds up to this.
 const TRIES: u32 = 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Messages that wait for delivery; more are dropped, and the log says so.
@@ -112,11 +112,11 @@ fn watch(app: &App, notify: &Notify, queue: &SyncSender<Message>, ends: &[&Atomi
     }
 }
 
-/// An event, what tells it apart, and what it says.
-type Found = (Event, String, Json);
+/// An event, its identity, and its contents.
+type NewEvent = (Event, String, Json);
 
 /// Runs that have finished since the server started.
-fn runs(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
+fn runs(app: &App, told: &mut SentEvents, found: &mut Vec<NewEvent>) -> Result<(), Refusal> {
     let newest = app.store.runs(&RunFilter { limit: Some(RUNS), ..RunFilter::default() })?;
     let finished = newest.into_iter().filter(|run| {
         run.status == RunStatus::Failed
@@ -148,7 +148,7 @@ fn runs(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), 
 }
 
 /// Open proposals, each once for each version and stage.
-fn proposals(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
+fn proposals(app: &App, told: &mut SentEvents, found: &mut Vec<NewEvent>) -> Result<(), Refusal> {
     let waiting = app.review().waiting()?;
     let mut open = HashSet::with_capacity(waiting.len());
     for one in waiting {
@@ -176,8 +176,8 @@ fn proposals(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result
     Ok(())
 }
 
-/// Undecided items whose time is over: those that came since the last look, in one message.
-fn overdue(app: &App, told: &mut SentEvents, found: &mut Vec<Found>) -> Result<(), Refusal> {
+/// Overdue undecided items: those since the last look, in one message.
+fn overdue(app: &App, told: &mut SentEvents, found: &mut Vec<NewEvent>) -> Result<(), Refusal> {
     let filter = QueueFilter { sla: Some(Sla::Overdue), ..QueueFilter::default() };
     let mut ask = PageAsk { limit: Some(200), sort: QueueSort::Age, ..PageAsk::default() };
     let actor = system_actor();

@@ -21,7 +21,6 @@ struct Problem {
     r#type: String,
     /// The status phrase
     title: String,
-    /// The status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// An explanation

@@ -141,7 +141,7 @@ pub fn list(call: &Call<'_>) -> Result<Response, Denied> {
 pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let found = call.review().proposal(&call.actor()?, call.path("id"), &call.page_ask())?;
     let response = call.linked(Response::json(200, &found), found.next.as_deref());
-    // No 304: what the user may do depends on more than the version.
+    // No 304: the user's permissions depend on more than the version.
     Ok(response.header("etag", format!("\"{}\"", found.proposal.tag)))
 }
 

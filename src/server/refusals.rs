@@ -1,5 +1,5 @@
-//! The problem codes that an operation may answer with, besides those of every operation. The OpenAPI document lists
-//! them with what they mean.
+//! The problem codes of an operation, besides those of every operation. The OpenAPI document lists them with their
+//! meanings.
 
 use crate::diagnostic::Code::{self, *};
 

@@ -1,5 +1,5 @@
-//! A route: what the table in [`routes`](super::routes) says about it, and what the file of its
-//! handler adds for the OpenAPI document.
+//! A route: its row in the table of [`routes`](super::routes), and the descriptions from its handler's file for the
+//! OpenAPI document.
 
 use std::borrow::Cow;
 
@@ -231,7 +231,6 @@ impl Route {
         self
     }
 
-    /// Whether its path has a version.
     fn has_version(&self) -> bool {
         let first = self.path.split('/').nth(1).unwrap_or_default();
         self.surface == Surface::Api && VERSIONED.contains(&first)

@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_escaped_reads_back(text: String) {
+        fn escaped_text_reads_back(text: String) {
             let query = format!("/?q={}", escape(&text));
             prop_assert_eq!(&Target::parse(&query).unwrap().query[0].1, &text);
         }

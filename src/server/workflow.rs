@@ -68,7 +68,7 @@ pub fn describe(route: Route) -> Route {
             )])
             .page_of::<Group>("Groups"),
         "summary" => route
-            .about("Count what is to be decided, checked and authorized")
+            .about("Count items to decide, and proposals to check and to authorize")
             .description(
                 "The pages of the review ask for it every ten seconds. Send the `ETag` of the \
                  last answer as `If-None-Match`: as long as nothing has changed, the answer \

@@ -25,7 +25,6 @@ impl RowBatch {
     /// A batch is handed on when it has about this many bytes.
     const FULL: usize = 512 * 1024;
 
-    /// Whether it is time to hand it on.
     pub fn is_full(&self) -> bool {
         self.len() >= Self::FULL
     }
@@ -35,7 +34,6 @@ impl RowBatch {
         self.text.len() + self.spans.len() * 8 + self.rows.len() * 16
     }
 
-    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -48,7 +46,7 @@ impl RowBatch {
         });
     }
 
-    /// Adds the cell that `write` appends; a null where it says that there is none.
+    /// Adds the cell that `write` appends, or a null if it returns false.
     pub fn cell_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let start = self.text.len();
         match write(&mut self.text) {

@@ -1,7 +1,7 @@
 //! The sequential, cheap part of reading: a stream of blocks of whole records.
 //!
-//! One thread runs it for each source, so it does no more than find where the last record of a
-//! block ends. It never looks at what a record says.
+//! One thread runs it for each source, so it does no more than find where the last record of a block ends. It never
+//! parses a record.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,10 +81,10 @@ impl Drop for TextBlock {
     }
 }
 
-/// Where records of text end.
+/// Ends of text records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Records {
-    /// Where the dialect says.
+    /// As the dialect defines it.
     Delimited(Dialect),
     /// With each line.
     Lines,
@@ -178,7 +178,6 @@ impl Window {
         self.offset
     }
 
-    /// Whether there is no more than what has been read.
     pub fn is_whole(&self) -> bool {
         self.at_end
     }
@@ -188,7 +187,7 @@ impl Window {
         self.text.file().bytes_read()
     }
 
-    /// Reads on to the end of the file and tells what it was.
+    /// Reads on to the end of the file and gives its digest and size.
     pub fn finish(self) -> Result<InputRead, Problem> {
         self.text.finish()
     }
@@ -271,7 +270,7 @@ impl Window {
         }
     }
 
-    /// Reads until there is as much as fits into a first look, or all, and says whether it is all.
+    /// Reads until the sample is full or the file ends; true at the end.
     pub fn look(&mut self) -> Result<bool, Problem> {
         self.fill(self.limits.block)?;
         Ok(self.at_end)
@@ -284,7 +283,7 @@ impl Window {
     }
 }
 
-/// How far what was found reaches.
+/// Extent of a record.
 pub(super) trait Extent {
     fn next(&self) -> usize;
 }
@@ -307,7 +306,7 @@ pub(super) struct TextBlocks {
     pool: Pool,
     /// Records at the end that are no data.
     footer: u64,
-    /// Whether the rest of the file is its footer.
+    /// The rest of the file is its footer.
     in_footer: bool,
 }
 

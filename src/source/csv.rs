@@ -48,7 +48,7 @@ pub struct CsvSpec {
     pub pad_short_rows: Option<Written<bool>>,
     /// Lines that begin with this character are not data.
     pub comment: Option<String>,
-    /// The last line, if it is no data but says how many rows there are and what they sum up to.
+    /// A last line with the number of rows and their sums.
     pub trailer: Option<TrailerSpec>,
     /// Cells that mean null. Default the empty cell; replaces the default.
     pub null_values: Option<Vec<String>>,
@@ -372,7 +372,7 @@ const LABELS: [&str; 26] = [
     "big5",
 ];
 
-/// The encoding that `encoding` means; complains about a label that is none.
+/// The encoding of `encoding`; an error for an unknown label.
 pub(super) fn encoding_of(
     label: Option<&str>,
     problems: &mut Vec<SpecProblem>,
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told() {
+    fn every_mistake_is_reported() {
         let wrong = CsvSpec {
             path: OneOrMany::from(""),
             delimiter: some("||"),

@@ -44,7 +44,7 @@ pub enum PieceKind {
     Quoted,
     /// A record with text between a closing quote and the end of its field.
     Stray,
-    /// A record with a field whose closing quote is not there.
+    /// A record with an unclosed quote.
     Unclosed,
 }
 
@@ -58,8 +58,7 @@ pub struct Piece {
     pub next: usize,
 }
 
-/// A field of a record: where its text is. Texts that differ from what is written (two quotes that
-/// mean one) lie in a scratch buffer.
+/// A field of a record: the position of its text. Unescaped texts (two quotes that mean one) lie in a scratch buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     start: u32,
@@ -124,11 +123,11 @@ impl FieldSink for () {
 pub struct Fields {
     /// The fields, in order.
     pub spans: Vec<Span>,
-    /// The texts that differ from what is written.
+    /// The unescaped texts.
     pub scratch: Vec<u8>,
-    /// The first field whose quotes are wrong: it, and what follows it, may not be what was meant.
+    /// The first field whose quotes are wrong: it and all that follow may be misread.
     pub broken: Option<usize>,
-    /// How much of `scratch` belongs to whole fields.
+    /// Bytes of `scratch` that belong to whole fields.
     whole: usize,
 }
 
@@ -316,7 +315,7 @@ impl Dialect {
     }
 }
 
-/// Where the last line of `bytes` begins.
+/// Start of the last line of `bytes`.
 fn after_last_line_break(bytes: &[u8]) -> usize {
     memrchr2(b'\n', b'\r', bytes).map_or(0, |found| found + 1)
 }

@@ -13,7 +13,7 @@ use super::kind::InputRead;
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem, nearest};
 
-/// A reader that can look at what comes before it is read.
+/// A reader that can show its beginning before it is read.
 struct Peekable<R> {
     head: Vec<u8>,
     reader: R,
@@ -167,7 +167,7 @@ impl SourceFile {
         self.size
     }
 
-    /// Whether its content is what lies on the disk.
+    /// True if the content is as on disk, uncompressed.
     pub fn is_plain(&self) -> bool {
         matches!(self.content.reader, Content::Plain(_))
     }
@@ -196,11 +196,11 @@ impl SourceFile {
         }
     }
 
-    /// Reads on to the end of the file and tells what it was.
+    /// Reads on to the end of the file and gives its digest and size.
     ///
     /// # Errors
-    /// The file can't be read to its end, or it was written to in the meantime, so that the rows may
-    /// be of different states.
+    /// The file can't be read to its end, or it was written to in the meantime, so that the rows may be of different
+    /// states.
     pub fn finish(mut self) -> Result<InputRead, Problem> {
         if let Err(error) = io::copy(&mut self.raw().reader, &mut io::sink()) {
             return Err(self.failed(&error));
@@ -303,7 +303,7 @@ fn neighbor(path: &Path) -> Option<String> {
 /// How a workbook is read.
 const EXCEL: &str = "read it as such: `read: { excel: { path: … } }`";
 
-/// Whether the first member of a zip archive is one of a workbook; `head` is what follows its mark.
+/// True if the first member of a zip archive is one of a workbook; `head` follows its mark.
 fn is_workbook(head: &[u8]) -> bool {
     let name = head.get(26..).unwrap_or_default();
     ["[Content_Types].xml", "mimetype", "_rels/", "xl/", "docProps/", "META-INF/"]

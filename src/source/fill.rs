@@ -1,7 +1,7 @@
-//! Filling down: an empty cell of a column takes what the rows before said there.
+//! Filling down: an empty cell of a column takes the value of the rows before.
 //!
-//! A value is only carried as far as it is known: after a row whose cell can't be told (too short a
-//! row, or one that is not text), nothing is filled until a row says something again.
+//! A value is only carried as far as it is known: after a row whose cell can't be found (too short a row, or invalid
+//! text), nothing is filled until a row has a value again.
 
 use crate::domain::RawCells;
 
@@ -23,7 +23,6 @@ impl Fill {
         Self { columns, nulls }
     }
 
-    /// Whether no column is filled.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
@@ -33,7 +32,7 @@ impl Fill {
         Carried(vec![None; self.columns.len()])
     }
 
-    /// Takes note of a row; `None` is one whose cells can't be told apart.
+    /// Notes the values of a row; `None` is one whose cells can't be found.
     pub fn note<R: RawCells + ?Sized>(&self, row: Option<&R>, carried: &mut Carried) {
         for (column, carried) in self.columns.iter().zip(&mut carried.0) {
             let Some(cell) = row.filter(|row| *column < row.len()).map(|row| row.cell(*column))
@@ -62,7 +61,7 @@ pub struct Filled<'a, R: ?Sized> {
 }
 
 impl<'a, R: RawCells + ?Sized> Filled<'a, R> {
-    /// `row` with what was carried to it.
+    /// `row` with the carried values.
     pub const fn new(row: &'a R, fill: &'a Fill, carried: &'a Carried) -> Self {
         Self { row, fill, carried }
     }

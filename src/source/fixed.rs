@@ -32,7 +32,7 @@ pub struct FixedSpec {
     /// Which lines are data. Default: all that are not empty.
     #[serde(rename = "where")]
     pub condition: Option<FixedCondition>,
-    /// The last line, if it is no data but says how many rows there are and what they sum up to.
+    /// A last line with the number of rows and their sums.
     pub trailer: Option<FixedTrailer>,
     /// A WHATWG encoding label such as `windows-1252`. Default UTF-8, with or without BOM.
     pub encoding: Option<String>,
@@ -56,11 +56,11 @@ pub struct FixedColumn {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedCondition {
-    /// The first character that is looked at, from 1.
+    /// The first character to compare, from 1.
     pub start: Written<u64>,
-    /// How many characters are looked at.
+    /// Number of characters to compare.
     pub width: Written<u64>,
-    /// The text that they must be.
+    /// The text that they must equal.
     pub equals: String,
 }
 
@@ -70,9 +70,9 @@ pub struct FixedCondition {
 pub struct FixedTrailer {
     /// How the line begins.
     pub starts_with: String,
-    /// Where the number of rows stands.
+    /// Position of the number of rows.
     pub rows: Option<FixedFigure>,
-    /// Columns, and where their sum stands.
+    /// Columns, and the position of their sum.
     pub sums: Option<BTreeMap<String, FixedFigure>>,
 }
 
@@ -82,7 +82,7 @@ pub struct FixedTrailer {
 pub struct FixedFigure {
     /// The first, from 1.
     pub start: Written<u64>,
-    /// How many.
+    /// Number of characters.
     pub width: Written<u64>,
 }
 

@@ -78,7 +78,7 @@ impl Inputs {
         }
     }
 
-    /// Whether it may be other files on another day: a glob, or a list.
+    /// True if other files may match on another day: a glob, or a list.
     pub fn may_vary(&self) -> bool {
         let is_glob = |path: &PathBuf| is_glob(path.as_os_str());
         matches!(self, Self::Files(paths) if paths.len() > 1 || paths.iter().any(is_glob))
@@ -360,7 +360,7 @@ impl Read for Checked {
     }
 }
 
-/// A file of which only so many bytes may be read.
+/// A file with a limit on the bytes read.
 struct Metered {
     file: File,
     left: Arc<AtomicU64>,

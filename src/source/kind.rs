@@ -41,7 +41,7 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Looks at what the inputs left open, once all have been read; gives what to warn of.
+    /// Checks the inputs' open pages, once all have been read; gives warnings.
     ///
     /// # Errors
     /// They can't be trusted.
@@ -67,7 +67,6 @@ pub(super) struct OpenContext<'a> {
     pub limits: Limits,
     /// The columns that the configuration names.
     pub wanted: &'a [String],
-    /// Whether it is the only input.
     pub alone: bool,
     /// The columns of the inputs before, for kinds that have no header.
     pub columns: Option<&'a Arc<[String]>>,
@@ -89,7 +88,7 @@ pub(super) struct Opening {
 pub(super) enum Piece {
     /// Whole records as text.
     Text(TextBlock),
-    /// Rows whose cells are told apart already.
+    /// Rows with separate cells.
     Rows(RowBatch),
 }
 
@@ -111,7 +110,7 @@ pub(super) trait Pieces: Send {
     /// The input can't be read any further.
     fn next(&mut self) -> Result<Option<Piece>, Problem>;
 
-    /// Takes what the inputs before left open, before the first piece.
+    /// Takes the open pages of earlier inputs, before the first piece.
     fn go_on_with(&mut self, _: OpenPages) {}
 
     /// How many bytes have been read from the disk, for progress.
@@ -161,7 +160,7 @@ pub(super) trait RowParser: Send + Sync {
 /// A row as read. Its cells are UTF-8 without NUL. A cell that it lacks at its end is empty.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRow<'a> {
-    /// The line on which it begins, from 1; what a line is depends on the kind.
+    /// The line on which it begins, from 1; the kind defines lines.
     pub line: u64,
     /// Where it is besides its line, as [`crate::domain::place`] packs it: its input, and where it
     /// begins in what the file is decompressed and decoded to, in bytes, or its part.
@@ -228,12 +227,12 @@ pub(super) const RAGGED: Code = Code::RaggedRow;
 pub struct Unusable<'a> {
     /// The mistake, its place, and the text there.
     pub rejection: Rejection,
-    /// Its cells, as far as they can be told apart: its key may be among them.
+    /// Its cells, as far as they can be found: its key may be among them.
     pub row: Option<RawRow<'a>>,
 }
 
 impl Unusable<'_> {
-    /// Whether only the number of its fields is wrong.
+    /// True if only the number of fields is wrong.
     pub fn is_ragged(&self) -> bool {
         self.rejection.code == RAGGED
     }

@@ -1,12 +1,12 @@
 //! Sources: an extract as a stream of blocks of whole rows, which any thread can parse.
 //!
-//! One file per kind. A source knows bytes, encodings and layout of its files; it does not know what
-//! a cell means. It never drops a row in silence.
+//! One file per kind. A source knows bytes, encodings and layout of its files, but not the meaning of cells. It never
+//! drops a row in silence.
 //!
-//! One thread calls [`Blocks::next_block`], which is cheap; others turn the blocks into rows, each
-//! with its own clone of the [`BlockParser`]. What they find does not depend on where the blocks
-//! were cut. A kind implements `kind::Kind` for what its options mean, and has a line in `kinds!`
-//! below; lists and globs, archives, places and filling down are the same for all.
+//! One thread calls [`Blocks::next_block`], which is cheap; others turn the blocks into rows, each with its own clone
+//! of the [`BlockParser`]. The rows do not depend on where the blocks were cut. A kind implements `kind::Kind` for
+//! its options, and has a line in `kinds!` below; lists and globs, archives, places and filling down are the same for
+//! all.
 
 mod batch;
 mod blocks;
@@ -178,14 +178,13 @@ impl SourcePlan {
         self.inputs == Inputs::Stdin
     }
 
-    /// Whether a look at its columns costs little and changes nothing: not so of standard input, and of
-    /// a query.
+    /// True if reading its columns is cheap and changes nothing: not for standard input or a query.
     pub fn has_header_at_hand(&self) -> bool {
         matches!(self.inputs, Inputs::Files(_))
     }
 
-    /// Opens the source and reads its header. `wanted` are the columns that the configuration names:
-    /// kinds without a header look for those.
+    /// Opens the source and reads its header. `wanted` are the columns that the configuration names: kinds without a
+    /// header look for those.
     ///
     /// # Errors
     /// It can't be read, or has no header.
@@ -218,7 +217,7 @@ impl SourcePlan {
         self.kind.has_header()
     }
 
-    /// Whether its files end in a trailer.
+    /// True if its files end in a trailer.
     pub const fn has_trailer(&self) -> bool {
         self.trailer.is_some()
     }
@@ -244,7 +243,7 @@ impl SourcePlan {
         Ok(Opened::given(self, columns, stream::pieces(columns, given)?))
     }
 
-    /// The source as if it had the columns that are wanted, without a look at it.
+    /// The source as if it had the wanted columns, without opening it.
     pub fn unread(&self, wanted: &[String]) -> Opened {
         Opened::unread(self, wanted)
     }

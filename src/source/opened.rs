@@ -117,7 +117,7 @@ impl Opened {
         Ok(opened)
     }
 
-    /// The source without a look at it: its columns are those that are wanted.
+    /// The source without opening it: its columns are the wanted ones.
     pub(super) fn unread(plan: &SourcePlan, wanted: &[String]) -> Self {
         Self {
             plan: plan.clone(),
@@ -289,7 +289,6 @@ impl Block {
         self.piece.len()
     }
 
-    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -304,7 +303,7 @@ pub struct Blocks {
     sequence: u64,
     /// After an error nothing more is read, so that another thread reports no later error instead.
     has_failed: bool,
-    /// How many bytes have been told of by blocks.
+    /// Bytes that blocks have reported.
     disk_bytes: u64,
     read: Vec<SourceFile>,
     states: Vec<Arc<InputState>>,

@@ -24,7 +24,6 @@ pub(super) struct Record {
     pub kind: PieceKind,
     /// The first field whose quotes are wrong.
     broken: Option<usize>,
-    /// Whether it goes on over several lines.
     spans_lines: bool,
 }
 
@@ -131,17 +130,17 @@ impl CsvParser {
         Fault { code: STRAY, message, known }
     }
 
-    /// Whether a record over several lines is not one row, but several that a quote has joined: its
-    /// quotes are wrong, or each of its lines looks like a row of this file.
+    /// True if a record over several lines is not one row, but several joined by a quote: its quotes are wrong, or
+    /// each of its lines looks like a row of this file.
     fn is_several(&self, kind: PieceKind, row: &RawRow<'_>) -> bool {
         count_lines(row.written.trim_ascii_end()) > 0
             && (kind != PieceKind::Quoted || self.every_line_is_a_row(row.written))
     }
 
-    /// Whether each line of a well-formed record has as many fields as there are columns, and a first
-    /// field that looks like that of the first line, with a digit in it. That tells rows that two
-    /// stray quotes have joined from a text of several lines: a text would have to repeat the number
-    /// of delimiters in each of its lines, and begin each with something like a key.
+    /// True if each line of a well-formed record has as many fields as there are columns, and a first field that
+    /// looks like that of the first line, with a digit in it. This tells rows joined by two stray quotes from a text
+    /// of several lines: a text would have to repeat the number of delimiters in each of its lines, and begin each
+    /// with something like a key.
     fn every_line_is_a_row(&self, written: &[u8]) -> bool {
         let delimiter = self.dialect.delimiter;
         let mut shape: Option<Vec<u8>> = None;

@@ -1,4 +1,4 @@
-//! The beginning of a file of which nothing is known yet, for those who guess how it is read.
+//! The beginning of a file of unknown kind, for guessing its form.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub struct Sample {
     /// Other encodings in which the bytes make sense too, but mean something else; each with the
     /// first text that differs, as the chosen one reads it and as it does.
     pub rivals: Vec<Rival>,
-    /// Whether this is all of the file.
+    /// The sample is the whole file.
     pub whole: bool,
 }
 
@@ -44,7 +44,7 @@ pub enum Head {
     /// A workbook of Excel or OpenDocument.
     Workbook,
     Sqlite,
-    /// Text, or an archive of files, or nothing that is known.
+    /// Text, an archive of files, or an unknown form.
     Other,
 }
 
@@ -155,7 +155,7 @@ fn rivals_of(bytes: &[u8], chosen: &'static Encoding, text: &str) -> Vec<Rival> 
     };
     let mine = words(text);
     let mut rivals = Vec::new();
-    // Encodings of several bytes are told by their form; of one byte, any bytes are valid.
+    // Encodings of several bytes are recognized by their form; of one byte, any bytes are valid.
     let others = EXPORTS.into_iter().filter(|other| *other != chosen && other.is_single_byte());
     for encoding in others.filter(|_| chosen.is_single_byte()) {
         let Some(other) = makes_sense(bytes, encoding).filter(|text| is_plausible(text)) else {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_are_told_by_what_the_bytes_make_sense_in() {
+    fn encodings_are_recognized_by_plausible_text() {
         for (text, encoding) in [
             ("id;name\n1;Łódź\n2;Kraków\n3;Świętochłowice\n4;Żory\n", WINDOWS_1250),
             ("id;název\n1;Příbram\n2;Žďár nad Sázavou\n3;Děčín\n", WINDOWS_1250),

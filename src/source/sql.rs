@@ -57,7 +57,7 @@ impl std::fmt::Debug for SqlSpec {
     }
 }
 
-/// How a query is asked, with everything decided.
+/// A query, with everything decided.
 #[derive(Clone, Debug)]
 struct SqlPlan {
     url: StoreUrl,
@@ -127,7 +127,7 @@ impl Kind for SqlPlan {
     }
 }
 
-/// How the texts of a column become those that other kinds have.
+/// Conversion of a column to the texts that other kinds of source have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
     AsItIs,
@@ -155,10 +155,10 @@ struct PreparedQuery {
 const PIECE: usize = 512 * 1024;
 /// How many pieces may wait to be parsed.
 const WAITING: usize = 4;
-/// How often a database is told to give up, 20 ms apart.
+/// Attempts to cancel a query, 20 ms apart.
 const CANCELLATIONS: usize = 100;
 const ONLY_READ: &str = "a source is read, never changed: write one SELECT";
-/// How long a reader waits for the database before it looks around.
+/// Time a reader waits for the database before it checks for interruptions.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl SqlPlan {
@@ -350,7 +350,7 @@ impl<'s> Lines<'s> {
         &mut self.text[self.filled..]
     }
 
-    /// Takes what was read into the room; says whether more is wanted.
+    /// Takes the bytes read; true if there is room for more.
     fn filled(&mut self, length: usize) -> bool {
         self.filled += length;
         self.filled < PIECE || self.send(false)
@@ -445,8 +445,8 @@ impl QueryPieces {
     }
 }
 
-/// Cancels a query that is given up. Between two looks its thread may just be about to ask: a database that has
-/// nothing to cancel forgets it, so it is told until the thread has ended.
+/// Cancels an abandoned query. Its thread may be about to send it: a database without a running query ignores a
+/// cancellation, so it is repeated until the thread has ended.
 impl Drop for QueryPieces {
     fn drop(&mut self) {
         let Some((receiver, thread)) = self.pieces.take() else { return };
@@ -469,7 +469,7 @@ impl Pieces for QueryPieces {
         match receiver.recv_timeout(PATIENCE) {
             Ok(Ok((line, bytes))) => Ok(Some(Piece::Text(TextBlock::of(bytes, line, 0)))),
             Ok(Err(problem)) => Err(problem),
-            // A piece without rows, so that the reader can look whether it should stop.
+            // A piece without rows, so that the reader can check for interruptions.
             Err(RecvTimeoutError::Timeout) => Ok(Some(Piece::Text(TextBlock::of(vec![], 0, 0)))),
             Err(RecvTimeoutError::Disconnected) => {
                 let thread = self.pieces.take().map(|(_, thread)| thread);

@@ -127,7 +127,7 @@ impl At {
     }
 }
 
-/// Turns what a row says of its place into numbers.
+/// Converts a row's place to numbers.
 struct Places {
     files: BTreeMap<String, u64>,
     next_line: u64,

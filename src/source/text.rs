@@ -69,7 +69,7 @@ impl Text {
         }
     }
 
-    /// Reads on to the end of the file and tells what it was.
+    /// Reads on to the end of the file and gives its digest and size.
     pub fn finish(self) -> Result<InputRead, Problem> {
         self.file.finish()
     }

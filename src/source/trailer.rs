@@ -1,5 +1,5 @@
-//! The trailer of a file: a line that is no data and says how many rows there are, and what they sum
-//! up to. A file whose rows say something else is incomplete or damaged.
+//! The trailer of a file: a last line with the number of rows and their sums. If the rows disagree, the file is
+//! incomplete or damaged.
 
 use std::fmt;
 use std::path::Path;
@@ -109,7 +109,7 @@ impl FileCounts {
         }
     }
 
-    /// Adds what a piece had.
+    /// Adds the counts of a piece.
     pub fn add(&self, tally: Tally) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.rows += tally.rows;
@@ -121,10 +121,10 @@ impl FileCounts {
         }
     }
 
-    /// Compares the trailer with the rows, once all have been seen.
+    /// Compares the trailer with the rows, once all have been read.
     ///
     /// # Errors
-    /// There is none, there are several or rows after it, or it says something else than the rows.
+    /// There is none, there are several or rows after it, or it disagrees with the rows.
     pub fn prove(&self, file: &Path) -> Result<(), Problem> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let prefix = &self.trailer.starts_with;

@@ -80,9 +80,9 @@ pub struct Group {
 pub struct Support {
     /// Differences that meet its condition.
     pub fires: u64,
-    /// Those without a reason.
+    /// Differences without a reason.
     pub unknown: u64,
-    /// Those with a reason, by reason.
+    /// Differences with a reason, by reason.
     pub decided: BTreeMap<String, u64>,
 }
 

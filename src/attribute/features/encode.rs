@@ -42,7 +42,7 @@ impl Category {
         Self::Direction,
         Self::Counterparty,
     ];
-    /// Those read from a field of the record.
+    /// Features read from a field of the record.
     const READ: [Self; 3] = [Self::Currency, Self::Direction, Self::Counterparty];
 
     /// Words in a field's name that identify this category.
@@ -137,7 +137,7 @@ pub struct Encoder {
     folds: Vec<Seen>,
 }
 
-/// What is learned of words and values.
+/// Training statistics of words and values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
     pub words: Words,
@@ -185,7 +185,7 @@ impl Encoder {
         other_folds.unwrap_or(whole).of(whole, &value_hashes(difference))
     }
 
-    /// What is stored apart from it.
+    /// Statistics that are stored apart from the encoding.
     pub const fn learned(&self) -> &Learned {
         &self.learned
     }
@@ -240,7 +240,7 @@ fn record_hash(difference: &DifferenceContext<'_>) -> u64 {
 
 /// The fold of a difference's record.
 fn fold(difference: &DifferenceContext<'_>) -> usize {
-    // The highest bits decide what is held out.
+    // The highest bits choose the held-out records.
     (record_hash(difference) >> 9) as usize % FOLDS
 }
 

@@ -22,7 +22,7 @@ pub(super) struct MatchFacts {
 /// The part of a [`Matched`](crate::domain::Matched) that is read here.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Told {
+struct MatchJson {
     pass: Option<String>,
     certificate: Option<String>,
     shape: Option<String>,
@@ -44,7 +44,7 @@ impl MatchFacts {
 
     /// From the JSON of how the record was matched.
     pub fn of(matched: Option<&str>) -> Self {
-        let told = matched.and_then(|text| serde_json::from_str::<Told>(text).ok());
+        let told = matched.and_then(|text| serde_json::from_str::<MatchJson>(text).ok());
         let Some(told) = told else { return Self::NONE };
         let name = |name: &Option<String>| name.as_deref().map_or(ABSENT, id);
         if told.pass.is_none() {

@@ -41,7 +41,7 @@ pub enum Scale {
     Number,
     /// 0 or 1.
     Flag,
-    /// A number that stands for a name.
+    /// A number for a name.
     Category,
 }
 
@@ -88,8 +88,7 @@ pub const fn catalogue() -> &'static [Feature] {
     TABLE
 }
 
-/// Whether a feature describes the run rather than the difference: all differences of one field and
-/// kind share its value.
+/// True for features of the run: all differences of one field and kind share the value.
 pub(in crate::attribute) fn is_of_the_run(name: &str) -> bool {
     name.starts_with("run_")
 }
@@ -101,7 +100,7 @@ const BLUR: f32 = 1.0;
 /// record has too many values for all of them to be usual.
 pub const DESCRIBED: usize = COUNT - record::COUNT;
 
-/// Those of a job without `match`: the last of them say how the record was matched.
+/// Features of a job without `match`: the last ones are about matches.
 pub const WITHOUT_MATCH: usize = DESCRIBED - matched::COUNT;
 
 /// How many of the features that describe a difference have a value.
@@ -231,7 +230,7 @@ macro_rules! of_date {
     };
 }
 
-/// How much likelier a reason is by the values of the record.
+/// Likelihood ratio of a reason, given the values of the record.
 macro_rules! of_seen {
     ($at:literal, $n:literal, $nth:literal) => {
         number(
@@ -379,7 +378,7 @@ static TABLE: &[Feature] = &[
         f.record_nulls
     }),
     yes("amount_zero", "all numbers of a side of this record are zero", |f| f.amounts_zero),
-    // How common it is in the run.
+    // Frequency in the run.
     number(
         "run_field_share",
         "log10",

@@ -123,7 +123,7 @@ impl RecordFacts {
     }
 }
 
-/// What is gathered while the fields are read.
+/// The record's values by type, gathered field by field.
 struct Reading<'w> {
     known: (&'w Words, u32),
     facts: RecordFacts,
@@ -279,7 +279,7 @@ impl<'w> Reading<'w> {
         }
     }
 
-    /// Whether the difference's own numbers follow from the record's others.
+    /// Adds relations between the difference's numbers and the record's others.
     fn relations(&self, facts: &mut RecordFacts) {
         facts.roundness = Roundness::of(self.own);
         let values = self.own.map(|own| own.map(Decimal::to_f64));
@@ -323,7 +323,7 @@ fn is_part(part: f64, whole: f64) -> bool {
     })
 }
 
-/// Which fields of the record differ, as a number.
+/// The record's differing fields, as a number.
 fn pattern(together: Together<'_>) -> f32 {
     use std::fmt::Write as _;
     let mut fields: Vec<u32> = together

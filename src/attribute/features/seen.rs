@@ -1,9 +1,9 @@
-//! Which reasons were given to training differences with the same values: target encoding.
+//! Target encoding: the reasons given to training differences with the same values.
 //!
-//! A counterparty that nets its fees, or a branch that types by hand, is known by the reasons that were seen with
-//! it. How often, is learned from the training set; every text or yes-or-no field of the record counts, and
-//! the evidence of all of them is added up as if they were independent (naive Bayes). A training
-//! difference must not see its own label, so its numbers come from the records of other folds only.
+//! A counterparty that nets its fees, or a branch that types by hand, is recognized by the reasons that occurred
+//! with it. Frequencies come from the training set; every text or yes-or-no field of the record counts, and the
+//! evidence of all of them is added up as if they were independent (naive Bayes). A training difference must not see
+//! its own label, so its numbers come from the records of other folds only.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,7 +24,7 @@ pub(super) const FOLDS: usize = 5;
 /// The reasons with a feature of their own.
 pub(super) const REASONS: usize = 12;
 
-/// How often each reason was seen.
+/// Frequency of each reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// Of each reason, most often seen first.
@@ -33,14 +33,13 @@ pub struct Seen {
     values: Vec<(u64, Vec<(u16, u32)>)>,
 }
 
-/// What was seen with a difference's values.
+/// Training statistics for a difference's values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct SeenFacts {
     /// The likeliest reason's place among the reasons.
     pub reason: f32,
-    /// Its share.
     pub share: f32,
-    /// How much likelier the values make each of the first reasons, as a logarithm.
+    /// Log-likelihood ratio of each of the first reasons, given the values.
     pub gains: [f32; REASONS],
 }
 
@@ -49,8 +48,8 @@ impl SeenFacts {
 }
 
 impl Seen {
-    /// What was seen with these values, given by their hashes. `whole` has what was seen in all folds: how common
-    /// reasons are must not tell the fold.
+    /// Statistics for the values with these hashes. Shares of reasons come from `whole`, all folds together: they
+    /// must not reveal the fold.
     pub(super) fn of(&self, whole: &Self, values: &[u64]) -> SeenFacts {
         if self.totals.is_empty() {
             return SeenFacts::NONE;
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_all_differences_have_tells_nothing_in_any_fold() {
+    fn a_value_that_all_differences_share_predicts_nothing_in_any_fold() {
         let mut witness = Witness::default();
         for at in 0..97usize {
             witness.add(["A", "B", "C"][at * at % 3], at * 7 % FOLDS, vec![5]);

@@ -1,8 +1,8 @@
-//! Words of the record's texts: how rare they are, and which codes and numbers both sides have.
+//! Words of the record's texts: their rarity, and the codes and numbers common to both sides.
 //!
-//! A word that few records have says more about what a text means than one that most have. How many records
-//! have a word is learned from the training set and belongs to the model. A training record does not count
-//! itself, so that its features are those of a fresh record.
+//! A rare word says more about the meaning of a text than a common one. The number of records with a word comes from
+//! the training set and belongs to the model. A training record does not count itself, so that its features are those
+//! of a fresh record.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -27,7 +27,7 @@ use crate::diagnostic::Problem;
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
 
-/// How many projections of the gradients a split is searched on.
+/// Projections of the gradients that a split is searched on.
 const LANES: usize = 6;
 /// With no more rows than this, and no more classes than [`MOST_CLASSES`], splits are searched on every
 /// class, each with its own curvature. On bank scenarios (`benches/kinds`) that is worth a hundredth of macro F1.
@@ -41,7 +41,7 @@ const WORTHWHILE: f64 = 2e-4;
 /// The largest Newton step, before it is shortened.
 const LONGEST_STEP: f64 = 4.0;
 
-/// How trees are boosted.
+/// Parameters of gradient boosting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Boosting {
     /// The most rounds, each of which grows a tree.
@@ -103,7 +103,7 @@ impl Boosting {
     }
 }
 
-/// What the cross-validation found.
+/// Result of the cross-validation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossed {
     /// The rounds with the lowest loss.
@@ -301,7 +301,7 @@ impl<const S: usize, const H: usize> Sums<S, H> {
         self.rows -= other.rows;
     }
 
-    /// How much a Newton step lowers the loss.
+    /// Loss reduction of a Newton step.
     #[inline]
     fn score(&self, ridge: f32) -> f32 {
         if H == 1 {
@@ -313,7 +313,7 @@ impl<const S: usize, const H: usize> Sums<S, H> {
     }
 }
 
-/// Where to split a node.
+/// A split of a node.
 struct Split {
     gain: f32,
     feature: usize,
@@ -342,7 +342,7 @@ struct Booster<'a, const S: usize, const H: usize> {
     data: &'a Labelled<'a>,
     binned: &'a Binned,
     parameters: &'a Boosting,
-    /// The rows it learns from, and those it only judges.
+    /// The rows for training, and those only for validation.
     known: Vec<u32>,
     judged: Vec<usize>,
     /// Of every row.
@@ -419,7 +419,7 @@ impl<'a, const S: usize, const H: usize> Booster<'a, S, H> {
         if rows.is_empty() { self.known.clone() } else { rows }
     }
 
-    /// How each class counts in the projections.
+    /// Weights of each class in the projections.
     fn projection(&mut self) -> Vec<[f32; S]> {
         let classes = self.data.classes;
         let scale = 1.0 / (S as f32).sqrt();
@@ -697,7 +697,7 @@ mod tests {
     }
 
     #[test]
-    fn it_learns_what_can_be_learned_and_judges_unseen_rows_honestly() {
+    fn boosting_learns_and_its_unseen_predictions_are_honest() {
         let (rows, mut labels) = overlapping(1_500, 2);
         let loss = |crossed: &Crossed, labels: &[u16], classes: usize| {
             let of = |(row, label): (&[f32], &u16)| -f64::from(row[usize::from(*label)]).ln();
@@ -779,7 +779,7 @@ mod tests {
 
     #[test]
     fn rows_of_one_record_share_a_fold() {
-        // Labels belong to records, whose five rows look alike, so only a leak could tell them.
+        // Labels belong to records, each with five similar rows, so only a leak could predict them.
         let mut random = fastrand::Rng::with_seed(9);
         let records: Vec<([f32; 5], u16)> =
             (0..120).map(|_| (std::array::from_fn(|_| random.f32()), random.u16(..2))).collect();

@@ -111,7 +111,7 @@ impl Forest {
             moves.iter().zip(&slopes).map(|(moved, slope)| moved * slope).sum()
         };
         let mut features: Vec<f64> = moves.chunks_exact(classes).map(moved_by).collect();
-        // What the rule leaves is too small to see; it is spread so that the sum is exact.
+        // The rule's remainder is too small to see; it is spread so that the sum is exact.
         let (first, last) = (at(0.0)[class], at(1.0)[class]);
         let sum: f64 = features.iter().sum();
         let size: f64 = features.iter().map(|feature| feature.abs()).sum();

@@ -1,13 +1,12 @@
 //! The compiled forest: flat arrays that attribute a million differences per second.
 //!
-//! [`train`] grows trees with smartcore and [`boost`] by gradient boosting; both are compiled into this
-//! form. A node is eight bytes, siblings are adjacent, and a leaf points at itself, so that several rows
-//! walk down one tree in step without a branch to mispredict. Every node has a number for each class: in a
-//! random forest the distribution of the training rows that reached it, in a boosted one the mean step
-//! of these rows' margins. At the leaves they are the prediction, and along the way its explanation
-//! ([`explain`]).
+//! [`train`] grows trees with smartcore and [`boost`] by gradient boosting; both are compiled into this form. A node
+//! is eight bytes, siblings are adjacent, and a leaf points at itself, so that several rows walk down one tree in
+//! step without a branch to mispredict. Every node has a number for each class: in a random forest the distribution
+//! of the training rows that reached it, in a boosted one the mean step of these rows' margins. At the leaves they
+//! are the prediction, and along the way its explanation ([`explain`]).
 //!
-//! This module knows nothing of differences: rows of numbers in, class distributions out.
+//! This module knows nothing about differences: rows of numbers in, class distributions out.
 
 mod bins;
 pub mod boost;
@@ -189,7 +188,7 @@ impl Forest {
         self.distribution(&sums, out);
     }
 
-    /// The distribution that the sum of the trees' numbers stands for.
+    /// Turns the sum of the trees' numbers into a distribution.
     fn distribution(&self, sum: &[Line], out: &mut [f32]) {
         let sum = sum.iter().flat_map(|line| &line.0);
         let Some(base) = &self.base else {

@@ -26,12 +26,12 @@ pub(super) struct Memo<T> {
     nodes: usize,
 }
 
-pub(super) enum Known<'a, T> {
+pub(super) enum Memoized<'a, T> {
     Answer(&'a T),
     /// Unknown; run the rule, record its reads, and [`learn`](Memo::learn) the answer.
     NotYet,
     /// Unknown and not worth learning.
-    NotToBeLearned,
+    Never,
 }
 
 enum Node<T> {
@@ -48,20 +48,24 @@ impl<T> Memo<T> {
     }
 
     /// Looks up the answer for `d`. `scratch` is a buffer for the values.
-    pub(super) fn look_up(&self, d: &DifferenceContext<'_>, scratch: &mut Vec<u8>) -> Known<'_, T> {
+    pub(super) fn look_up(
+        &self,
+        d: &DifferenceContext<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Memoized<'_, T> {
         let mut node = &self.root;
         loop {
             match node {
-                Node::Answer(answer) => return Known::Answer(answer),
-                Node::GivenUp => return Known::NotToBeLearned,
-                Node::Unknown => return Known::NotYet,
+                Node::Answer(answer) => return Memoized::Answer(answer),
+                Node::GivenUp => return Memoized::Never,
+                Node::Unknown => return Memoized::NotYet,
                 Node::Read(property, branches) => {
                     scratch.clear();
                     property.encode(d, scratch);
                     match branches.get(scratch.as_slice()) {
                         Some(next) => node = next,
-                        None if self.nodes >= MAX_NODES => return Known::NotToBeLearned,
-                        None => return Known::NotYet,
+                        None if self.nodes >= MAX_NODES => return Memoized::Never,
+                        None => return Memoized::NotYet,
                     }
                 }
             }

@@ -1,15 +1,14 @@
 //! Rules: Rhai functions that name the cause of a difference.
 //!
-//! The functions `attribute…(d)` of all scripts run in file order until one gives a reason. This
-//! module never inspects a difference itself and knows no reason code: `script` defines what a rule
-//! may read, and the scripts define what it says.
+//! The functions `attribute…(d)` of all scripts run in file order until one gives a reason. This module never
+//! inspects a difference itself and knows no reason code: `script` defines the properties that a rule may read.
 
 mod memo;
 
 use crate::diagnostic::{Place, Problem};
 use crate::domain::{Confidence, DifferenceContext, key};
 use crate::script::{Reads, RuleScript, ScriptError, ScriptSource, Verdict};
-use memo::{Known, Memo};
+use memo::{Memo, Memoized};
 
 /// The scripts with rules and the declared codes, shared by threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +29,6 @@ pub enum Decision {
         rule: usize,
         /// The line of the deciding `reason(…)` in the rule's file.
         line: u64,
-        /// Its column.
         column: u64,
         /// The notes of this rule and the ones before it.
         notes: Vec<String>,
@@ -48,14 +46,13 @@ pub enum Decision {
 pub struct RuleInfo {
     /// The name of the function.
     pub name: String,
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// The compiled rules, for one thread.
 ///
-/// Rules are pure functions of the properties they read, so answers are memoized by what was read:
-/// a rule that only reads the diff type runs once per diff type.
+/// Rules are pure functions of the properties they read, so results are memoized by these: a rule that only reads the
+/// diff type runs once per diff type.
 pub struct Rules {
     scripts: Vec<RuleScript>,
     rules: Vec<Rule>,
@@ -123,12 +120,11 @@ impl Rules {
     pub fn decide(&mut self, d: &DifferenceContext<'_>) -> Decision {
         let Self { scripts, rules, remembers, calls, reads, scratch, .. } = self;
         let mut notes = Vec::new();
-        // The script that has the difference; one whose answers are all known needs no copy.
+        // The script that has the difference; if all its results are memoized, it needs no copy.
         let mut loaded = None;
         for (index, rule) in rules.iter_mut().enumerate() {
             let Some(script) = scripts.get_mut(rule.script) else { continue };
-            let known =
-                if *remembers { rule.memo.look_up(d, scratch) } else { Known::NotToBeLearned };
+            let known = if *remembers { rule.memo.look_up(d, scratch) } else { Memoized::Never };
             let mut load = |script: &mut RuleScript| {
                 if loaded.replace(rule.script) != Some(rule.script) {
                     script.load(d);
@@ -137,15 +133,15 @@ impl Rules {
             let learned;
             let ran;
             let answer = match known {
-                Known::Answer(answer) => answer,
-                Known::NotYet => {
+                Memoized::Answer(answer) => answer,
+                Memoized::NotYet => {
                     *calls += 1;
                     load(script);
                     let answer = script.call(rule.function, Some(reads));
                     learned = rule.memo.learn(reads, answer);
                     &*learned
                 }
-                Known::NotToBeLearned => {
+                Memoized::Never => {
                     let plain = remembers.then(|| script.plain_answer(rule.function, d)).flatten();
                     ran = match plain {
                         Some(verdict) => Ok(verdict),

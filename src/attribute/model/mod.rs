@@ -50,7 +50,7 @@ const LABELS_PER_REASON: u64 = 5;
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How the forest is grown; its seed is the seed of everything.
+    /// Parameters of the forest; its seed is the seed of everything.
     pub forest: Parameters,
     pub boosting: Boosting,
     /// Minimum labelled differences of a reason to be learned.
@@ -77,7 +77,7 @@ pub struct Training {
     pub hash: [u8; 32],
     /// Labelled differences of each reason learned.
     pub by_reason: BTreeMap<String, u64>,
-    /// How the forest was grown.
+    /// Parameters of the forest.
     pub parameters: Parameters,
     /// The compared calibrations, with their cross-validated log loss.
     pub calibrations: Vec<(String, f64)>,
@@ -110,7 +110,7 @@ struct StoredModel {
     forest: StoredForest,
 }
 
-/// What the second format adds.
+/// Additions of the second format.
 #[derive(Default, Serialize, Deserialize)]
 struct Added {
     /// Boosted trees.
@@ -398,7 +398,7 @@ impl Model {
         &self.added.tried
     }
 
-    /// How its trees were grown.
+    /// The training parameters of its trees.
     pub fn parameters(&self) -> serde_json::Value {
         match &self.added.steps {
             None => json!(self.stored.training.parameters),
@@ -416,8 +416,7 @@ impl Model {
         if self.added.steps.is_some() { "boosting" } else { "forest" }
     }
 
-    /// Whether a difference of this identity was in its training set, which disqualifies it for
-    /// evaluation.
+    /// True if a difference with this identity was in the training set, which disqualifies it for evaluation.
     pub fn has_seen(&self, identity: u32) -> bool {
         self.stored.seen.binary_search(&identity).is_ok()
     }
@@ -692,7 +691,7 @@ mod tests {
     }
 
     #[test]
-    fn it_learns_what_can_be_learned_and_knows_how_sure_it_is() {
+    fn a_model_learns_and_its_confidence_is_calibrated() {
         let model = trained(2);
         let result = model.evaluate(&set(2_000, 4), 0);
         assert!(result.accuracy > 0.9 && result.ece < 0.05, "{} {}", result.accuracy, result.ece);
@@ -752,7 +751,7 @@ mod tests {
         assert!(!part.features().iter().any(left_out) && part.features().contains(&"delta_size"));
         let problems = learned(&["dleta"]).unwrap_err();
         assert_eq!(problems.0[0].code, Code::TrainingParameters);
-        // Nothing is left to learn from.
+        // No labels remain.
         assert_eq!(learned(&["*"]).unwrap_err().0[0].code, Code::TrainingEmpty);
     }
 

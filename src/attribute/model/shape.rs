@@ -23,7 +23,10 @@ impl Shape {
         }
     }
 
-    /// The positions of its features in the catalogue of this version, or what is wrong with them.
+    /// The positions of its features in the catalogue of this version.
+    ///
+    /// # Errors
+    /// A sentence about features that do not fit.
     pub(super) fn columns(&self) -> Result<Vec<usize>, String> {
         let wrong = |what: String| format!("its features are not this version's: {what}");
         let mut columns = Vec::with_capacity(self.features.len());

@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 use crate::attribute::features::COUNT;
 use crate::diagnostic::{Code, Problem, Problems};
 
-/// How many of each reason are kept whatever their number.
+/// Labels of each reason that are kept whatever their number.
 const KEPT_PER_REASON: u64 = 200;
 
-/// Maximum number of differences that a model learns from: more cost time and memory and teach little.
+/// Maximum number of differences to train on: more cost time and memory and add little.
 const MOST_ROWS: usize = 300_000;
 
-/// The positions of the differences to learn from, given their reasons by number: of more than a model
-/// learns from, an even share, and the first of each reason.
+/// The positions of the differences to train on, given their reasons by number: if there are too many, an even share,
+/// and the first of each reason.
 pub fn sampled(reasons: &[usize]) -> Vec<usize> {
     sampled_to(reasons, MOST_ROWS)
 }

@@ -11,7 +11,7 @@ pub enum Shard {
     Plan(ShardPlan),
     /// Read rows of one source: stdin or an input of the source; write prepared rows with their slots
     Prepare(ShardPrepare),
-    /// Add up what the tasks of a step have counted, and write what the next steps need to know
+    /// Add up the counts of a step's tasks, and write the state for the next steps
     Decide(ShardDecide),
     /// One step of matching: by the key, each pass, then the rest
     Match(ShardMatch),
@@ -28,7 +28,7 @@ pub struct ShardPlan {
     /// Write the job to this file
     #[arg(short, long, value_name = "JOB")]
     pub output: PathBuf,
-    /// JSON file that describes the sources whose rows come on a stream: name, columns, files
+    /// JSON file that describes sources that arrive as a stream: name, columns, files
     #[arg(long, value_name = "FILE")]
     pub sources: Option<PathBuf>,
     /// Id of the run, a UUIDv7 [default: a new one]
@@ -82,7 +82,7 @@ pub enum SideOf {
 pub struct ShardPrepare {
     #[command(flatten)]
     pub of: ShardJob,
-    /// Whose rows these are
+    /// Side of the rows
     #[arg(long, value_enum)]
     pub side: SideOf,
     /// Format of standard input

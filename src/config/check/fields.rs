@@ -241,7 +241,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether the field's two sides are compared.
 pub(super) fn is_compared(spec: &FieldSpec) -> bool {
     spec.compare.is_none_or(|compare| *compare)
 }

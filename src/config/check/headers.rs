@@ -88,8 +88,8 @@ impl<'l> RowScripts<'l> {
         Self { filter, outlines }
     }
 
-    /// Whether a script mentions the column. Any text equal to its name counts: a column is called
-    /// unmapped only if no script can use it.
+    /// True if a script mentions the column. Any text equal to its name counts: a column is unmapped only if no
+    /// script can use it.
     fn mention(&self, column: &str) -> bool {
         self.outlines.iter().any(|outline| outline.mentions.contains(column))
     }

@@ -1,8 +1,7 @@
-//! From what was written to what was meant: every check that needs more than one setting.
+//! From the written configuration to its meaning: every check that needs more than one setting.
 //!
-//! A check reports a problem and continues. Unreadable parts have been reported and are missing in
-//! the spec; ask the document whether a part *is written*, so that one mistake is not reported
-//! twice.
+//! A check reports a problem and continues. Unreadable parts have been reported and are missing in the spec; ask the
+//! document whether a part *is written*, so that one mistake is not reported twice.
 
 mod attribution;
 mod fields;
@@ -139,8 +138,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a field of this name is written, whatever else is wrong with it; also when `fields`
-    /// itself is missing or wrong.
+    /// True if a field of this name is written, even if it has other errors, or if `fields` itself is missing or
+    /// wrong.
     fn has_field(&self, name: &str) -> bool {
         let at = path(["fields"]);
         let is_map = self.document.find(&at).is_some_and(|node| !node.entries().is_empty());
@@ -204,7 +203,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// `inner` below `path`.
 fn below(path: &[PathStep], inner: impl Into<PathStep>) -> Vec<PathStep> {
     let mut path = path.to_vec();
     path.push(inner.into());

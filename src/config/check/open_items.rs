@@ -19,7 +19,7 @@ impl Checker<'_> {
             if spec.max_age_days.is_some() {
                 let message = "`max_age_days` has no effect: neither source delivers movements";
                 let problem = Problem::new(Code::AgeUnused, message)
-                    .help("write `a: movements` for a source that delivers only what is new");
+                    .help("write `a: movements` for a source that delivers only new rows");
                 self.complain_of_key(&path(["open_items", "max_age_days"]), problem);
             }
             return None;

@@ -144,7 +144,7 @@ impl Checker<'_> {
         zone: Option<&TimeZone>,
     ) -> Vec<TimeFormat> {
         if !matches!(kind, Kind::Date | Kind::Datetime) {
-            // That is complained about where the field is checked.
+            // An error was already given where the field is checked.
             return Vec::new();
         }
         let mut formats = Vec::with_capacity(texts.len());

@@ -1,4 +1,5 @@
-//! The scripts: they exist, they compile, and what they and the file say of each other is true.
+//! Checks the scripts: that they exist and compile, and that script and configuration name each other's functions and
+//! codes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ struct Normalizing {
     source: Option<ScriptSource>,
     /// Its declarations; `None` without a script.
     outline: Option<ScriptOutline>,
-    /// It is written but can't be read: what it would declare is unknown.
+    /// It is written but can't be read, so its declarations are unknown.
     broken: bool,
 }
 
@@ -36,7 +37,7 @@ impl Scripts {
         [&self.sources[side], &self.job]
     }
 
-    /// Whether a script of the side has this function, or is unreadable.
+    /// True if a script of the side has this function, or is unreadable.
     pub(super) fn has(&self, side: Side, name: &str, arity: usize) -> bool {
         self.of(side).iter().any(|script| script.broken) || self.declares(side, name, arity)
     }
@@ -62,12 +63,11 @@ impl Scripts {
         functions.find(|function| function.name == name).map(|function| function.arity)
     }
 
-    /// Whether the side has the function of a whole row.
     pub(super) fn sets_fields(&self, side: Side) -> bool {
         self.declares(side, "row", 2)
     }
 
-    /// Whether a script of the side has `fn row`, or is unreadable.
+    /// True if a script of the side has `fn row`, or is unreadable.
     pub(super) fn may_set_fields(&self, side: Side) -> bool {
         self.has(side, "row", 2)
     }

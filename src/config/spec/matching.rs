@@ -15,7 +15,7 @@ pub struct MatchSpec {
     /// The passes in their order. Where the job has a `key`, it is the first pass, named `key`.
     #[schemars(with = "Vec<PassSpec>", length(min = 1))]
     pub passes: Option<Vec<PassSpec>>,
-    /// What happens to a match that is not certain: `leave` leaves its rows open (default), `take` makes it.
+    /// Treatment of a match that is not certain: `leave` leaves its rows open (default), `take` makes it.
     pub ambiguous: Option<AmbiguousSpec>,
     /// The steps of search for each group of rows that compete; a count, never a time. Default 10000000.
     #[schemars(range(min = 1))]
@@ -84,7 +84,7 @@ impl From<ShapeSpec> for Shape {
     }
 }
 
-/// What happens to a match that is not certain.
+/// Treatment of a match that is not certain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AmbiguousSpec {
@@ -105,23 +105,23 @@ pub struct NearSpec {
     /// Numbers: |B − A| at most this percentage of `base`.
     #[schemars(range(min = 0))]
     pub percent: Option<Written<Decimal>>,
-    /// What `percent` is a percentage of; by default the larger of both amounts.
+    /// Base of `percent`; default the larger of both amounts.
     pub base: Option<BaseSpec>,
     /// How `absolute` and `percent` join; required where both are given.
     pub combine: Option<CombineSpec>,
-    /// Dates: at most so many days apart, in either direction.
+    /// Dates: at most N days apart, in either direction.
     #[schemars(range(min = 0))]
     pub days: Option<Written<u32>>,
     /// Dates: the least of B − A in days; negative where B may be earlier.
     pub from: Option<Written<i32>>,
     /// Dates: the most of B − A in days.
     pub to: Option<Written<i32>>,
-    /// Dates: at most so many business days apart.
+    /// Dates: at most N business days apart.
     #[schemars(range(min = 0))]
     pub business_days: Option<Written<u32>>,
     /// Which days are business days. Default Monday to Friday.
     pub calendar: Option<CalendarSpec>,
-    /// Datetimes: at most so many seconds apart.
+    /// Datetimes: at most N seconds apart.
     #[schemars(range(min = 0))]
     pub seconds: Option<Written<Decimal>>,
     /// Texts: at least this Jaro–Winkler similarity, 0 to 1.

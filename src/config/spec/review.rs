@@ -40,8 +40,7 @@ pub struct ReviewSpec {
     /// Days after which an open proposal expires. Default 30.
     #[schemars(range(min = 1))]
     pub expires_after_days: Option<Written<u32>>,
-    /// Whether what people decided holds on the next date while both values are the same. Default
-    /// `true`.
+    /// Human decisions hold on the next date while both values are the same. Default `true`.
     pub carry_across_dates: Option<Written<bool>>,
     /// Share of items whose suggestions are hidden until the maker has chosen, to measure how much
     /// suggestions influence decisions: `0.05`, or `5%`. Default 0.

@@ -84,7 +84,7 @@ impl Sum {
         self.to_string().parse().unwrap_or_default()
     }
 
-    /// The same value with at least so many digits after the point.
+    /// The same value with at least this many digits after the point.
     #[must_use]
     pub fn at_scale(mut self, scale: u8) -> Self {
         self.add_scaled(0, scale.min(MAX_SCALE));

@@ -2,8 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// Whether an item is among this share of all items. Depends on the id only, so that it is the same
-/// for every user at any time.
+/// Chooses this share of all items, by id alone: the same for every user at any time.
 pub fn is_blind(attribution_id: &str, share: f64) -> bool {
     if share <= 0.0 {
         return false;

@@ -29,7 +29,7 @@ pub fn visible(text: &str) -> usize {
         .count()
 }
 
-/// Whether the comment is long enough where one is required.
+/// True if the comment is long enough where one is required.
 pub fn says_something(text: &str) -> bool {
     visible(text) >= LEAST
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_says_nothing() {
+    fn invisible_characters_are_no_comment() {
         for nothing in [
             "",
             "     ",

@@ -35,7 +35,6 @@ pub struct Label {
     pub reason: String,
     /// The prediction and its confidence when the item was proposed.
     pub predicted: Option<(String, f64)>,
-    /// Whether the maker decided without seeing the prediction.
     pub blind: bool,
     /// One user decided alone (`--solo`).
     pub solo: bool,
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_applied_is_a_label() {
+    fn only_applied_decisions_are_labels() {
         let mut trail = Trail::new();
         trail.propose("a", "p1");
         assert_eq!(trail.standing(), []);

@@ -73,7 +73,6 @@ pub struct Regulatory {
 }
 
 impl Regulatory {
-    /// Whether a difference of this field and type is among them.
     pub fn covers(&self, field: &str, diff_type: DiffType) -> bool {
         self.fields.contains(field) || self.diff_types.contains(diff_type.name())
     }

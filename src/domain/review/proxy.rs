@@ -36,7 +36,7 @@ impl TrustedProxies {
             ));
         }
         if networks.is_empty() {
-            let message = format!("no proxy is named, so anybody could send {header}");
+            let message = format!("without a trusted proxy, any client could send {header}");
             return Err(refuse(message).help("name the proxy's address, such as 127.0.0.1"));
         }
         let read = |text: &String| {
@@ -69,7 +69,7 @@ impl TrustedProxies {
         &self.header
     }
 
-    /// Whether a peer is one of the proxies. Only then do its `X-Forwarded-…` headers count.
+    /// True for a proxy's address. Only then do its `X-Forwarded-…` headers count.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.networks.iter().any(|network| network.contains(&peer))

@@ -107,7 +107,6 @@ impl Roles {
         Self(self.0 | 1 << role.code())
     }
 
-    /// Whether the role is among them.
     pub const fn contains(self, role: Role) -> bool {
         self.0 & 1 << role.code() != 0
     }
@@ -188,7 +187,6 @@ impl Permissions {
         Self(all)
     }
 
-    /// Whether it is among them.
     pub const fn contains(self, permission: Permission) -> bool {
         self.0 & 1 << permission.code() != 0
     }
@@ -227,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_who_may_do_what() {
+    fn each_role_has_its_permissions() {
         let table: Vec<String> = Role::ALL
             .iter()
             .map(|role| {
@@ -250,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn who_watches_or_makes_people_takes_no_part() {
+    fn auditors_and_administrators_do_not_decide() {
         for role in Role::ALL {
             assert_eq!(Roles::of([*role]).conflict(), None);
             for watching in [Role::Auditor, Role::Admin] {

@@ -55,7 +55,7 @@ pub struct ServerSettings {
     pub docs_need_login: bool,
     /// Requests per second and user; 0 for no limit.
     pub requests_per_second: f64,
-    /// Where webhooks go; none by default.
+    /// Webhook; none by default.
     pub notify: Option<Notify>,
     /// One user decides alone, without log-in.
     pub solo: bool,
@@ -77,7 +77,6 @@ impl Default for ServerSettings {
 }
 
 impl ServerSettings {
-    /// Whether this address is a trusted proxy's.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.proxies.as_ref().is_some_and(|proxies| proxies.trusts(address))
     }

@@ -10,7 +10,7 @@ use crate::domain::difference::names;
 /// The code for ongoing investigation: like UNKNOWN, it is not a cause.
 pub const PENDING_INVESTIGATION: &str = "PENDING_INVESTIGATION";
 
-/// Whether the code names a cause: only causes can be accepted.
+/// True for causes: no other code can be accepted.
 pub fn is_cause(code: &str) -> bool {
     code != UNKNOWN && code != PENDING_INVESTIGATION
 }
@@ -28,7 +28,7 @@ macro_rules! serde_names {
                 let name = std::borrow::Cow::<'de, str>::deserialize(from)?;
                 Self::from_name(&name).ok_or_else(|| {
                     let names = Self::ALL.iter().map(|one| one.name()).collect::<Vec<_>>();
-                    serde::de::Error::custom(format!("`{name}` is none of {}", names.join(", ")))
+                    serde::de::Error::custom(format!("`{name}` is not one of {}", names.join(", ")))
                 })
             }
         })+
@@ -57,7 +57,6 @@ impl Action {
         }
     }
 
-    /// Whether the maker must say why.
     pub const fn needs_comment(self) -> bool {
         !matches!(self, Self::Approve)
     }
@@ -78,7 +77,7 @@ names! {
 }
 
 impl ProposalKind {
-    /// Whether its items are attributions.
+    /// True if its items are attributions.
     pub const fn has_items(self) -> bool {
         matches!(self, Self::Attribution | Self::Bulk | Self::Reopen)
     }
@@ -103,7 +102,6 @@ names! {
 }
 
 impl ProposalState {
-    /// Whether a decision is still pending.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Checked)
     }
@@ -130,7 +128,7 @@ names! {
 }
 
 names! {
-    /// How many eyes a decision needs.
+    /// Number of people that a decision needs.
     Eyes {
         /// One person.
         Two = "TWO_EYE" = 2,
@@ -276,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_accepts_not_knowing() {
+    fn unknown_is_never_accepted() {
         for current in [None, Some("UNKNOWN"), Some("PENDING_INVESTIGATION")] {
             let refused = refuse_decision(Action::Approve, current, None);
             assert_eq!(refused, Some(Code::NoReasonToApprove));

@@ -51,7 +51,6 @@ pub struct Fired {
 pub struct ItemFacts<'a> {
     pub field: &'a str,
     pub diff_type: DiffType,
-    /// Whether the field is an amount of money.
     pub monetary: bool,
     /// |delta|, if known.
     pub amount: Option<Decimal>,
@@ -59,11 +58,10 @@ pub struct ItemFacts<'a> {
     pub currency: Option<&'a str>,
     /// The machine's confidence.
     pub confidence: f64,
-    /// Whether the suggested reason is functional; `None` if it is not a cause.
+    /// True for a functional suggestion, false for a non-functional one; `None` if it is not a cause.
     pub predicted: Option<bool>,
-    /// Whether people had decided about the item.
     pub decided_by_people: bool,
-    /// Whether people have decided about such a difference before.
+    /// Such a difference was decided by people before.
     pub signature_known: bool,
 }
 
@@ -81,7 +79,7 @@ pub struct Decided {
     pub kind: ProposalKind,
     /// The decision about its items, if it has items.
     pub action: Option<Action>,
-    /// Whether the new reason is functional; `None` for REJECT.
+    /// True for a functional new reason; `None` for REJECT.
     pub functional: Option<bool>,
 }
 
@@ -107,7 +105,7 @@ pub fn evaluate(
     let mut sums = Sums::default();
     for item in items {
         if decided.action == Some(Action::Override) && item.predicted.is_some() {
-            // What people decided is no prediction, however sure it is.
+            // A human decision is not a prediction, however high its confidence.
             if !item.decided_by_people && item.confidence > policy.override_confidence {
                 let value = format!("{} > {}", item.confidence, policy.override_confidence);
                 fire(Trigger::ConfidentOverride, value);
@@ -306,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_installation_needs_two_people_and_one_only_if_it_says_so() {
+    fn a_new_installation_needs_two_people_unless_configured_for_one() {
         let decided = approve(ProposalKind::Attribution);
         let unknown = ItemFacts { amount: None, currency: None, signature_known: false, ..item() };
         let policy = Policy::default();

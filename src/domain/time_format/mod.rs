@@ -115,12 +115,12 @@ impl TimeFormat {
         own.collect()
     }
 
-    /// Whether reading takes so long that results are worth remembering.
+    /// True if reading takes so long that results are worth remembering.
     pub const fn is_costly(&self) -> bool {
         matches!(self.matcher, Matcher::Jiff { .. })
     }
 
-    /// Whether what it reads is an instant, which needs no time zone to be one.
+    /// True if the format reads a UTC offset, so that no time zone is needed.
     pub fn has_offset(&self) -> bool {
         match &self.matcher {
             Matcher::Own(items) => items.iter().any(|item| {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_format_is_not_guessed() {
+    fn other_formats_are_not_guessed() {
         for (format, text) in [
             ("%Y-%m-%d", "26-01-15"),
             ("%Y-%m-%d", "2026-02-30"),
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_formats_are_told() {
+    fn bad_formats_are_reported() {
         for (format, part) in [
             ("%Y-%m-%K", "%K"),
             ("%Y-%m", "whole date"),
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_a_format_is_read_back() {
+    fn written_times_read_back() {
         for format in [
             "%d.%m.%Y %H:%M:%S",
             "%s%3f",
@@ -448,7 +448,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_jiff_prints_is_read_as_jiff_reads_it(
+        fn text_printed_by_jiff_is_read_as_by_jiff(
             days in -700_000i32..2_900_000, seconds in 0i64..86_400,
             format in prop::sample::select(vec![
                 "%Y-%m-%d", "%d/%m/%Y", "%Y%m%d", "%d %b %Y", "%A %e %B %Y %k:%M:%S", "%F %I:%M:%S %p",

@@ -71,7 +71,6 @@ fn directives(format: &str) -> Vec<(String, Part)> {
     found
 }
 
-/// Whether a format reads a time of day.
 pub(super) fn has_time(format: &str) -> bool {
     let is_time = |part| matches!(part, Part::Hour | Part::Hour12 | Part::Instant);
     directives(format).into_iter().any(|(_, part)| is_time(part))
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_ignored_or_is_open_is_told() {
+    fn ignored_and_incomplete_directives_are_reported() {
         for (format, part) in [
             ("%Y-%m-%d %H:%M %p", "`%p` would be read and ignored beside `%H`"),
             ("%F %T %P", "`%P` would be read and ignored beside `%T`"),

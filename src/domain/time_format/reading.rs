@@ -17,7 +17,6 @@ pub struct Reading {
     pub nanoseconds: u32,
     /// Seconds ahead of UTC, if the text gives an offset.
     pub offset: Option<i32>,
-    /// Whether the text has a time of day.
     pub has_time: bool,
 }
 
@@ -47,7 +46,6 @@ impl Doubt {
         Self(bits & 7)
     }
 
-    /// Whether all flags of `other` are set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -89,8 +87,8 @@ impl Reading {
             return Some((Cell::Instant(self.instant()), Doubt::NONE));
         };
         let civil = civil(self.date, self.second_of_day, 0)?;
-        // Where clocks are put back the earlier instant is meant, where they are put forward the
-        // time as if they had not been: RFC 5545's rule, and everybody's.
+        // Where clocks are put back, the earlier instant is meant; where they are put forward, the offset before the
+        // change applies: RFC 5545, as everywhere.
         let local = zone.to_ambiguous_timestamp(civil);
         let doubt = match local.offset() {
             jiff::tz::AmbiguousOffset::Unambiguous { .. } => Doubt::NONE,

@@ -3,7 +3,7 @@
 use super::Reading;
 use crate::domain::Date;
 
-/// Where a spreadsheet begins to count.
+/// First day of a spreadsheet's calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum System {
     /// 1 is 1 January 1900, and 60 is a 29 February that never was.
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_numbers_read_back() {
         for system in [System::From1900, System::From1904] {
             for (day, second) in [(-24_000, 0), (0, 1), (20_000, 86_399), (20_000, 12_345)] {
                 let text = system.write(Date::from_days(day), second);

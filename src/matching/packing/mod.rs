@@ -83,8 +83,8 @@ fn whole<N: Exact>(
 }
 
 /// One row on the first side: larger sets are worse, so they are searched only for rows that could do without their
-/// smaller ones. A choice stands for the sets of a row that are not known; what a best solution could have of these
-/// is searched next, until it has none.
+/// smaller ones. A placeholder choice represents the sets of a row that are still unsearched; if a best solution
+/// could use one, these sets are searched next, until none does.
 fn stepwise<N: Exact>(
     finder: &mut Finder<'_, N>,
     settings: Settings,
@@ -99,7 +99,7 @@ fn stepwise<N: Exact>(
         let unknown = sought.iter().filter_map(Sought::unknown);
         let all: Vec<Choice<N>> = choices.iter().cloned().chain(unknown).collect();
         let mut parts: Vec<Vec<Choice<N>>> = split(all, |choice| rows(finder, choice)).collect();
-        // What small parts do not need is left to the large ones.
+        // Effort that small parts leave over goes to the large ones.
         parts.sort_by_key(Vec::len);
         let mut before = std::mem::take(&mut known);
         let mut wanted = BTreeSet::new();
@@ -138,7 +138,7 @@ fn stepwise<N: Exact>(
     (packed, complete)
 }
 
-/// How many of its sets are known of each row of the first side: what a part consists of.
+/// Number of sets in which each row of the first side occurs, which identifies a part.
 fn depths<N>(choices: &[Choice<N>]) -> Vec<(u32, [u32; 2])> {
     let mut counts: BTreeMap<u32, [u32; 2]> = BTreeMap::new();
     for choice in choices {
@@ -199,10 +199,10 @@ struct Packed<N> {
     /// How often each choice is made, and how often in every best solution.
     counts: Vec<u32>,
     certain: Vec<u32>,
-    /// Whether another best solution makes the choice more often.
+    /// Another best solution makes the choice more often.
     tied: Vec<bool>,
     alternatives: Vec<u32>,
-    /// How many best solutions there are, as far as they were counted.
+    /// Number of best solutions found.
     solutions: u32,
     undetermined: bool,
 }
@@ -246,8 +246,8 @@ impl Solved {
         Self { counts: search.best.1, possible, is_open: search.effort.is_gone() }
     }
 
-    /// The classes of the first side whose unknown sets are wanted: those that the solution has, or if it has none,
-    /// those that another one as good could have.
+    /// The classes of the first side whose unsearched sets are needed: those in the solution, or if it has none,
+    /// those in another one as good.
     fn wanted<N>(&self, choices: &[Choice<N>]) -> Vec<u32> {
         let wanted = |is_wanted: &dyn Fn(usize) -> bool| -> Vec<u32> {
             let unknown = choices.iter().enumerate().filter(|(_, choice)| choice.is_unknown());

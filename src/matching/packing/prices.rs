@@ -1,5 +1,5 @@
-//! Prices of rows: what the choices of a component are worth after each has paid for the rows that it uses, so that a bound
-//! is the sum of the prices and of the best that is left.
+//! Prices of rows. The value of a choice is reduced by the prices of its rows, so that the sum of the prices and of
+//! the best remaining values is a bound.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub(super) struct Local<N> {
     pub(super) prices: Prices<N>,
     pub(super) priced: Vec<N>,
     pub(super) with_price: Vec<(usize, u32)>,
-    /// Whether what counts less is never more than nothing, so that a bound can be rounded.
+    /// The lesser objectives together are never worth one unit of a greater one, so a bound can be rounded.
     pub(super) rounds: bool,
     /// The best solution that was met on the way to the prices.
     pub(super) met: Vec<u32>,
@@ -109,8 +109,8 @@ impl<N: Exact> Local<N> {
         }
     }
 
-    /// Puts prices on rows that several others want, so that what all hope for together comes down to what they can
-    /// get: one row after another gets the price that is best for it alone (coordinate descent on the dual).
+    /// Sets prices on rows that several others want, to lower the bound towards the best solution: one row after
+    /// another gets the price that is best for it alone (coordinate descent on the dual).
     pub(super) fn set_prices(&mut self, effort: &mut Effort) {
         for _ in 0..MOST_ROUNDS {
             let mut has_changed = false;
@@ -291,7 +291,7 @@ impl<N: Exact> Local<N> {
         vec![N::default(); self.priced.len()]
     }
 
-    /// Sets the price of a class to what the first one offers that has to go without; `true` if it changed.
+    /// Sets the price of a class to the offer of the first bidder that must go without; `true` if it changed.
     fn set_price(&mut self, side: usize, class: usize, effort: &mut Effort) -> bool {
         let nothing = self.nothing();
         let mut offers: Vec<(Vec<N>, u32)> = Vec::new();
@@ -344,17 +344,17 @@ pub(super) fn uses(parts: &[Part], class: usize) -> u32 {
     parts.iter().find(|(known, _)| *known as usize == class).map_or(0, |(_, count)| *count)
 }
 
-/// To change what a class hopes for costs as much as so many other steps.
+/// Steps charged for changing the estimate of a class.
 pub(super) const PUTTING: u64 = 8;
 
-/// Values are counted in so many parts, so that a price can be a part of one.
+/// Values are counted in this many parts, so that a price can be a part of one.
 pub(super) const FINE: u32 = 64;
 
 /// The steps in which all prices move, and how often each is taken.
 const STEPS: [u32; 9] = [32, 16, 16, 8, 8, 4, 2, 1, 1];
 const AT_EACH_STEP: usize = 40;
 
-/// How often all prices are set anew.
+/// Most rounds in which all prices are set anew.
 const MOST_ROUNDS: usize = 50;
 
 /// The value of a choice: the most important measure first, and more is better.

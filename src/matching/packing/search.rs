@@ -12,14 +12,14 @@ enum Goal {
     Best,
     /// The first solution as good as the best.
     Another,
-    /// So many solutions as good as the best.
+    /// Count solutions as good as the best.
     Count,
 }
 
 /// The order in which classes are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// One whose best choice gets in the way of another's; if there is none, all best choices are made.
+    /// A class whose best choice conflicts with another's; if there is none, all best choices are made.
     ByConflict,
     /// The first, its choices by the rows' values: every solution is found, and once.
     ByRow,
@@ -49,13 +49,13 @@ struct Hope<N> {
     decided: Vec<bool>,
     sum: Vec<N>,
     nothing: Vec<N>,
-    /// How many rows of each class they want together, for both sides.
+    /// Rows of each class that they need together, for both sides.
     wanted: [Vec<u32>; 2],
     /// The classes of which more is wanted than is left: side and class.
     short: BTreeSet<(usize, u32)>,
 }
 
-/// What a choice changed in the hope: a class and what was known of it.
+/// Undo record of a choice: a class and its previous state.
 type Undo = Vec<(u32, (usize, u32))>;
 
 /// A class that is being decided.
@@ -65,7 +65,7 @@ struct Frame {
     next: usize,
     /// The choice that is made at the moment.
     made: Option<(usize, Undo)>,
-    /// Whether all its choices were tried, and it is now left as it is.
+    /// All its choices were tried, and it is left as it is.
     passed: bool,
 }
 
@@ -132,7 +132,7 @@ impl<'c, N: Exact> Search<'c, N> {
         (times > 0 && !self.hope.decided[class]).then_some((*choice, times))
     }
 
-    /// Adds what a class hopes for to the sums, or takes it away.
+    /// Adds the estimate of a class to the sums, or subtracts it.
     fn weigh(&mut self, class: usize, more: bool) {
         let Some((choice, times)) = self.hoped(class) else { return };
         let local = self.local;
@@ -280,8 +280,8 @@ impl<'c, N: Exact> Search<'c, N> {
         user.map(|user| *user as usize)
     }
 
-    /// A class that could still pay a price that nobody pays; as long as there is one, what all hope for is worth less
-    /// than the bound says.
+    /// A class that could still use a priced row that nobody uses; as long as there is one, the estimate is below the
+    /// bound.
     fn next_buyer(&mut self) -> Option<usize> {
         for (side, class) in &self.local.with_price {
             let users = &self.local.users[*side][*class as usize];
@@ -306,10 +306,10 @@ impl<'c, N: Exact> Search<'c, N> {
         None
     }
 
-    /// Searches; `true` if what was wanted is found, or the effort ran out.
+    /// Searches; `true` if a solution is found, or the effort ran out.
     pub(super) fn run(&mut self, order: Order) -> bool {
         let mut stack: Vec<Frame> = Vec::new();
-        // How many classes are decided, and whether one is to go on with, and from which of its choices.
+        // Number of decided classes, and the class and choice to continue with, if any.
         let mut passed = 0;
         let mut enter = Some(None);
         let mut done = false;
@@ -317,7 +317,7 @@ impl<'c, N: Exact> Search<'c, N> {
             if let Some(again) = enter.take() {
                 if self.is_promising() {
                     let next = again.or_else(|| Some((self.next_class(order, passed)?, 0)));
-                    // What all hope for is a solution if they don't get in each other's way.
+                    // The units' best choices are a solution if they do not conflict.
                     let arrives = match order {
                         Order::ByConflict => {
                             self.hope.short.is_empty() && self.exceeding().is_none()
@@ -367,7 +367,7 @@ impl<'c, N: Exact> Search<'c, N> {
         }
     }
 
-    /// A whole solution; `true` if it is what was wanted.
+    /// A whole solution; `true` if the search may end.
     fn arrive(&mut self) -> bool {
         let mut counts = self.counts.clone();
         for class in 0..self.local.by_class.len() {

@@ -1,4 +1,4 @@
-//! `recon train --ask`: the undecided differences whose decision would teach most.
+//! `recon train --ask`: the undecided differences whose labels would improve the model most.
 //!
 //! Differences look alike if field, kind and every yes-or-no feature are the same.
 
@@ -145,7 +145,7 @@ fn gather(
     Ok(found)
 }
 
-/// The key that differences share if they look alike.
+/// The key that similar differences share.
 fn looks(field: &str, row: &[f32]) -> Vec<u8> {
     let flags = catalogue()
         .iter()
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_and_look_alikes_decide_what_is_asked_first() {
+    fn uncertain_and_frequent_differences_are_asked_about_first() {
         let groups =
             vec![group("few", &[0.9]), group("many", &[0.2; 300]), group("sure", &[0.01, 0.3])];
         let asked = choose(groups, 70);

@@ -127,7 +127,7 @@ impl Decided {
         Ok(Self { labels, also, seen: HashSet::new() })
     }
 
-    /// Whether a run may contain labels.
+    /// True if a run may contain labels.
     fn is_in(&self, run: &RunRow, counts: &[AttributionCount]) -> bool {
         let prefix = run.id.prefix(IdClass::Attribution);
         self.labels.live().any(|label| label.attribution_id.starts_with(&prefix))
@@ -363,7 +363,6 @@ impl<'p> Cases<'p> {
         self.reasons.get(case.label).map_or(UNKNOWN, String::as_str)
     }
 
-    /// Whether a case is held out of training.
     pub fn is_held_out(&self, case: &Case) -> bool {
         self.records[case.record].held_out
     }
@@ -426,7 +425,7 @@ impl<'p> Cases<'p> {
     }
 }
 
-/// Whether the current configuration fits a run's differences.
+/// Checks that the current configuration fits a run's differences.
 pub(super) fn check(run: &RunRow, plan: &Plan) -> Result<(), Problem> {
     if run.stage < Some(Stage::Compared) {
         let message = format!("run {} has not been compared yet", run.id);

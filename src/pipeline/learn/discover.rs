@@ -15,7 +15,7 @@ use super::cases::check;
 pub struct Discovered {
     /// Differences without a reason.
     pub unknown: u64,
-    /// Those in no group.
+    /// Differences in no group.
     pub rest: u64,
     /// Largest first.
     pub groups: Vec<Group>,

@@ -22,7 +22,7 @@ const MOST_RECENT: u64 = 200_000;
 
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluateRequest<'a> {
-    /// Where labels come from.
+    /// Source of the labels.
     pub source: Source<'a>,
     /// The labelled run; for decisions `None` means all runs.
     pub run: Option<&'a RunRow>,
@@ -47,7 +47,7 @@ pub struct Evaluated {
     pub trained_on: u64,
     /// The thresholds that this evidence allows under the job's `accept_risk`, and a description.
     pub policy: Option<(Policy, Vec<String>)>,
-    /// Whether the result was saved as the evidence of `accept_risk`.
+    /// The result was saved as the evidence of `accept_risk`.
     pub kept: bool,
     pub warnings: Vec<Problem>,
 }

@@ -79,7 +79,7 @@ pub(super) fn claims<'c>(cases: &Cases<'_>, of: impl Iterator<Item = &'c Case>) 
     claims
 }
 
-/// What was measured of such claims, if anything.
+/// Measured precision of such claims.
 fn measured<'c>(claims: &'c Claims, claim: &Attribution) -> Option<&'c ClaimRecord> {
     match &claim.assigned_by {
         AssignedBy::Rule(rule) => claims.known(rule, claim.confidence),

@@ -21,15 +21,13 @@ pub enum Promote {
     /// If it is better on the same held-out differences, or there is no champion yet.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct TrainRequest<'a> {
-    /// Where labels come from.
+    /// Source of the labels.
     pub source: Source<'a>,
     /// The labelled run; for decisions `None` means all runs.
     pub run: Option<&'a RunRow>,
@@ -45,7 +43,6 @@ pub struct TrainRequest<'a> {
 #[derive(Clone, Debug)]
 pub struct Trained {
     pub version: u64,
-    /// Whether it is now the champion.
     pub promoted: bool,
     /// Why it was promoted or not.
     pub why: String,

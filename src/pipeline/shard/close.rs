@@ -47,7 +47,7 @@ pub struct Closed {
     metadata: Json,
 }
 
-/// Adds up what the tasks of the join have counted.
+/// Adds up the counts of the join's tasks.
 ///
 /// # Errors
 /// The books do not close, or the money does not tie.
@@ -130,7 +130,7 @@ impl Closed {
     /// Reads a run's description.
     ///
     /// # Errors
-    /// It is none, or of another version.
+    /// It is malformed, or of another version.
     pub fn read(text: &str) -> Result<Self, Problem> {
         let wrong = |message: String| {
             Problem::new(Code::ResultUnreadable, format!("this is no `run.json`: {message}"))
@@ -150,14 +150,14 @@ impl Closed {
     }
 
     fn changed(what: &str) -> Problem {
-        let message = format!("`run.json` has a {what} that is none");
+        let message = format!("the {what} in `run.json` is invalid");
         Problem::new(Code::ResultUnreadable, message)
     }
 
     /// The run's id.
     ///
     /// # Errors
-    /// It is none.
+    /// It is malformed.
     pub fn id(&self) -> Result<RunId, Problem> {
         self.run_id.parse().map_err(|_| Self::changed("run id"))
     }
@@ -209,7 +209,7 @@ impl Closed {
         })
     }
 
-    /// What a report says of the run: the run, its counts and the first rejected rows.
+    /// Run, counts and first rejected rows, for the report.
     ///
     /// # Errors
     /// The description was changed.
@@ -241,10 +241,10 @@ impl Closed {
         self.metadata.get(metadata::COUNTS)
     }
 
-    /// How ids follow from slots and positions.
+    /// Derivation of ids from slots and positions.
     ///
     /// # Errors
-    /// The run's id is none.
+    /// The run's id is invalid.
     pub fn ids(&self) -> Result<Json, Problem> {
         let run = self.id()?;
         Ok(json!({

@@ -134,7 +134,7 @@ impl Counts {
         Payload { kind: Kind::Counts, number: 0, body: &body }.write(tag, out);
     }
 
-    /// The sum of what the tasks have sent to the driver.
+    /// Adds up the tasks' counts for the driver.
     pub fn collect(tag: Tag, rows: &mut In<'_>) -> Result<Self, Problem> {
         let mut sum = Self::default();
         rows(&mut |_, bytes| {
@@ -215,10 +215,10 @@ impl Decision {
     }
 }
 
-/// Adds what the tasks of a step have counted, and decides what every later step needs to know.
+/// Adds up the counts of a step's tasks, and decides the state for the later steps.
 ///
 /// # Errors
-/// Too many rows were rejected, or the input is not what the tasks have sent.
+/// Too many rows were rejected, or the input is not the output of the tasks.
 pub fn decide(
     task: Task<'_>,
     mut state: State,

@@ -1,7 +1,7 @@
-//! Loads a result that was made on many machines into a store, as the run that it is.
+//! Loads a result that was made on many machines into a store, as a run.
 //!
-//! Nothing is computed anew but what a run is called from date to date. The rows are counted as they are
-//! written, and the run becomes visible only if they are all there.
+//! Nothing is computed anew but the identities from date to date. The rows are counted as they are written, and the
+//! run becomes visible only if all are there.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -32,7 +32,7 @@ pub type ImportedTables = BTreeMap<Table, Vec<PathBuf>>;
 
 /// A batch is written once its text reaches this size.
 const BATCH_TEXT: usize = 1 << 20;
-/// A batch is written once it has so many records.
+/// Records after which a batch is written.
 const BATCH_RECORDS: u64 = 8_192;
 
 /// Loads the result as a run; the store is unchanged if that fails.
@@ -50,7 +50,7 @@ pub fn import(
     let id = closed.id()?;
     let _lock = store.lock(job, date, session.lock_timeout, session.progress)?;
     let new = closed.new_run()?;
-    // What a failed import left has no rows.
+    // Leftovers of a failed import have no rows.
     let is_left = |run: &RunRow| {
         let is_empty = run.status == RunStatus::Failed && run.stage.is_none();
         is_empty && run.job == new.job && run.layout == new.layout
@@ -185,7 +185,7 @@ fn rejected(tables: &ImportedTables) -> Result<Vec<RejectedRow>, Problem> {
     Ok(rejected)
 }
 
-/// Compares what was written with what the run has counted.
+/// Compares the written rows with the run's counts.
 fn prove(closed: &Closed, layout: &Layout, tally: &Tally) -> Result<(), Problem> {
     let counts = closed.counts().cloned().unwrap_or_default();
     let told: Books = books_from_json(&counts).map_err(|error| {
@@ -343,7 +343,7 @@ impl Work<'_> {
         differences: &[(StoredRow, StoredRow)],
     ) -> Result<(), Problem> {
         let kind = row.text("kind").and_then(RecordKind::from_name);
-        let kind = kind.ok_or_else(|| wrong(number, "its kind is none"))?;
+        let kind = kind.ok_or_else(|| wrong(number, "its kind is unknown"))?;
         let mut has = PerSide::of(|_| false);
         for (side, name) in [(Side::A, "normalized_data_a"), (Side::B, "normalized_data_b")] {
             let buffer = if side == Side::A { &mut self.a } else { &mut self.b };
@@ -398,14 +398,14 @@ impl Work<'_> {
             Some(at) if at <= self.layout.len() as u64 => {
                 FieldRef::Field(u16::try_from(at - 1).unwrap_or_default())
             }
-            _ => return Err(wrong("the field of a difference is none")),
+            _ => return Err(wrong("the field of a difference is invalid")),
         };
         let diff_type = row.text("diff_type").and_then(DiffType::from_name);
-        let diff_type = diff_type.ok_or_else(|| wrong("the type of a difference is none"))?;
+        let diff_type = diff_type.ok_or_else(|| wrong("the type of a difference is unknown"))?;
         let severity = row.text("severity").and_then(Severity::from_name);
-        let severity = severity.ok_or_else(|| wrong("the severity of a difference is none"))?;
+        let severity = severity.ok_or_else(|| wrong("the severity of a difference is unknown"))?;
         let status = given.text("status").and_then(Status::from_name);
-        let status = status.ok_or_else(|| wrong("the status of an attribution is none"))?;
+        let status = status.ok_or_else(|| wrong("the status of an attribution is unknown"))?;
         let confidence = given.real("confidence_score").and_then(Confidence::new);
         let confidence = confidence.ok_or_else(|| wrong("a confidence is not from 0 to 1"))?;
         let (Some(reason), Some(assigned_by)) =

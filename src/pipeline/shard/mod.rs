@@ -1,9 +1,9 @@
-//! The steps of a run, each a filter of its own, so that an engine such as Apache Spark can spread them over
-//! many machines: [`prepare`], [`match_step`], [`survey`], [`decide`], [`join`] and [`close`].
+//! The steps of a run, each a filter of its own, so that an engine such as Apache Spark can spread them over many
+//! machines: [`prepare`], [`match_step`], [`survey`], [`decide`], [`join`] and [`close`].
 //!
-//! Each step calls the same stages as a run on one machine. Rows travel in partitions that are the same for
-//! every size ([`crate::align::FIXED_BITS`]), so that the result depends neither on the number of tasks nor on
-//! their order. What a step counts goes to the driver, which alone knows the whole.
+//! Each step calls the same stages as a run on one machine. Rows travel in partitions that are the same for every
+//! size ([`crate::align::FIXED_BITS`]), so that the result depends neither on the number of tasks nor on their order.
+//! The counts of a step go to the driver, which alone has all of them.
 
 mod close;
 mod counts;
@@ -56,7 +56,7 @@ pub struct SpreadSource {
     pub files: Vec<String>,
     /// Its rows come on a stream.
     pub is_given: bool,
-    /// How many tasks can read it.
+    /// Number of tasks that can read it.
     pub reads: usize,
 }
 
@@ -109,7 +109,7 @@ impl Spread {
         read_time(&self.started).map_err(|problem| Problem::new(Code::ShardJob, problem.message))
     }
 
-    /// Whether a model counts the differences of the whole run before the first decision.
+    /// True if a model counts the differences of the whole run before the first decision.
     pub const fn has_model(&self) -> bool {
         self.machine.has_model()
     }
@@ -130,7 +130,7 @@ impl Task<'_> {
         self.plan.matching.as_ref().map_or(0, |matching| matching.passes.len() + 2)
     }
 
-    /// The machine, with what the driver has decided.
+    /// The machine, with the driver's decisions.
     fn machine(&self, state: &State) -> Result<RunMachine, Problem> {
         let layout = &self.plan.layout;
         let mut ready = self.spread.machine.unpack(layout)?;

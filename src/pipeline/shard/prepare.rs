@@ -15,7 +15,7 @@ use crate::exchange::{Kind, Payload};
 use crate::source::{Opened, RowCounts};
 use crate::store::RejectedRow;
 
-/// Where the rows of a task come from.
+/// Source of a task's rows.
 pub enum Reading {
     /// A stream, which counts the rows of each file.
     RowStream(RowCounts),

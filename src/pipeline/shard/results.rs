@@ -1,5 +1,5 @@
-//! The step that makes records, differences and reasons of a task's rows, and how they are told as rows of
-//! tables: in the columns that the tables of a store have.
+//! The step that makes records, differences and reasons of a task's rows, and writes them as rows of tables with the
+//! columns of a store's tables.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -23,7 +23,7 @@ use crate::store::{Batch, DifferenceRow, RecordKind, RejectedRow, StoredRecord};
 /// Makes the records of whole partitions, and writes them as rows of tables.
 ///
 /// # Errors
-/// The input is not what the steps before wrote, or a rule went beyond its limits.
+/// The input is not the output of the steps before, or a rule exceeded its limits.
 pub fn join<W: Write>(
     task: Task<'_>,
     state: &State,
@@ -66,7 +66,6 @@ struct Tables<'t, W: Write> {
     names: Vec<String>,
 }
 
-/// A side of a record.
 #[derive(Default)]
 struct RecordSide<'a> {
     reference: Option<Cow<'a, str>>,
@@ -326,7 +325,7 @@ fn reference_of(values: &str, key_len: usize) -> Option<String> {
     Some(text)
 }
 
-/// Where a slot comes among all slots that have records.
+/// Number of slots that can have records.
 pub(super) const RECORD_SLOTS: usize = 2 * SLOTS as usize;
 
 #[cfg(test)]

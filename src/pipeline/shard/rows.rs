@@ -16,7 +16,7 @@ use crate::store::RejectedRow;
 /// How many bytes of rows go into one payload.
 const PAYLOAD_BYTES: usize = 1 << 20;
 
-/// Where rows go: the slot of their first partition, what they are, and the pass that open ones wait for.
+/// Destination of rows: the slot of their first partition, their kind, and the pass that open ones wait for.
 #[derive(Clone, Copy)]
 pub(super) struct Destination {
     pub first_slot: i32,
@@ -114,10 +114,10 @@ impl<'r> GatheredRows<'r> {
     }
 }
 
-/// A step of matching: the first is that by the key, the last makes records of what stayed open.
+/// A step of matching: the first is that by the key, the last makes records of rows that stayed open.
 ///
 /// # Errors
-/// There is no such step, or the input is not what the step before wrote.
+/// There is no such step, or the input is not the output of the step before.
 pub fn match_step(
     task: Task<'_>,
     state: &State,
@@ -156,7 +156,7 @@ pub fn match_step(
             (Kind::Open, None) | (Kind::Counts, _) => {
                 Err(stream_problem("the stream is not one for this step of matching"))
             }
-            // Rows of later passes, and what is finished.
+            // Rows of later passes, and finished ones.
             _ => out(slot, bytes),
         }
     })?;
@@ -184,7 +184,7 @@ pub fn match_step(
 /// Samples the records for conventions; with a model, also counts all differences.
 ///
 /// # Errors
-/// The input is not what the steps before wrote.
+/// The input is not the output of the steps before.
 pub fn survey(
     task: Task<'_>,
     state: &State,

@@ -53,7 +53,7 @@ pub struct NewPerson<'a> {
     pub password: Option<&'a str>,
     /// The person's other login, whose roles this one shares.
     pub same_person_as: Option<&'a str>,
-    /// Whether it is a program, which comes in by tokens only.
+    /// A program, which logs in with tokens only.
     pub is_service: bool,
 }
 
@@ -78,12 +78,12 @@ pub(super) struct ExistingLogin {
 pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<ExistingLogin, Refusal> {
     let key = key_of(tx, login)?;
     let person = people::person(tx, &key)?.ok_or_else(|| no_such_login(login))?;
-    // Whether the person is disabled, or has agreed, does not matter here.
+    // A disabled person, or one who has not agreed, is accepted here.
     Ok(ExistingLogin { key, principal: Principal::of(person, AuthMethod::Cli) })
 }
 
 fn no_such_login(login: &str) -> Refusal {
-    let message = format!("nobody has the login `{}`", login.escape_debug());
+    let message = format!("there is no login `{}`", login.escape_debug());
     Refusal::new(Code::NoSuchLogin, message)
 }
 
@@ -576,7 +576,7 @@ fn person(tx: &mut dyn Transaction, key: &str) -> Result<Person, Problem> {
     people::person(tx, key)?.ok_or_else(gone)
 }
 
-/// When another user chose or could choose a person's password, according to the audit trail.
+/// Last time when another user chose or could choose a person's password, according to the audit trail.
 fn given(
     tx: &mut dyn Transaction,
     person_id: Option<&str>,

@@ -22,7 +22,7 @@ pub struct Attempt<'a> {
     pub name: &'a str,
     /// The password as typed.
     pub password: &'a str,
-    /// Where they are, if they come by a network.
+    /// Client address, for logins over a network.
     pub address: Option<IpAddr>,
     /// The client as it names itself.
     pub user_agent: Option<&'a str>,
@@ -83,10 +83,10 @@ pub fn login(
     })
 }
 
-/// Whether a password was the right one.
+/// Result of checking a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proved<T> {
-    /// It was; what was done then.
+    /// The password was right; the result of the work.
     Right(T),
     Wrong,
     /// Too many attempts lately; how many seconds to wait.
@@ -134,7 +134,7 @@ pub(super) fn prove<T>(
 /// The code of a wrong password in the security log.
 const WRONG_PASSWORD: &str = "wrong-password";
 
-/// How many wrong passwords are remembered of one minute: who guesses must not fill the disk.
+/// Failed log-ins that are recorded per minute, so that guessing cannot fill the disk.
 const REMEMBERED: i64 = 100;
 
 /// Remembers a wrong password in the security log. Not the name as typed: people type passwords

@@ -1,11 +1,11 @@
-//! People: who they are, how they prove it, what they may do and see.
+//! Users: identities, credentials, permissions.
 //!
-//! A *person* is what four eyes compare; a *login* is a name by which a person comes in, and one
-//! person may have several. Password, token, proxy and command line all lead to a [`Principal`], which every
-//! service checks instead of the request.
+//! A *person* is the unit of four eyes; a *login* is a name that a person logs in with, and one person may have
+//! several. Password, token, proxy and command line all lead to a [`Principal`], which every service checks instead
+//! of the request.
 //!
-//! No secret is kept: passwords as argon2id, the secrets of sessions, tokens and links as SHA-256.
-//! Nothing here reads a clock or draws a random number on its own; both are arguments.
+//! No secret is stored: passwords as argon2id, the secrets of sessions, tokens and links as SHA-256. Nothing here
+//! reads a clock or draws a random number on its own; both are arguments.
 
 pub mod directory;
 pub mod invitation;

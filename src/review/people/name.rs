@@ -18,8 +18,8 @@ pub fn fold(name: &str) -> String {
     name.nfkc().default_case_fold().nfkc().default_case_fold().nfkc().collect()
 }
 
-/// What a name looks like: its skeletons by Unicode TR 39, as typed and folded. Names that share one are
-/// not told apart by the eye: `Iris` and `lris`, `scope` and `ѕсоре`.
+/// A name's skeletons by Unicode TR 39, as typed and folded. Names that share one look alike: `Iris` and `lris`,
+/// `scope` and `ѕсоре`.
 pub fn looks(name: &str) -> BTreeSet<String> {
     let as_typed: String = name.nfkc().collect();
     [as_typed, fold(name)].iter().map(|form| fold(&skeleton(form).collect::<String>())).collect()

@@ -18,7 +18,7 @@ use crate::review::Refusal;
 /// The shortest password, in characters.
 pub const SHORTEST: usize = 12;
 
-/// The longest, in bytes: hashing more gives nothing but work.
+/// The longest, in bytes: hashing more only costs time.
 const LONGEST: usize = 1_024;
 
 /// The words that people begin with when a long password is asked for.
@@ -30,8 +30,8 @@ const AT_ONCE: usize = 2;
 /// How long a log-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A hash with our parameters of a password that nobody has, for logins that nobody has: finding
-/// that out takes as long as a wrong password does.
+/// A hash with our parameters of an unusable password, for unknown logins: they take as long as a wrong password
+/// does.
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$\
      0000000000000000000000000000000000000000000";
 
@@ -61,10 +61,10 @@ impl Hashing {
             .map_err(|error| unusable(&error).into())
     }
 
-    /// Whether a password is the one of this hash; without a hash the answer is no, as slowly.
+    /// Checks a password against its hash. Without a hash the answer is no, after the same time.
     ///
     /// # Errors
-    /// No turn.
+    /// Too many checks are waiting.
     pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, Busy> {
         let _turn = self.turn()?;
         let password = normal(password);
@@ -125,12 +125,11 @@ fn normal(password: &str) -> Zeroizing<String> {
     normal
 }
 
-/// Refuses a password that is short, or that somebody guesses who knows nothing but the usual ones
-/// and `names`, which belong to the person. There is no rule about digits and signs: such rules
-/// make `Password123!`.
+/// Refuses a password that is short, or easy to guess from common ones and from `names`, which belong to the user.
+/// There is no rule about digits and signs: such rules make `Password123!`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the password.
 pub fn check(password: &str, names: &[&str]) -> Result<(), Refusal> {
     let password = normal(password);
     if password.chars().count() < SHORTEST {
@@ -160,8 +159,8 @@ fn is_common(password: &str, names: &[&str]) -> bool {
     if repeats(&lower) || runs(&lower) {
         return true;
     }
-    // What stays when known words and everything that is no letter are taken away. A digit in a word
-    // stands for a letter, `P@ssw0rd2026!!`; digits behind it for nothing, `admin1234567`.
+    // The rest after removing known words and everything but letters. A digit in a word stands for a letter,
+    // `P@ssw0rd2026!!`; digits after it count for nothing, `admin1234567`.
     let word = lower.trim_end_matches(|c: char| !c.is_alphabetic());
     let mut letters = Zeroizing::new(String::with_capacity(word.len()));
     letters.extend(word.chars().filter_map(letter));
@@ -219,7 +218,7 @@ mod tests {
     use crate::review::people::system_random;
 
     #[test]
-    fn a_hash_says_how_it_was_made_and_knows_its_password() {
+    fn a_hash_has_its_parameters_and_verifies_its_password() {
         let hashing = Hashing::default();
         let hash = hashing.hash("correct horse battery", &system_random).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_of_nobody_is_as_slow_as_any() {
+    fn an_unknown_login_takes_as_long_as_a_known_one() {
         use argon2::password_hash::phc::PasswordHash;
         let nobody = PasswordHash::new(NOBODYS).unwrap();
         let hash = Hashing::default().hash("x", &system_random).unwrap();
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everybody_tries_is_refused() {
+    fn common_passwords_are_refused() {
         let code = |password: &str| check(password, &["ann.smith"]).map_err(|refusal| refusal.code);
         assert_eq!(code("short"), Err(Code::PasswordShort));
         assert_eq!(code("ééééééééééé"), Err(Code::PasswordShort));

@@ -51,12 +51,9 @@ pub struct Principal {
     pub permissions: Permissions,
     /// The masked fields that the person may see.
     pub grants: BTreeSet<String>,
-    /// Whether it is a program.
     pub is_service: bool,
-    /// Whether they came in by a password that somebody else chose: they choose another before anything
-    /// else.
+    /// Somebody else chose the password; it must be changed before anything else.
     pub must_change: bool,
-    /// How they came in.
     pub method: AuthMethod,
 }
 

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 use crate::coding::hex;
 use crate::diagnostic::{Code, Problem};
 
-/// Fills a buffer with random bytes that nobody can guess.
+/// Fills a buffer with unpredictable random bytes.
 pub type Random<'a> = &'a dyn Fn(&mut [u8]) -> Result<(), Problem>;
 
 /// The randomness of the operating system.
@@ -24,7 +24,7 @@ pub fn digest(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }
 
-/// Whether a secret is the one of this digest, in a time that does not depend on the answer.
+/// Compares a secret with a digest, in a time that does not depend on the answer.
 pub fn is_secret(secret: &str, kept: &[u8]) -> bool {
     digest(secret).ct_eq(kept).into()
 }

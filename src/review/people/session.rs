@@ -23,13 +23,13 @@ const GRAIN: i64 = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     pub principal: Principal,
-    /// When it ends unless it is used.
+    /// End of the session unless it is used.
     pub idle_until: Instant,
-    /// When it expires even if used.
+    /// End of the session even if it is used.
     pub until: Instant,
 }
 
-/// Where a session was opened from.
+/// Origin of a session.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct From<'a> {
     pub address: Option<&'a str>,

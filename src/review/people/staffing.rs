@@ -1,11 +1,11 @@
-//! Whether there are enough people: a six-eye decision never completes with two.
+//! Checks that there are enough users: with two, a six-eye decision never completes.
 
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, Permissions, Roles};
 use crate::store::people;
 use crate::store::transact::{self, Transact};
 
-/// How many stages can be filled with different people.
+/// Number of stages that can be filled with different people.
 pub fn distinct(stages: &[Permission], people: &[Permissions]) -> usize {
     // Three stages at most: trying everybody for each is simple, and quick enough for any firm.
     let Some((first, rest)) = stages.split_first() else { return 0 };
@@ -84,7 +84,7 @@ mod tests {
     use crate::domain::review::Role;
 
     #[test]
-    fn the_light_names_who_is_missing() {
+    fn the_warning_names_the_missing_roles() {
         let lacking = |people: &[Role]| {
             lacking(&people.iter().map(|role| role.permissions()).collect::<Vec<_>>())
         };
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(found(&[Role::Manager, Role::Analyst]), 2);
         assert_eq!(found(&[Role::Analyst, Role::Supervisor, Role::Manager]), 3);
         assert_eq!(found(&[Role::Manager, Role::Supervisor, Role::Analyst]), 3);
-        // Nobody but the managers may authorize, and the analysts only make.
+        // Only managers may authorize, and analysts only make proposals.
         assert_eq!(found(&[Role::Analyst, Role::Analyst, Role::Manager]), 2);
         assert_eq!(found(&[Role::Supervisor, Role::Supervisor, Role::Supervisor]), 2);
         assert_eq!(found(&[Role::Supervisor; 300]), 2);

@@ -35,11 +35,11 @@ pub struct NewToken<'a> {
     pub days: i64,
 }
 
-/// Makes a token for oneself or, as an admin, for a program; gives it with its text, which is never
-/// seen again.
+/// Makes a token for oneself or, as an admin, for a service account; gives it with its text, which is never shown
+/// again.
 ///
 /// # Errors
-/// A [`Refusal`]: scopes that the person lacks, a time too long, somebody else's token.
+/// A [`Refusal`]: scopes that the person lacks, a lifetime too long, another user's token.
 pub fn create(
     store: &dyn Transact,
     by: &Actor,

@@ -1,4 +1,4 @@
-//! One difference: as a row of a list, and with all that is known about it.
+//! One difference: as a row of a list, and in full.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -37,7 +37,7 @@ pub struct ReasonView {
     pub is_functional: bool,
 }
 
-/// What the machine thinks.
+/// A prediction of the rules or the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
     /// The code of the reason.
@@ -48,12 +48,12 @@ pub struct Prediction {
     pub why: Vec<String>,
 }
 
-/// What a checker said when the item came back.
+/// A checker's comment when the item was sent back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SentBack {
     /// The name of the checker or authorizer who sent it back.
     pub by: String,
-    /// What they asked for.
+    /// The comment.
     pub comment: String,
     /// When they sent it back.
     pub at: String,
@@ -100,7 +100,7 @@ pub struct ReviewItem {
     pub group_size: Option<u64>,
     /// The machine's three likeliest reasons; empty where they are hidden until the maker has chosen.
     pub predictions: Vec<Prediction>,
-    /// What it is worth: the absolute difference of an amount of money, or the amount of a record without a partner.
+    /// Amount at stake: the absolute difference of an amount of money, or the amount of an unmatched record.
     pub amount_abs: Option<String>,
     /// The currency of the amount.
     pub currency: Option<String>,
@@ -114,7 +114,7 @@ pub struct ReviewItem {
     pub age_days: i64,
     /// Until when it should be decided.
     pub due_at: String,
-    /// Whether it is in time (`ok`), nearly due (`due`) or `overdue`.
+    /// `ok`, `due` (soon) or `overdue`.
     pub sla: Sla,
     /// How many eyes giving another reason would need.
     pub eyes_if_override: Eyes,
@@ -124,17 +124,17 @@ pub struct ReviewItem {
     pub triggers_if_override: Vec<Fired>,
     /// Why accepting the likeliest reason would need six eyes.
     pub triggers_if_approve: Vec<Fired>,
-    /// What a checker said when it came back.
+    /// The checker's comment when it was sent back.
     pub sent_back: Option<SentBack>,
     /// The person it is assigned to.
     pub assignee: Option<String>,
-    /// The name of who is to look at it.
+    /// The assignee's name.
     pub assignee_name: Option<String>,
     /// The name of who is viewing it now: a hint, which locks nothing.
     pub claimed_by: Option<String>,
     /// Who gave the reason: `RULE:…`, `MODEL:…`, `NONE` or a person.
     pub assigned_by: Option<String>,
-    /// Whether people decided it or a proposal holds it, so that a change needs four eyes.
+    /// People decided it or a proposal holds it, so a change needs four eyes.
     pub is_locked: bool,
     /// The open proposal that holds it.
     pub proposal_id: Option<String>,
@@ -183,7 +183,7 @@ pub struct Sibling {
     pub reason_code: Option<String>,
 }
 
-/// An item with all that is known about it.
+/// An item in full.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ItemDetail {
     /// The item.
@@ -199,7 +199,7 @@ pub struct ItemDetail {
     pub aggregation: Option<Json>,
     /// The machine's notes.
     pub notes: Vec<String>,
-    /// What the rule that spoke for a cause is for: the comment above it; null without one.
+    /// Purpose of the rule that suggested a cause: the comment above it; null without one.
     pub rule_words: Option<String>,
     /// The life of its break over the business dates, oldest first: `SEEN`, `CHANGED`, what people did, `CLEARED`.
     pub life: Vec<LifeEvent>,
@@ -209,15 +209,15 @@ pub struct ItemDetail {
     pub forecast: Option<Forecast>,
     /// The rows that people matched it with; null unless they did.
     pub matched_by_hand: Option<MatchView>,
-    /// What happened to it, newest first (the first page).
+    /// The item's history, newest first (the first page).
     pub history: Vec<HistoryEntry>,
     /// Decisions about similar items, newest first.
     pub similar: Vec<SimilarDecision>,
-    /// What people said about it, oldest first.
+    /// Comments, oldest first.
     pub comments: Vec<CommentView>,
     /// The open proposal that holds it.
     pub proposal: Option<ProposalView>,
-    /// A sentence that tells what a decision would need.
+    /// A sentence about the approvals that a decision would need.
     pub what_next: String,
 }
 
@@ -232,7 +232,7 @@ pub struct CommentView {
     pub by_name: String,
     /// The text of the comment.
     pub text: String,
-    /// When it was written.
+    /// Time of the comment.
     pub at: String,
 }
 
@@ -260,7 +260,7 @@ pub struct LifeEvent {
     pub by: Option<String>,
     /// The stage in which they acted.
     pub stage: Option<String>,
-    /// What they said, or how the break cleared.
+    /// The comment, or how the break cleared.
     pub detail: Option<String>,
 }
 
@@ -289,15 +289,15 @@ pub struct ForecastShare {
 pub struct HistoryEntry {
     /// The number of the audit row.
     pub seq: i64,
-    /// When it was done.
+    /// Time of the action.
     pub performed_at: String,
     /// The id of the person who did it.
     pub actor_id: String,
     /// The name of the person who did it.
     pub actor_name: String,
-    /// As what the person acted: `MAKER`, `CHECKER`, `AUTHORIZER`, `ADMIN` or `SYSTEM`.
+    /// Stage of the action: `MAKER`, `CHECKER`, `AUTHORIZER`, `ADMIN` or `SYSTEM`.
     pub stage: String,
-    /// What was done.
+    /// The action.
     pub action_type: String,
     /// The values before, as JSON.
     pub previous_value: Option<Json>,

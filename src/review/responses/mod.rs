@@ -16,7 +16,7 @@ pub use item::*;
 pub use proposal::*;
 pub use report::*;
 
-/// Stands for a value that the person may not see.
+/// Replaces a value that the user may not see.
 pub const MASKED: &str = "•••";
 
 /// An answer, and whether it is that of an earlier request with the same key.
@@ -77,9 +77,9 @@ pub struct Excluded {
 /// How many items of a bulk share something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Share {
-    /// What they share: a field, a type, a reason, a severity.
+    /// The grouping: a field, a type, a reason, a severity.
     pub by: String,
-    /// What they share, such as the name of the field.
+    /// The shared value, such as the name of the field.
     pub value: String,
     /// How many items share it.
     pub count: u64,
@@ -94,7 +94,7 @@ pub struct AmountSum {
     pub sum: String,
 }
 
-/// What a bulk would do.
+/// Preview of a bulk decision.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct BulkPreview {
     /// The token for the commit, good for ten minutes.
@@ -111,7 +111,7 @@ pub struct BulkPreview {
     pub triggers: Vec<Fired>,
     /// Items that are left out, each with the reason.
     pub excluded: Vec<Excluded>,
-    /// What the items share.
+    /// Items by shared properties.
     pub breakdown: Vec<Share>,
     /// Items that do not fit the others, the rarest first.
     pub outliers: Vec<ReviewItem>,
@@ -140,7 +140,7 @@ pub struct BulkCommitted {
 pub struct Group {
     /// The group's id, for the filter `signature`; null for other kinds of groups.
     pub signature: Option<String>,
-    /// What its items share, for people.
+    /// Label of the group.
     pub label: String,
     /// The job.
     pub job: Option<String>,
@@ -204,7 +204,7 @@ pub struct MatchSum {
     pub difference: String,
 }
 
-/// What a match by hand would mean.
+/// Preview of a match by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct MatchPreview {
     /// The rows of A.
@@ -313,7 +313,7 @@ pub struct ReasonEntry {
     pub used: u64,
 }
 
-/// What a proposed reason code would have matched.
+/// Past items that a proposed reason code would have matched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Simulation {
     /// How many undecided items look like the examples.
@@ -330,7 +330,7 @@ pub struct ReasonProposed {
     /// The proposal.
     #[serde(flatten)]
     pub proposal: ProposalMoved,
-    /// What the code would have matched.
+    /// Past items that the code would have matched.
     pub simulation: Simulation,
 }
 
@@ -348,13 +348,13 @@ pub struct Assigned {
 pub struct Claimed {
     /// The item.
     pub attribution_id: String,
-    /// Who looks at it.
+    /// User who is looking at it.
     pub claimed_by: String,
     /// Until when.
     pub until: String,
 }
 
-/// What came of a blind sample.
+/// Result of a blind sample.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sampled {
     /// The item.

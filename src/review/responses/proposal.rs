@@ -1,4 +1,4 @@
-//! Proposals: what they ask for, who approved them, what their items have in common.
+//! Proposals: the decision, its approvals, and common properties of its items.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -48,7 +48,7 @@ pub struct ApprovalView {
     pub proposal_version: i64,
     /// Their comment.
     pub comments: Option<String>,
-    /// When they did.
+    /// Time of the approval.
     pub at: String,
     /// Whether it counts: for this version, by a person who may still approve.
     pub counts: bool,
@@ -59,9 +59,9 @@ pub struct ApprovalView {
 pub struct ProposalView {
     /// The id of the proposal.
     pub proposal_id: String,
-    /// What it is about.
+    /// Kind of proposal.
     pub kind: ProposalKind,
-    /// Where it is: `OPEN`, `CHECKED`, or closed.
+    /// State: `OPEN`, `CHECKED`, or closed.
     pub state: ProposalState,
     /// Its version.
     pub version: i64,
@@ -73,7 +73,7 @@ pub struct ProposalView {
     pub action: Option<Action>,
     /// The reason.
     pub reason: Option<ReasonView>,
-    /// What it would make, for reason codes and policies; `match` or `unmatch` for matches by hand.
+    /// The new content, for reason codes and policies; `match` or `unmatch` for matches by hand.
     pub payload: Option<Json>,
     /// The comment of the maker.
     pub comments: Option<String>,
@@ -95,11 +95,11 @@ pub struct ProposalView {
     pub count: u64,
     /// The sums of the amounts of its items, one for each currency.
     pub amount_sum: Vec<AmountSum>,
-    /// What its items share: the label of their signature, or the number of signatures.
+    /// The label of the items' group, or the number of groups.
     pub label: String,
-    /// What the machine had predicted, by code, and how sure at most.
+    /// The predictions, by code, with their highest confidence.
     pub predicted: Vec<Prediction>,
-    /// When it was made.
+    /// Time of the proposal.
     pub created_at: String,
     /// When it was last changed.
     pub updated_at: String,
@@ -107,7 +107,7 @@ pub struct ProposalView {
     pub expires_at: String,
     /// When it was closed.
     pub closed_at: Option<String>,
-    /// What differs from its version before.
+    /// Changes from the version before.
     pub changed: Vec<Changed>,
     /// Why you may not approve it; null if you may.
     pub may_not_approve: Option<String>,
@@ -115,10 +115,10 @@ pub struct ProposalView {
     pub may_withdraw: bool,
 }
 
-/// What an amendment changed.
+/// A change made by an amendment.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Changed {
-    /// The name of what was changed.
+    /// The name of the changed part.
     pub what: String,
     /// Its value before.
     pub before: Option<String>,
@@ -134,11 +134,11 @@ pub struct ProposalDetail {
     pub proposal: ProposalView,
     /// Its items, a page of them, with the predictions that were known when it was made.
     pub items: Vec<ReviewItem>,
-    /// What its items have in common, where it has many.
+    /// Common properties of its items, if there are many.
     pub digest: Option<ProposalDigest>,
     /// Both sides' sums of a match by hand; empty for other proposals.
     pub match_sums: Vec<MatchSum>,
-    /// What happened to it, oldest first: one entry for each step.
+    /// The history of the proposal, oldest first: one entry for each step.
     pub steps: Vec<ProposalStep>,
     /// The cursor of the next page of items.
     pub next: Option<String>,
@@ -197,15 +197,15 @@ pub struct Waiting {
     pub proposal_id: String,
     /// Its version.
     pub version: i64,
-    /// What it is about.
+    /// Kind of proposal.
     pub kind: ProposalKind,
-    /// Where it stands.
+    /// State of the proposal.
     pub state: ProposalState,
     /// The eyes that it needs.
     pub eyes: Eyes,
     /// How many items it has.
     pub item_count: i64,
-    /// Who made it.
+    /// The maker.
     pub maker_id: String,
     /// When it was made.
     pub created_at: String,
@@ -224,6 +224,6 @@ pub struct ProposalStep {
     pub items: u64,
     /// The comment.
     pub comments: Option<String>,
-    /// When it was done.
+    /// Time of the step.
     pub at: String,
 }

@@ -81,6 +81,6 @@ pub struct SodFinding {
     pub entity: String,
     /// A sentence.
     pub what: String,
-    /// When it happened.
+    /// Time of the event.
     pub at: String,
 }

@@ -50,7 +50,7 @@ pub fn serve(shared: &Shared, slot: u64, stream: &TcpStream, peer: IpAddr) {
         };
         shared.set_phase(slot, Phase::Working);
         let last = number == REQUESTS || shared.is_stopping();
-        match answer(shared, Asked { slot, stream, head, last }, &mut known) {
+        match answer(shared, Exchange { slot, stream, head, last }, &mut known) {
             Ok(After::Keep) => {}
             Ok(After::Close) => {
                 shared.set_phase(slot, Phase::Receiving);
@@ -145,7 +145,7 @@ fn cut(bytes: &mut Vec<u8>, length: usize) {
     bytes.truncate(left);
 }
 
-/// Moves what was read into `bytes`. Only that is wiped: a connection that sends nothing costs nothing.
+/// Moves the bytes read into `bytes`. Only they are wiped: a connection that sends nothing costs nothing.
 fn take(buffer: &mut [u8], read: usize, bytes: &mut Zeroizing<Vec<u8>>) {
     let read = buffer.get_mut(..read).unwrap_or_default();
     extend(bytes, read);
@@ -162,7 +162,7 @@ fn extend(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     bytes.extend_from_slice(more);
 }
 
-struct Asked<'a> {
+struct Exchange<'a> {
     slot: u64,
     stream: &'a TcpStream,
     head: Head,
@@ -171,8 +171,8 @@ struct Asked<'a> {
 }
 
 /// Hands the request over and copies the answer back. `known`: the client is logged in.
-fn answer(shared: &Shared, asked: Asked<'_>, known: &mut bool) -> Result<After, Refused> {
-    let Asked { slot, stream, head, last } = asked;
+fn answer(shared: &Shared, exchange: Exchange<'_>, known: &mut bool) -> Result<After, Refused> {
+    let Exchange { slot, stream, head, last } = exchange;
     let came = Instant::now();
     let lane = (shared.setup.lane_of)(&head.request);
     let Some(permits) = shared.permits.get(lane.index()) else { return Ok(After::Gone) };

@@ -48,7 +48,7 @@ impl Refused {
     }
 }
 
-/// A request whose head has come, and what the guard needs to know about its connection.
+/// A request whose head has arrived, with the guard's facts about its connection.
 #[derive(Debug)]
 pub struct Head {
     pub request: Request,

@@ -66,7 +66,7 @@ pub struct Setup {
     pub backend: PathBuf,
     pub handover: Arc<Handover>,
     pub lane_of: LaneOf,
-    /// Whether an address speaks for many clients, as proxies do.
+    /// Tells if an address stands for many clients, as proxies do.
     pub speaks_for_many: SpeaksForMany,
     pub on_refused: OnRefused,
     pub counts: Arc<Counts>,

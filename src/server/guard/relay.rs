@@ -40,15 +40,15 @@ pub struct BackendResponse<'a> {
     rest: Option<(UnixStream, Option<Permit<'a>>)>,
 }
 
-/// How long an answer may take before it is asked whether one can come, and how often then.
+/// Time after which, and interval at which, the relay checks that an answer can still come.
 const PATIENT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How an answer is asked for.
+/// A request to the backend.
 pub struct Asking<'a> {
     pub bodyless: bool,
     pub answer_time: Duration,
-    /// Whether the request waits for a store that will not answer.
+    /// Tells if the request waits for a store that will not answer.
     pub is_hopeless: &'a dyn Fn() -> bool,
 }
 

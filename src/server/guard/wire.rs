@@ -25,7 +25,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Whether the client has reset the connection; one that only stopped sending may still read.
+/// True if the client has reset the connection; one that only stopped sending may still read.
 pub fn is_gone(stream: &TcpStream) -> bool {
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut polled = [PollFd::new(stream, PollFlags::empty())];
@@ -34,7 +34,6 @@ pub fn is_gone(stream: &TcpStream) -> bool {
     found.is_ok() && polled.iter().any(ended)
 }
 
-/// Whether unread bytes have arrived.
 pub fn has_bytes(stream: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     rustix::net::recv(stream, &mut [0_u8; 1], flags).is_ok_and(|(bytes, _)| bytes > 0)

@@ -32,7 +32,7 @@ pub struct Listing {
     pub before: Vec<String>,
     /// Items instead of groups.
     pub items: bool,
-    /// A parameter that is none of a list, or whose value makes no sense.
+    /// An unknown parameter, or one with an invalid value.
     pub unknown: Option<String>,
 }
 
@@ -162,7 +162,7 @@ impl Listing {
                 listing.unknown.get_or_insert_with(|| name.to_owned());
             }
         }
-        // Blind samples are never grouped: what they share would reveal the answer.
+        // Blind samples are never grouped: common properties would reveal the answer.
         listing.items |= listing.filter.kind == Some(ItemKind::AuditSample);
         listing
     }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn former_names_are_understood_and_unknown_ones_are_told() {
+    fn former_names_are_understood_and_unknown_ones_are_reported() {
         let parse = |pairs: &[(&str, &str)]| {
             let pairs: Vec<(String, String)> =
                 pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();

@@ -100,7 +100,7 @@ impl<'a> PageContext<'a> {
         Ok((frame, summary))
     }
 
-    /// Where decisions are made, what can't be settled is told to those it concerns.
+    /// The warning about missing users, on the pages where decisions are made, for those it concerns.
     fn light(&self, place: Screen) -> Result<Option<&'static str>, Denied> {
         let concerns = [Permission::Propose, Permission::Check, Permission::Administer]
             .into_iter()

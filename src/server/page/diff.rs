@@ -39,7 +39,7 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     Text(String),
-    /// The sign, and what it stands for.
+    /// The sign and its meaning.
     Odd {
         sign: String,
         /// For tooltips and screen readers.
@@ -372,7 +372,7 @@ fn hidden(character: char) -> Option<String> {
     }
 }
 
-/// Whether what follows is the content of a form field.
+/// True if the text after `before` is the content of a form field.
 fn is_field(before: &str) -> bool {
     let last = |text: &str| before.rfind(text);
     let value = last(" value=\"").is_some_and(|at| !before[at + 8..].contains('"'));

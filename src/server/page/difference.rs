@@ -40,7 +40,7 @@ fn shown(difference: &DifferenceView, signs: Signs, comparison: &Comparison) -> 
     (a.into(), b.into())
 }
 
-/// Whether digits were exchanged or dropped: of other numbers that differ, marks on single digits say nothing.
+/// True if digits were exchanged or dropped: if other digits differ, marks on single ones mean nothing.
 fn is_slip(a: &str, b: &str) -> bool {
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<_>>();
     let (mut short, mut long) = (digits(a), digits(b));
@@ -95,7 +95,7 @@ pub fn kind(diff_type: &str, systems: &[String]) -> String {
     }
 }
 
-/// Causes that are less sure look pale in lists.
+/// Causes with less confidence are pale in lists.
 pub const SURE: f64 = 0.6;
 /// Longest reference, in characters.
 const REFERENCE: usize = 120;
@@ -239,8 +239,8 @@ pub fn guesses(item: &ReviewItem, functional: &dyn Fn(&str) -> bool) -> Vec<Gues
     predictions(&item.predictions, accepts_first(item), functional)
 }
 
-/// Whether choosing the first prediction takes the automatic cause. Where recon abstained, that is a choice like
-/// any other, with a comment.
+/// True if choosing the first prediction accepts the automatic cause. Where recon abstained, the choice is like any
+/// other and needs a comment.
 pub fn accepts_first(item: &ReviewItem) -> bool {
     let first =
         item.predictions.iter().find(|one| crate::domain::review::state::is_cause(&one.code));

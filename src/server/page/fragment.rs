@@ -58,7 +58,7 @@ struct SparkPoint {
 const SPARK: (f64, f64) = (240.0, 56.0);
 
 impl Spark {
-    /// Whether there are enough runs for a line.
+    /// True if there are enough runs for a line.
     pub const fn is_course(&self) -> bool {
         self.points.len() > 1
     }

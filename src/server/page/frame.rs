@@ -162,12 +162,11 @@ impl Frame {
         ENTRIES.into_iter().filter(mine).map(move |entry| (entry, entry.place == place))
     }
 
-    /// Whether one user decides alone.
     pub const fn alone(&self) -> bool {
         self.banner.is_some()
     }
 
-    /// Whether `entry` shows the number of waiting proposals.
+    /// True if `entry` shows the number of waiting proposals.
     pub fn counts(&self, entry: &Entry) -> bool {
         entry.place == Screen::Check && self.to_check > 0
     }

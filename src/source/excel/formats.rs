@@ -66,7 +66,7 @@ fn xls_stream(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(stream)
 }
 
-/// Whether an xls workbook is encrypted in any way: its reader takes the weakest one for plain content.
+/// True if an xls workbook is encrypted in any way: its reader mistakes the weakest one for plain content.
 pub fn is_encrypted_xls(bytes: &[u8]) -> bool {
     xls_stream(bytes).is_some_and(|stream| {
         let head = biff_records(&stream).take_while(|(kind, _)| *kind != EOF);
@@ -132,7 +132,6 @@ pub fn of_xls(bytes: &[u8], sheet: usize) -> Option<Formats> {
     Some(found)
 }
 
-/// Whether a formula of an xls workbook has an empty text as its result, or none.
 fn is_blank_result(data: &[u8]) -> bool {
     data.get(6) == Some(&3) && data.get(12..14) == Some(&[0xff, 0xff])
 }
@@ -329,11 +328,11 @@ struct OdsWalk<'s> {
     found: Formats,
     /// The format at hand.
     format: Option<String>,
-    /// Whether the walk is in the sheet.
+    /// The walk has reached the sheet.
     is_here: bool,
     /// The styles of the sheet's columns: the last column of each, and its name.
     columns: Vec<(u32, Option<String>)>,
-    /// How many rows the row at hand stands for, and its style.
+    /// Rows that the current row element stands for, and its style.
     row_repeats: u32,
     row_style: Option<String>,
     row: u32,
@@ -471,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_of_an_xlsb_show_what_their_styles_say() {
+    fn cells_of_an_xlsb_follow_their_styles() {
         let (mut styles, mut workbook, mut sheet) = (Vec::new(), Vec::new(), Vec::new());
         record(BRT_FMT, &[&[164, 0][..], &wide_text("dd/mm/yyyy")].concat(), &mut styles);
         record(BRT_BEGIN_CELL_XFS, &[], &mut styles);

@@ -141,7 +141,7 @@ impl KindSpec for ExcelSpec {
     }
 }
 
-/// A workbook is held in memory; a larger one is none that people work with.
+/// A workbook is held in memory; a larger one is not made by people.
 const LARGEST: u64 = 1 << 30;
 
 impl Kind for ExcelPlan {

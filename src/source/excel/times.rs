@@ -60,7 +60,7 @@ impl Times {
                 '\\' | '_' | '*' => {
                     characters.next();
                 }
-                // Colors and languages; elapsed time is told by the reader.
+                // Colors and languages; the reader recognizes elapsed time.
                 '[' => {
                     characters.by_ref().find(|end| *end == ']');
                 }
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_what_excel_shows() {
+    fn numbers_are_written_as_excel_shows_them() {
         for (number, text) in [
             (0.1 + 0.2, "0.3"),
             (1234.5, "1234.5"),

@@ -285,7 +285,7 @@ impl Pieces for Elements {
 }
 
 impl Elements {
-    /// Checks that the text after the array closes what was opened before it.
+    /// Checks that the text after the array closes everything opened before it.
     fn close(&mut self) -> Result<(), Problem> {
         let mut depth = self.depth;
         while let Some(byte) = next_byte(&mut self.window)? {

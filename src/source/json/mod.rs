@@ -118,7 +118,6 @@ impl Kind for JsonPlan {
     }
 }
 
-/// Whether the first line that is not empty is an object of its own.
 fn first_line_is_object(text: &[u8]) -> bool {
     let start = text.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(text.len());
     let rest = text.get(start..).unwrap_or_default();
@@ -147,7 +146,7 @@ struct Discovered {
 
 /// More columns than this are not looked for; those that are mapped are there nevertheless.
 const MOST_COLUMNS: usize = 1_000;
-/// How many records are looked at for columns.
+/// Number of records that are examined for columns.
 const SAMPLED: usize = 1_000;
 
 impl Discovered {
@@ -167,7 +166,7 @@ impl Discovered {
         found
     }
 
-    /// Where the only object has records, if nothing in it is what the configuration names.
+    /// Path to the records in the only object, if it has no configured column itself.
     fn records_below(&self, ask: &OpenContext<'_>) -> Option<&String> {
         let is_here = |wanted: &String| {
             let rest = |path: &String| path.strip_prefix(wanted.as_str()).map(str::to_owned);
@@ -199,10 +198,10 @@ impl Discovered {
         }
     }
 
-    /// The columns: what was found, and what the configuration names if it leads to something, or may
-    /// do so in records that were not looked at.
+    /// The columns: those found, and the configured ones if they lead to a value, or may do so in records that were
+    /// not examined.
     fn columns(self, ask: &OpenContext<'_>, is_all: bool) -> Vec<String> {
-        // Of no records nothing can be told: they are a source of 0 rows.
+        // Without records the columns are unknown: a source of 0 rows.
         let is_all = is_all && !self.paths.is_empty();
         let mut columns = self.paths;
         for wanted in ask.wanted {

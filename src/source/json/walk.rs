@@ -65,9 +65,8 @@ pub(super) struct JsonParser {
     root: Node,
     /// The columns that are wanted.
     wanted: Vec<(usize, String)>,
-    /// Whether a row had the column.
+    /// Columns that a row had.
     had: Vec<AtomicBool>,
-    /// Whether rows were rejected, and whether any was not.
     has_bad: AtomicBool,
     has_good: AtomicBool,
     /// The first problem of an element of an array, by its line.
@@ -265,7 +264,6 @@ impl SeenNames {
         self.row += 1;
     }
 
-    /// Whether it is the first time.
     fn is_first(&mut self, node: &Node) -> bool {
         let row = self.row;
         self.rows.get_mut(node.number).is_none_or(|seen| std::mem::replace(seen, row) != row)

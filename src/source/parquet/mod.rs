@@ -159,7 +159,7 @@ fn unknown_codec(metadata: &ParquetMetaData) -> Option<&'static str> {
     })
 }
 
-/// Into how many elements of a list a look is taken for columns.
+/// Elements of a list that are examined for columns.
 const MOST_ELEMENTS: usize = 32;
 /// How many records are looked at for the length of lists.
 const SAMPLED: usize = 1_000;

@@ -15,7 +15,7 @@ pub struct Field {
     shape: Shape,
     /// The definition level from which it is not null.
     defined: i16,
-    /// The stored columns that it is made of.
+    /// Its stored columns.
     leaves: Range<usize>,
 }
 
@@ -92,7 +92,7 @@ impl Field {
         Self::inner(node, at, next)
     }
 
-    /// The node without a look at its repetition.
+    /// The node, ignoring its repetition.
     fn inner(node: &Type, at: At, next: &mut usize) -> Self {
         if !node.is_primitive() {
             return Self::group(node, at, next);
@@ -235,7 +235,7 @@ pub struct Column {
 const MOST_COLUMNS: usize = 1_000;
 
 impl Column {
-    /// Every value of the schema, and what the configuration names besides.
+    /// Every value of the schema, and the configured columns besides.
     pub fn all<'w>(
         root: &Field,
         longest: &dyn Fn(usize, i16) -> usize,

@@ -11,7 +11,7 @@ use parquet::schema::types::ColumnDescriptor;
 use crate::coding::hex;
 use crate::domain::{Date, Instant};
 
-/// How the values of a stored column become text.
+/// Conversion of a stored column's values to text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
     Plain,
@@ -217,7 +217,7 @@ fn write_fraction(rest: i64, units: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// Where a record begins in a column.
+/// Position of a record in a column.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cursor {
     pub level: usize,
@@ -304,7 +304,7 @@ impl Leaf {
         longest
     }
 
-    /// Where the element with these indices is, in the record that begins at the cursor.
+    /// Position of the element with these indices, in the record at the cursor.
     pub fn find(&self, indices: &[usize], mut cursor: Cursor) -> Option<Cursor> {
         if indices.is_empty() {
             return Some(cursor);
@@ -371,7 +371,7 @@ impl Leaf {
     }
 }
 
-/// Where the levels of a column are read to.
+/// Read position in a column's levels.
 struct Levels<'l> {
     rows: usize,
     defined: Option<&'l mut Vec<i16>>,

@@ -339,7 +339,7 @@ impl<'r> Bai2<'r> {
         let (Some(group), Some(account)) = (&self.group, &mut self.account) else {
             return Err(malformed(record.line, "a movement (16) outside of an account"));
         };
-        // Code, amount, funds type; what the funds type adds; two references; the text.
+        // Code, amount, funds type; its additional fields; two references; the text.
         let (first, _) = record.fields(4);
         let kind = first.get(2).copied().unwrap_or_default();
         let extra = funds_fields(kind, first.get(3..).unwrap_or_default());
@@ -415,8 +415,7 @@ impl<'r> Bai2<'r> {
         self.agree(record, "the file", &file, &counts).map(|_| ())
     }
 
-    /// Compares the total and the counts that the last record of a level states with what was read.
-    /// Returns the stated total.
+    /// Compares the total and the counts in the last record of a level with those read. Returns the stated total.
     fn agree(
         &mut self,
         record: &Record,
@@ -487,7 +486,7 @@ fn amount(text: &str, line: u64) -> Result<Option<Decimal>, Problem> {
     amount.map(Some).ok_or_else(|| malformed(line, format!("`{text}` is no amount")))
 }
 
-/// The amount in its currency: `208500` of US dollars is 2085.00. One with a point is what it says.
+/// The amount in its currency: `208500` of US dollars is 2085.00. One with a point is taken as written.
 fn in_currency(amount: Decimal, decimals: u8) -> Decimal {
     if amount.scale() > 0 {
         amount
@@ -558,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_share_a_line_are_told_apart() {
+    fn records_that_share_a_line_are_separated() {
         let line = "16,142,2500,Z,,,PAYPAL 01/16 PPD/ 16,142,500,Z,,,X/  49,00,2/";
         let first = next_record(line);
         assert_eq!(&line[..first], "16,142,2500,Z,,,PAYPAL 01/16 PPD/");

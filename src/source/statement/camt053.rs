@@ -40,11 +40,11 @@ pub struct Camt053Spec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
     pub path: OneOrMany,
-    /// What becomes a row: a transaction (the default), or the entry that the bank booked, which may
-    /// stand for many.
+    /// The unit that becomes a row: a transaction (the default), or the entry that the bank booked, which may stand
+    /// for many.
     pub level: Option<Level>,
-    /// What happens to a statement whose balances and movements do not add up: it cannot be read
-    /// (`on`, the default), is read with a warning (`warn`), or nothing is checked (`off`).
+    /// Treatment of a statement whose balances and movements do not add up: it cannot be read (`on`, the default), is
+    /// read with a warning (`warn`), or nothing is checked (`off`).
     pub prove: Option<Prove>,
     /// A WHATWG encoding label. Default what the XML declares, else UTF-8.
     pub encoding: Option<String>,
@@ -87,7 +87,7 @@ pub fn declared_encoding(head: &[u8]) -> Option<&'static Encoding> {
 const MESSAGES: [(&str, &str); 3] =
     [("BkToCstmrStmt", "Stmt"), ("BkToCstmrAcctRpt", "Rpt"), ("BkToCstmrDbtCdtNtfctn", "Ntfctn")];
 
-/// How deep elements may lie in each other, and how many an element that is kept whole may hold.
+/// Deepest nesting of elements, and most elements within one that is kept whole.
 const DEEPEST: usize = 64;
 const MOST_ELEMENTS: usize = 20_000;
 const MOST_TRANSACTIONS: usize = 2_000_000;
@@ -351,7 +351,7 @@ impl Statement {
         Ok(())
     }
 
-    /// Lets other balances stand for an opening or closing one that is missing.
+    /// Uses other balances in place of a missing opening or closing one.
     fn settle(&mut self, is_statement: bool) {
         for (currency, value) in std::mem::take(&mut self.previous) {
             if !self.balances.has_opening(&currency) {

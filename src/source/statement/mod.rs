@@ -253,7 +253,7 @@ impl Balances {
         Ok(())
     }
 
-    /// How places name it.
+    /// Name of a part in places.
     fn part_name(&self) -> String {
         format!("statement {}", self.statement.as_deref().unwrap_or("?"))
     }

@@ -63,7 +63,6 @@ struct Statement {
     reference: Option<String>,
     currency: Option<String>,
     is_closed: bool,
-    /// Whether it has a balance or a movement.
     is_open: bool,
 }
 
@@ -437,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_told_from_text() {
+    fn tags_and_text_are_distinguished() {
         assert_eq!(tagged(":61:x"), Some(("61", "x")));
         assert_eq!(tagged(":60F:C"), Some(("60F", "C")));
         assert_eq!(tagged(":NS:22x"), Some(("NS", "22x")));

@@ -115,7 +115,7 @@ impl Narrative {
 #[derive(Default)]
 struct Text {
     joined: String,
-    /// Whether a space stood where the last piece was cut.
+    /// A space stood where the last piece was cut.
     is_open: bool,
 }
 

@@ -48,8 +48,8 @@ pub(super) struct StatementSpec {
     /// The file, relative to `recon.yaml`, or a list of files; each may be a glob. `.gz`, `.zst` and
     /// `.zip` are read as they are; `-` is standard input.
     pub path: OneOrMany,
-    /// What happens to a statement whose balances and movements do not add up: it cannot be read
-    /// (`on`, the default), is read with a warning (`warn`), or nothing is checked (`off`).
+    /// Treatment of a statement whose balances and movements do not add up: it cannot be read (`on`, the default), is
+    /// read with a warning (`warn`), or nothing is checked (`off`).
     pub prove: Option<Prove>,
     /// A WHATWG encoding label such as `windows-1252`. Default UTF-8.
     pub encoding: Option<String>,
@@ -104,7 +104,7 @@ impl Kind for StatementPlan {
         camt053::prove_rest(pages, self.prove)
     }
 
-    /// All files have the same columns, so there is nothing to look for in them beforehand.
+    /// All files have the same columns, so none is opened for them beforehand.
     fn has_header(&self) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! Where blocks are cut never matters: adversarial files, read with blocks of every size, give what
-//! the csv crate and a plain state machine give.
+//! Block boundaries never matter: adversarial files, read with blocks of every size, give the same rows as the csv
+//! crate and a plain state machine.
 
 use proptest::prelude::*;
 
@@ -8,9 +8,9 @@ use super::super::dialect::{Dialect, Fields, PieceKind};
 use super::super::parse::CsvParser;
 use super::*;
 
-/// A record as it was found, of any content.
+/// A record as read, of any content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
+struct RecordRead {
     line: u64,
     offset: u64,
     cells: Vec<Vec<u8>>,
@@ -18,7 +18,7 @@ struct Found {
     unclosed: bool,
 }
 
-fn records(plan: &CsvPlan, limits: Limits) -> Vec<Found> {
+fn records(plan: &CsvPlan, limits: Limits) -> Vec<RecordRead> {
     let opened = SourcePlan::from(plan.clone()).open_with(limits, &[]).unwrap();
     let parser = CsvParser::new(plan, opened.columns());
     let (mut blocks, _) = opened.blocks();
@@ -29,7 +29,7 @@ fn records(plan: &CsvPlan, limits: Limits) -> Vec<Found> {
         assert_eq!(block.sequence(), sequence);
         sequence += 1;
         parser.records(block.text().unwrap(), &mut fields, |record, row| {
-            found.push(Found {
+            found.push(RecordRead {
                 line: row.line,
                 offset: row.offset,
                 cells: (0..row.len()).map(|at| row.cell(at).to_vec()).collect(),
@@ -41,7 +41,7 @@ fn records(plan: &CsvPlan, limits: Limits) -> Vec<Found> {
     found
 }
 
-/// Where the records begin, by the slowest and plainest state machine: line, offset.
+/// Lines and offsets of the records, by the slowest and plainest state machine.
 fn places(bytes: &[u8], dialect: Dialect) -> Vec<(u64, u64)> {
     #[derive(PartialEq)]
     enum State {
@@ -94,7 +94,7 @@ fn places(bytes: &[u8], dialect: Dialect) -> Vec<(u64, u64)> {
     places
 }
 
-/// What the csv crate reads.
+/// The records as the csv crate reads them.
 fn by_the_crate(bytes: &[u8], dialect: Dialect) -> Vec<Vec<Vec<u8>>> {
     ::csv::ReaderBuilder::new()
         .has_headers(false)
@@ -116,7 +116,7 @@ const DIALECTS: [Dialect; 4] = [
 ];
 
 /// Reads `bytes` with blocks of every size, and compares with the csv crate and with `places`.
-fn check(bytes: &[u8], dialect: Dialect) -> Vec<Found> {
+fn check(bytes: &[u8], dialect: Dialect) -> Vec<RecordRead> {
     let folder = Folder::new();
     let plan =
         CsvPlan { dialect, header: Header::Named(vec!["x".into()]), ..plan(&folder.file(bytes)) };
@@ -219,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_as_csv_is_read_back(
+    fn written_csv_reads_back(
         table in prop::collection::vec(prop::collection::vec("[a\",\r\n é]{0,6}", 3), 1..6),
         block in 1usize..50,
     ) {

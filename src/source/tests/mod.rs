@@ -205,7 +205,7 @@ fn rows_that_cannot_take_part_are_given_with_their_place_and_text() {
 #[test]
 fn a_stray_quote_joins_no_rows() {
     let folder = Folder::new();
-    // Quotes that are not doubled, in two rows: what is between them is none of their cells.
+    // Quotes that are not doubled, in two rows: the text between them belongs to neither row's cells.
     let text = "id,what,n\nK1,\"pipe 12\"\",1\nK2,item,2\n\nK3,\"cable 3\"\",3\nK4,item,4\n";
     let rows = rows(&plan(&folder.file(text)));
     let (code, line, message) = rejected(&rows[0]);
@@ -267,7 +267,7 @@ fn a_mark_before_a_later_row_is_no_part_of_it() {
 }
 
 #[test]
-fn rows_of_another_width_are_read_where_that_is_allowed() {
+fn rows_of_another_width_are_read_if_allowed() {
     let folder = Folder::new();
     let path = folder.file("x,y\n1,2,,\n1,2,3\n1,2,,4\n5\n");
     let plain = rows(&plan(&path));
@@ -298,7 +298,7 @@ fn a_footer_is_not_read() {
     assert_eq!(footer(text, 4), []);
     assert_eq!(footer(text, 5), []);
     assert_eq!(footer("x,y\n1,2\n3,\"4\"\nTotal 1 \"", 1), both);
-    // What spans lines is never skipped: it may have swallowed rows.
+    // A record over several lines is never skipped: it may have swallowed rows.
     let swallowed = footer("x,y\n1,2\n3,\"4\n5,6\n7,8\n", 1);
     assert_eq!(swallowed[0], both[0]);
     assert_eq!(rejected(&swallowed[1]).0, Code::UnclosedQuote);
@@ -355,7 +355,7 @@ fn the_decoder_goes_on_over_the_ends_of_its_input() {
 }
 
 #[test]
-fn what_an_encoding_does_not_know_rejects_the_row() {
+fn bytes_outside_the_encoding_reject_the_row() {
     let folder = Folder::new();
     let path = folder.file(b"x,y\n\x82\xa0,1\n\x82,2\na\xff,3\nb,4\n\x82");
     let rows = rows(&in_encoding(&path, "shift_jis"));
@@ -469,7 +469,7 @@ fn compressed_files_are_read_as_they_are() {
 }
 
 #[test]
-fn the_digest_is_of_the_file_as_it_is_on_disk() {
+fn the_digest_covers_the_bytes_on_disk() {
     let folder = Folder::new();
     let text = format!("\u{feff}x,y\n{}", "1,2\n".repeat(100_000));
     let path = folder.file(&text);
@@ -491,7 +491,7 @@ fn the_digest_is_of_the_file_as_it_is_on_disk() {
 }
 
 #[test]
-fn what_cannot_be_opened_says_what_it_is() {
+fn an_unreadable_file_is_an_error_that_names_its_form() {
     let folder = Folder::new();
     folder.file("");
     let missing = refused(&plan(&folder.0.path().join("extrakt.csv")));

@@ -86,7 +86,6 @@ pub struct Data<'a> {
     pub page: &'a Page<AuditView>,
     /// `None` without permission.
     pub chain: Option<(&'a Checkpoint, Option<&'a Verdict>)>,
-    /// Whether only this person's rows are listed.
     pub own_only: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Matching by hand: the chosen rows of both sides, what they add up to, and rows to add.
+//! Matching by hand: the chosen rows of both sides, their totals, and rows to add.
 
 use std::collections::BTreeMap;
 

@@ -54,7 +54,7 @@ pub struct Check {
     pub next: Option<String>,
     /// The list, for its forms.
     pub which: String,
-    /// What the two sides are called.
+    /// The names of the two systems.
     pub systems: [String; 2],
     /// Address and name of each file of this list.
     pub exports: Vec<(String, &'static str)>,
@@ -66,7 +66,6 @@ impl Check {
         self.tabs.iter().find(|tab| tab.present)?.count.as_ref()
     }
 
-    /// Whether some proposal can be approved from the list.
     fn may_approve(&self) -> bool {
         self.proposals.iter().any(|row| !row.ids.is_empty())
     }
@@ -76,7 +75,7 @@ impl Check {
 #[derive(Clone, Debug)]
 pub struct Row {
     pub id: String,
-    /// What a tick box sends: each proposal with its version and content; empty where the user may not approve.
+    /// Value of the check box: each proposal with its version and content; empty if the user may not approve.
     pub ids: String,
     pub href: String,
     pub title: String,
@@ -96,7 +95,7 @@ pub struct Row {
     pub why_not: Option<String>,
     /// The look-alikes that are folded into it, itself too.
     pub folded: Vec<Folded>,
-    /// What the items add up to, a sum for each currency.
+    /// Totals of the items, one for each currency.
     pub sums: Vec<AmountSum>,
 }
 
@@ -252,7 +251,7 @@ const LISTS: [(&str, &str, &str); 6] = [
     ("to_check", "To check", "Proposals of others that you may check, oldest first."),
     ("to_authorize", "To authorize", "Checked proposals that you may authorize, oldest first."),
     ("mine", "Mine", "Your open proposals, oldest first. Others check them."),
-    ("open", "All open", "Every proposal that awaits somebody, oldest first."),
+    ("open", "All open", "All open proposals, oldest first."),
     ("returned", "Sent back", "Proposals that a checker or authorizer sent back, newest first."),
     (
         "closed",
@@ -332,7 +331,7 @@ fn rows(answers: &Data<'_>) -> Vec<Row> {
     rows
 }
 
-/// What look-alikes share: the proposer, the decision and its reason, the group.
+/// Properties that similar proposals share: the proposer, the decision and its reason, the group.
 fn look(entry: &InboxEntry) -> Option<String> {
     let (view, item) = (&entry.proposal, entry.item.as_ref()?);
     let signature = item.signature.as_deref().or(item.signature_label.as_deref())?;
@@ -348,7 +347,7 @@ fn look(entry: &InboxEntry) -> Option<String> {
     })
 }
 
-/// Whether it is about a match by hand.
+/// True for matches by hand.
 pub fn is_joint(proposal: &ProposalView) -> bool {
     let payload = proposal.payload.as_ref().filter(|_| proposal.kind.has_items());
     payload.is_some_and(|payload| payload.get("match").or(payload.get("unmatch")).is_some())
@@ -469,7 +468,7 @@ impl Chosen {
     }
 }
 
-/// What approving several proposals at once would do.
+/// Effect of approving several proposals at once.
 #[derive(Template)]
 #[template(path = "check/approve.html")]
 pub struct Several {
@@ -477,14 +476,14 @@ pub struct Several {
     pub proposals: u64,
     pub items: u64,
     pub amount: Option<String>,
-    /// What is decided, and for how many items.
+    /// Decisions with their numbers of items.
     pub kinds: Vec<(String, String, u64)>,
     pub rows: Vec<Row>,
-    /// What the two sides are called.
+    /// The names of the two systems.
     pub systems: [String; 2],
     /// Proposals that are not shown.
     pub more: u64,
-    /// What the form sends.
+    /// Value of the form.
     pub ids: String,
     pub which: String,
     pub wrong: Option<String>,

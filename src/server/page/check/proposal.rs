@@ -45,7 +45,7 @@ pub struct Proposal {
     pub changed: Vec<(String, String, String)>,
     pub notice: Option<Notice>,
     pub samples: Vec<Sample>,
-    /// What the two sides are called.
+    /// The names of the two systems.
     pub systems: [String; 2],
     /// The five largest differences of many.
     pub largest: Vec<Sample>,
@@ -59,8 +59,7 @@ pub struct Proposal {
     pub more_href: Option<String>,
     /// Content of a proposal without items: name and value.
     pub payload: Vec<(String, String)>,
-    /// Simulation of a proposed reason code.
-    /// What was known of its only item: the likely causes with their evidence.
+    /// The predictions for its only item: the likely causes with their evidence.
     pub guesses: Vec<Guess>,
     pub simulation: Option<Simulation>,
     /// The form to amend it, if the user may.
@@ -372,7 +371,7 @@ fn amend(view: &ProposalView, answers: &Data<'_>) -> Option<Amend> {
     Some(Amend { chosen, code, top, codes: codes(answers.reasons) })
 }
 
-/// What happened, newest first: one line for each step.
+/// The history, newest first: one line for each step.
 fn history(detail: &ProposalDetail, now: Instant) -> Vec<Event> {
     let event = |step: &ProposalStep| Event {
         who: step.actor_name.clone(),

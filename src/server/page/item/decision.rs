@@ -130,7 +130,7 @@ fn following(
 
 /// The item again, with the input and the reason for the refusal.
 fn refused(context: &PageContext<'_>, id: &str, refusal: Refusal) -> Result<Response, Denied> {
-    // Only then was somebody else quicker.
+    // Only then was another user quicker.
     let stale = matches!(
         refusal.code,
         diagnostic::Code::Stale
@@ -166,7 +166,7 @@ pub fn comment(call: &Call<'_>) -> Result<Response, Denied> {
     Ok(redirect(&same_item(&context, id), "commented"))
 }
 
-/// Assigns a difference to the user, to someone else or to nobody.
+/// Assigns a difference to the user or someone else, or removes the assignee.
 pub fn assign_form(call: &Call<'_>) -> Result<Response, Denied> {
     let context = PageContext::new(call)?;
     let id = call.path("id");

@@ -101,7 +101,7 @@ pub struct Item {
     pub equal: Vec<Field>,
     /// How the record was matched, the rows of its group, and what an open row could have matched.
     pub matching: Matching,
-    /// Where it can be matched by hand, if it may be.
+    /// Address for a match by hand, if allowed.
     pub match_href: Option<String>,
     /// The rows that people matched it with.
     pub matched: Option<MatchedByHand>,
@@ -112,14 +112,14 @@ pub struct Item {
     pub proposal_href: Option<String>,
     /// The page that traces it to its sources.
     pub why_href: String,
-    /// What a decision needs.
+    /// Requirements of a decision.
     pub outcome: String,
     /// Why it needs six eyes.
     pub triggers: Vec<String>,
     pub before: Vec<Before>,
     /// Its group: size and address.
     pub alike: Option<(u64, String)>,
-    /// Where to propose a new reason code for similar items.
+    /// Address to propose a new reason code for similar items.
     pub new_reason: Option<String>,
     /// The life of its break, oldest first; empty where it was seen on one date only.
     pub life: Vec<Lived>,
@@ -136,7 +136,7 @@ pub struct Item {
     pub key: String,
 }
 
-/// What the user may do about the assignee.
+/// Assignment options of the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Assign {
     pub take: bool,
@@ -149,7 +149,7 @@ pub struct Assign {
 pub struct Notice {
     pub tone: Tone,
     pub title: String,
-    /// What someone wrote.
+    /// The comment.
     pub text: String,
     /// Text and address of a link.
     pub link: Option<(String, String)>,
@@ -172,7 +172,7 @@ pub struct MatchedByHand {
     pub sums: Vec<Sum>,
     /// The proposal that made it.
     pub href: String,
-    /// Where it is taken apart, if the user may.
+    /// Address to take the match apart, if allowed.
     pub unmatch: Option<String>,
 }
 
@@ -189,7 +189,7 @@ pub struct Guess {
 /// Evidence for or against a prediction.
 #[derive(Clone, Debug)]
 pub struct Why {
-    /// `pro`, `con`, or `note` for what is neither.
+    /// `pro`, `con`, or `note`.
     pub class: &'static str,
     pub text: String,
 }
@@ -364,7 +364,7 @@ fn matched_by_hand(detail: &ItemDetail, actor: &Actor) -> Option<MatchedByHand> 
     })
 }
 
-/// Where the item stands in its list, as far as the pages before it are known.
+/// Position of the item in its list, if the pages before it are known.
 fn place(answers: &Data<'_>) -> Option<String> {
     let id = &answers.detail.item.attribution_id;
     let at = answers.around.iter().position(|item| item.attribution_id == *id)?;
@@ -479,7 +479,7 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
             tone: Tone::Note,
             title: format!("This break cleared on {}.", cleared.at),
             text: if cleared.detail.as_deref() == Some("GONE") {
-                "Its rows are not in the files of that date. It waits until somebody explains it."
+                "Its rows are not in the files of that date. It waits for an explanation."
                     .to_owned()
             } else {
                 String::new()
@@ -498,7 +498,7 @@ fn notice(answers: &Data<'_>) -> Option<Notice> {
         })
 }
 
-/// `words`: what the rule that spoke is for.
+/// `words`: the purpose of the rule behind the suggestion.
 pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry], words: Option<&str>) -> Vec<Guess> {
     let of = |code: &str| reasons.iter().find(|entry| entry.reason.code == code);
     item.predictions
@@ -522,7 +522,8 @@ pub fn guesses(item: &ReviewItem, reasons: &[ReasonEntry], words: Option<&str>) 
         .collect()
 }
 
-/// What a model measured begins with its sign; a rule speaks for its cause; all else is a note.
+/// A text that begins with a sign is a measure of the model, one of a rule is support for its cause; all else is a
+/// note.
 fn why(text: &str, code: &str, words: Option<&str>) -> Why {
     let against = text.strip_prefix('-').or_else(|| text.strip_prefix('−'));
     if let Some(said) = against.or_else(|| text.strip_prefix('+')) {
@@ -541,7 +542,7 @@ fn why(text: &str, code: &str, words: Option<&str>) -> Why {
     }
 }
 
-/// What a rule said. It speaks for the cause that it named, not for one that a model found instead.
+/// The claim of a rule. It supports the cause that it named, not one that a model found instead.
 fn rule_said(rule: &str, code: &str, words: Option<&str>) -> Why {
     let (function, said) = rule.split_once(' ').unwrap_or((rule, ""));
     let name = function.trim_start_matches("attribute_").replace('_', " ");
@@ -618,7 +619,7 @@ fn decide(answers: &Data<'_>, base: &str) -> (Option<Decide>, Option<String>) {
     (Some(decide), None)
 }
 
-/// Why a decision needs six eyes; what concerns only another cause than the predicted one says so.
+/// Why a decision needs six eyes; reasons that apply only to other causes than the predicted one are marked.
 fn triggers(item: &ReviewItem) -> Vec<String> {
     let all = item.triggers_if_override.iter();
     let both = &item.triggers_if_approve;

@@ -1,4 +1,4 @@
-//! What happened before: the life of a break, the history of its item, decisions about similar ones.
+//! The past of an item: the life of its break, its history, and decisions about similar ones.
 
 use crate::domain::{DiffType, Instant};
 use crate::review::{Forecast, HistoryEntry, ItemDetail, LifeEvent, SimilarDecision};
@@ -23,7 +23,6 @@ pub struct Before {
 #[derive(Clone, Debug)]
 pub struct Lived {
     pub at: String,
-    /// The day.
     pub day: String,
     pub what: String,
     /// Values, or what someone said.

@@ -1,4 +1,4 @@
-//! The record of a difference: its other fields, how it was matched, and what it could have been matched with.
+//! The record of a difference: its other fields, its match, and its candidates.
 
 use crate::domain::Decimal;
 use crate::review::{FieldValue, ItemDetail, RecordSide};
@@ -18,13 +18,13 @@ pub struct Field {
 }
 
 impl Field {
-    /// Whether both sides show the same, which is then shown once.
+    /// True if both sides show the same, which is then shown once.
     pub fn is_same(&self) -> bool {
         !self.differs && self.sides.0 == self.sides.1
     }
 }
 
-/// How the record was matched, or what it could have been matched with.
+/// The record's match or candidates.
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
     /// The pass and how sure it is; empty for an open row.
@@ -33,7 +33,7 @@ pub struct Matching {
     pub sides: Vec<Members>,
     /// The fields of the tied candidates and the values of this row and of theirs.
     pub fields: Vec<(String, Vec<Value>)>,
-    /// The tied candidates: what they are called, and a comment that chooses them.
+    /// The tied candidates: their references, and a comment that chooses them.
     pub choices: Vec<(String, String)>,
     /// The other candidates, a sentence each.
     pub others: Vec<String>,
@@ -51,9 +51,9 @@ pub struct Members {
     pub system: String,
     /// The fields in which one of the rows has a value.
     pub fields: Vec<String>,
-    /// What each row is called, and its values.
+    /// Each row's reference and values.
     pub rows: Vec<(String, Vec<Value>)>,
-    /// What the rows add up to; empty for a single row.
+    /// Totals of the rows; empty for a single row.
     pub sums: Vec<Value>,
 }
 
@@ -146,7 +146,7 @@ pub fn matching(detail: &ItemDetail) -> Matching {
     }
 }
 
-/// How far away a row is, with its thousands apart.
+/// Distance of a row, with separated thousands.
 pub fn distance(why: &str) -> String {
     match why.split_once(' ') {
         Some((number, rest)) if rest.starts_with("away") => {
@@ -181,7 +181,6 @@ fn readable(field: &FieldValue) -> Option<String> {
     Some(if field.kind == "decimal" && !field.masked { labels::amount(&text) } else { text })
 }
 
-/// Whether both are decimals of one value.
 fn is_one_number(a: &Option<Option<String>>, b: &Option<Option<String>>) -> bool {
     let number = |side: &Option<Option<String>>| {
         let text = side.as_ref()?.as_ref()?.replace(',', "").replace('−', "-");
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn how_far_away_a_row_is_has_its_thousands_apart() {
+    fn distances_have_separated_thousands() {
         assert_eq!(distance("1439.04 away, 0 allowed"), "1,439.04 away, 0 allowed");
         assert_eq!(distance("3 days away, 2 allowed"), "3 days away, 2 allowed");
     }

@@ -1,5 +1,5 @@
-//! Why an item is what it is: the rows it comes from, the steps that changed them, the comparison, and the rule or
-//! model that named its cause.
+//! Why an item has its values and its cause: the rows it comes from, the steps that changed them, the comparison, and
+//! the rule or model that named the cause.
 
 use askama::Template;
 
@@ -24,9 +24,9 @@ pub struct Why {
     pub field: String,
     pub back: String,
     pub sides: Vec<Side>,
-    /// What is known about the comparison: name and text.
+    /// Facts about the comparison: name and text.
     pub comparison: Vec<(&'static str, String)>,
-    /// The rule's place and what it is for.
+    /// The rule's place and purpose.
     pub rule: Option<(String, String)>,
     pub guesses: Vec<Guess>,
     /// Why nothing could be traced.

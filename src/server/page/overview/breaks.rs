@@ -1,4 +1,4 @@
-//! The breaks of a job: what is open, and what is new and cleared on its newest date.
+//! The breaks of a job: the open ones, and those that are new or cleared on its newest date.
 
 use askama::Template;
 

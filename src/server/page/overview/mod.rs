@@ -1,4 +1,4 @@
-//! The start page: figures of runs that add up, each linked to what it counts.
+//! The start page: figures of runs that add up, each linked to its items.
 
 pub mod breaks;
 pub mod runs;
@@ -50,7 +50,7 @@ pub struct Overview {
     pub inbox: Vec<(u64, String, String)>,
     /// Warnings about the run, and what to do.
     pub first: Vec<(String, String)>,
-    /// What an administrator does first: text, address, done.
+    /// First steps of an administrator: text, address, done.
     pub steps: Vec<(String, String, bool)>,
 }
 
@@ -154,7 +154,7 @@ pub struct Data<'a> {
     pub ageing: [u64; 5],
     /// Warnings about the run, and what to do.
     pub first: &'a [(String, String)],
-    /// What an administrator does first: text, address, done.
+    /// First steps of an administrator: text, address, done.
     pub steps: &'a [(String, String, bool)],
     /// The user may see the amounts of the run shown.
     pub sees_money: bool,
@@ -194,7 +194,7 @@ impl Overview {
             }
         };
         let waits = answers.inbox;
-        // Nothing waits for those who only look.
+        // Users who cannot decide see no waiting work.
         let undecided = |number: u64| if frame.work { number } else { 0 };
         add(
             waits.to_check,

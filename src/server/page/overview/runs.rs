@@ -127,7 +127,7 @@ fn ages_of_breaks(
     Ok(ages)
 }
 
-/// What an administrator does first, until all of it is done.
+/// First steps of an administrator, until all are done.
 fn first_steps(
     context: &PageContext<'_>,
     has_run: bool,
@@ -149,8 +149,7 @@ fn first_steps(
     Ok(steps.map(|(text, href, done)| (text.to_owned(), href.to_owned(), done)).to_vec())
 }
 
-/// The warnings that put the whole result into question, and what to do; what the person may not see
-/// in them is masked.
+/// Warnings that put the whole result into question, with remedies; hidden values are masked.
 fn first_warnings(
     context: &PageContext<'_>,
     summary: &Summary,

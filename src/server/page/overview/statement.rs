@@ -19,9 +19,9 @@ use crate::server::page::context::{PageContext, html};
 use crate::server::page::frame::{Frame, Screen};
 
 /// A statement takes a pass over the run's differences, so the newest ones are kept until something is decided.
-static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+static KNOWN: Mutex<Option<StatementCache>> = Mutex::new(None);
 /// By store and run, the version of the data and the statements.
-type Known = HashMap<(String, RunId), (String, Statements)>;
+type StatementCache = HashMap<(String, RunId), (String, Statements)>;
 const MOST_KNOWN: usize = 50;
 
 #[derive(Template)]
@@ -78,7 +78,7 @@ impl Part {
     }
 }
 
-/// Whether the user may see the amounts of a run: every field of its records.
+/// True if the user may see every field of a run's records, and so its amounts.
 pub fn may_see(context: &PageContext<'_>, run_id: &str) -> Result<bool, Denied> {
     let seen = context.review.figures(&context.actor, run_id, json!({ "money": true }))?;
     Ok(seen.get("money").is_some())

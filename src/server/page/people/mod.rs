@@ -1,4 +1,4 @@
-//! People: who may do what, invitations, and whether there are enough people to decide.
+//! Users: permissions, invitations, and a check that there are enough users to decide.
 
 use askama::Template;
 
@@ -35,7 +35,7 @@ pub struct People {
     pub people: Vec<Row>,
     /// The tokens that are good, of all users.
     pub tokens: Vec<TokenRow>,
-    /// What can't be decided with the present people.
+    /// Decisions that the present users cannot complete.
     pub staffing: Vec<String>,
     /// Name and meaning.
     pub roles: Vec<(&'static str, &'static str)>,

@@ -1,4 +1,4 @@
-//! The lists of the queue, the filters of each, and those in force.
+//! The lists of the queue, the filters of each, and the active ones.
 
 use crate::review::{self, QueueFilter, SearchCounts};
 use crate::server::page::address::Listing;
@@ -211,7 +211,7 @@ pub fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
             })
         })
         .collect();
-    // Of a filter that is in force, only the chosen value is counted.
+    // If a filter is active, only the chosen value is counted.
     let counted = |name: &str, value: &str, words: &str| {
         let share = answers.facets.shares.iter().find(|one| one.by == name && one.value == value);
         let share =

@@ -312,7 +312,7 @@ fn about(answers: &Data<'_>) -> String {
     }
 }
 
-/// The list of what to decide next so that a model learns.
+/// True for the active learning list.
 fn teaches(listing: &Listing) -> bool {
     listing.items && listing.sort == review::QueueSort::Teaches
 }

@@ -12,7 +12,7 @@ use super::Data;
 pub struct Group {
     /// The signature.
     pub id: String,
-    /// What its items have in common.
+    /// Common properties of its items.
     pub label: String,
     /// The job, if there are several.
     pub job: Option<String>,

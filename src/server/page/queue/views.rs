@@ -29,7 +29,7 @@ pub fn of(context: &PageContext<'_>, listing: &Listing) -> Result<Vec<View>, Den
         .collect())
 }
 
-/// The list that the form names; only what a list can say.
+/// The list that the form names; parameters of other pages are dropped.
 fn listing(context: &PageContext<'_>) -> Listing {
     let query = context.field("filter").unwrap_or_default();
     Listing::parse(&pairs(query.strip_prefix('?').unwrap_or(&query)).unwrap_or_default())

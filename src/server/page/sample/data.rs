@@ -427,7 +427,7 @@ pub(super) fn detail(at: usize) -> ItemDetail {
     }
 }
 
-/// How the record was matched: a group, or a tie between two.
+/// The record's match: a group, or a tie between two.
 pub(super) fn matched(at: usize, field: &str) -> serde_json::Value {
     let row = |name: &str, amount: &str| serde_json::json!({ "ref": name, "line": 3, "fields": { field: amount, "trade_date": HOSTILE } });
     if at.is_multiple_of(2) {

@@ -1,4 +1,4 @@
-//! The user's decisions, and what can still be withdrawn.
+//! The user's decisions, and those that can still be withdrawn.
 
 use askama::Template;
 

@@ -406,7 +406,7 @@ fn attribute(start: &BytesStart<'_>, name: &str) -> String {
     found.map(|found| found.value.trim().to_owned()).unwrap_or_default()
 }
 
-/// The character that a reference stands for, if XML itself knows it.
+/// The character of a reference that XML itself defines.
 fn resolved(reference: &BytesRef<'_>) -> Option<char> {
     match &**reference {
         "lt" => Some('<'),

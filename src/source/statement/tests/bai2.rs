@@ -114,7 +114,7 @@ fn bai2_of_a_bank_that_pads_and_shares_lines() {
 }
 
 #[test]
-fn what_is_no_bai2_is_a_clear_error() {
+fn other_files_than_bai2_are_a_clear_error() {
     let says = |text: &str, expected: &str| {
         let problem = problem(BAI, text);
         assert!(problem.message.contains(expected), "{}", problem.message);

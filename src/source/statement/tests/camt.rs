@@ -119,7 +119,7 @@ fn camt_version_2_has_amounts_in_amount_details() {
     assert_eq!(lines[0], (1, line_of("<TxDtls>")));
     assert_eq!(lines[1], (2, line_of("<Refs><AcctSvcrRef>BANK-2") - 1));
     assert_eq!(lines[2], (3, line_of("150.00") - 1));
-    // One row for each entry: what its transactions have not in common is not told.
+    // One row for each entry, without values in which its transactions differ.
     let rows = read(ENTRIES, &text);
     assert_eq!(
         table(&rows, &["amount", "bank_reference", "end_to_end_id", "remittance"]),
@@ -348,7 +348,7 @@ fn a_version_of_tomorrow_and_prefixes_read() {
 }
 
 #[test]
-fn what_is_no_camt_is_a_clear_error() {
+fn other_files_than_camt_are_a_clear_error() {
     let says = |text: &str, expected: &str| {
         let problem = problem(CAMT, text);
         assert_eq!(problem.class, crate::diagnostic::Class::Source);

@@ -188,7 +188,7 @@ fn mt940_odd_but_real() {
     let line =
         ":61:2601150115C1,00NTRFREF//B1\nSupplement\n:NS:22foo\n:86:text\n:not a field:\n:1:x";
     assert_eq!(one(line, &["remittance", "bank_reference"]), "text :not a field: :1:x | B1");
-    // What is expected is not booked.
+    // Expected entries are not booked.
     let line = ":61:2601150115C1,00NTRFA\n:61:2601150115ED7,00NTRFB";
     let rows = read(MT, &around(line));
     assert_eq!(table(&rows, &["amount", "status"]), ["1.00 | BOOK", "-7.00 | PDNG"]);
@@ -204,7 +204,7 @@ fn mt942_and_messages_without_balances_are_read_with_a_warning() {
 }
 
 #[test]
-fn what_is_no_mt940_is_a_clear_error() {
+fn other_files_than_mt940_are_a_clear_error() {
     let says = |text: &str, line: u64, expected: &str| {
         let problem = problem(MT, text);
         assert!(problem.message.contains(expected), "{}", problem.message);

@@ -1,4 +1,4 @@
-//! Statements of any content, written in the three formats by writers that know nothing of the readers.
+//! Statements of any content, written in the three formats by writers that share no code with the readers.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
