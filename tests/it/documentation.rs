@@ -347,6 +347,7 @@ fn comments() -> std::collections::BTreeMap<String, String> {
     let folder = root().join("migrations/sqlite");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| !file.ends_with("schema.sql"));
     files.sort();
     let (mut found, mut comment, mut table) =
         (std::collections::BTreeMap::new(), String::new(), String::new());

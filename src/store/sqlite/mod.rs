@@ -10,6 +10,7 @@ mod pen;
 mod prune;
 mod query;
 mod runs;
+mod schema;
 mod slices;
 mod transact;
 mod writer;
@@ -170,28 +171,7 @@ impl Store for SqliteStore {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(problem)?;
         let missing = self.missing_migrations(&transaction, "main")?;
-        let apply = || -> Result<(), rusqlite::Error> {
-            transaction.execute_batch(
-                "CREATE TABLE IF NOT EXISTS schema_migrations (\
-                     version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, \
-                     applied_at TEXT NOT NULL, program_version TEXT NOT NULL)",
-            )?;
-            for migration in missing {
-                transaction.execute_batch(migration.sql)?;
-                transaction.execute(
-                    "INSERT INTO schema_migrations VALUES \
-                     (?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), ?4)",
-                    rusqlite::params![
-                        migration.version,
-                        migration.name,
-                        migration.checksum(),
-                        env!("CARGO_PKG_VERSION")
-                    ],
-                )?;
-            }
-            Ok(())
-        };
-        apply().map_err(problem)?;
+        schema::apply(&transaction, missing, migrate::SQLITE).map_err(problem)?;
         transaction.commit().map_err(problem)?;
         Ok(missing.iter().map(migrate::Migration::full_name).collect())
     }
