@@ -1,0 +1,162 @@
+//! Results of rules without the interpreter agree with the interpreter.
+
+use super::*;
+use proptest::prelude::*;
+
+const LAYOUT: [(&str, Kind); 3] =
+    [("id", Kind::Text), ("amount", Kind::Decimal), ("quantity", Kind::Integer)];
+
+fn rules(text: &str) -> RuleScript {
+    let codes = ["ONE", "TWO", "ROUNDING_DIFF", "FX_VARIANCE", "ACCRUAL_DIFF"].map(str::to_owned);
+    RuleScript::compile(&ScriptSource::from_text("rules/attribution.rhai", text), &codes).unwrap()
+}
+
+/// The result without the interpreter, after a check that the interpreter gives the same.
+fn plain_results(
+    script: &mut RuleScript,
+    diff_type: DiffType,
+    severity: Severity,
+    [a, b]: [Cell<'_>; 2],
+) -> Vec<Option<Verdict>> {
+    let layout = Layout::new(LAYOUT.map(|(name, kind)| Field::new(name, kind)).to_vec(), 1);
+    let row = |value: Cell<'_>| {
+        let mut cells = Vec::new();
+        for cell in [Cell::Text("x"), value, Cell::Integer(7)] {
+            push_cell(&mut cells, cell);
+        }
+        cells
+    };
+    let (a, b) = (row(a), row(b));
+    let d = DifferenceContext {
+        layout: &layout,
+        field: FieldRef::Field(1),
+        diff_type,
+        severity,
+        a: Some(Cells::new(&a)),
+        b: Some(Cells::new(&b)),
+        partner_rejected: false,
+        matched: None,
+    };
+    script.load(&d);
+    let count = script.functions().len();
+    let plain_results: Vec<_> = (0..count).map(|rule| script.plain_answer(rule, &d)).collect();
+    for (rule, verdict) in plain_results.iter().enumerate() {
+        if let Some(verdict) = verdict {
+            assert_eq!(Ok(verdict), script.call(rule, None).as_ref());
+        }
+    }
+    plain_results
+}
+
+const RULES: &str = r#"
+fn attribute_a(d) {
+    if d.diff_type != "NUMERIC_MISMATCH" || d.abs_delta >= 1 { return; }
+    note("small");
+    reason("ONE", 0.5)
+}
+fn attribute_b(d) {
+    switch d.diff_type {
+        "TYPE_MISMATCH" => reason("ONE", 1),
+        "NUMERIC_MISMATCH" => {
+            let share = d.percent;
+            if share > 0.5 && share < 3.0 {
+                return reason("TWO", 0.80);
+            } else if !(d.delta <= -100) {
+                let share = 7;
+                if share == 7 { return reason("ROUNDING_DIFF", 0.95); }
+            }
+            if share == 7 { return reason("ONE", 0.1); }
+        }
+        _ => ()
+    }
+}
+fn attribute_c(d) {
+    let d = 1;
+    if d == 1 { return reason("ONE", 0.25); }
+}
+fn attribute_d(d) { if d.a == d.b { reason("ONE", 0.5) } else { reason("TWO", if d.severity == "LOW" { 1 } else { 0 }) } }
+fn attribute_e(d) { if d.percent < 1 { true } }
+fn attribute_f(d) { let least = [1, 2].filter(|x| x > 1); if d.delta > least[0] { return reason("ONE", 1); } }
+fn attribute_g(d) { if d.field == "amount" && d.delta != 0.10 { reason("FX_VARIANCE", 0.8) } }
+fn attribute_h(d) { if d.delta > 1 { throw "no"; } reason("ONE", 2) }
+"#;
+
+fn cell() -> impl Strategy<Value = Option<(i64, u8)>> {
+    proptest::option::weighted(0.95, (-100_000i64..100_000, 0u8..4))
+}
+
+fn of(cell: Option<(i64, u8)>) -> Cell<'static> {
+    cell.and_then(|(value, scale)| crate::domain::Decimal::new(value.into(), scale))
+        .map_or(Cell::Null, Cell::Decimal)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn plain_results_agree_with_the_script(
+        differences in proptest::collection::vec(
+            (
+                cell(),
+                cell(),
+                proptest::sample::select(DiffType::ALL.to_vec()),
+                proptest::sample::select(Severity::ALL.to_vec()),
+            ),
+            1..50,
+        ),
+    ) {
+        for text in [RULES, include_str!("../../../rules/attribution.rhai")] {
+            let mut script = rules(text);
+            for (a, b, kind, severity) in &differences {
+                plain_results(&mut script, *kind, *severity, [of(*a), of(*b)]);
+                plain_results(&mut script, DiffType::NumericMismatch, *severity, [of(*a), of(*b)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn rules_of_comparisons_need_no_script() {
+    let mut script = rules(RULES);
+    let number =
+        |value: i128, scale| Cell::Decimal(crate::domain::Decimal::new(value, scale).unwrap());
+    let of = |plain_results: &Option<Verdict>| {
+        plain_results.as_ref().map(|plain_results| plain_results.reason.map(|reason| reason.code))
+    };
+    let numeric = DiffType::NumericMismatch;
+    let far = plain_results(&mut script, numeric, Severity::Low, [number(100, 0), number(50, 0)]);
+    let far: Vec<_> = far.iter().map(of).collect();
+    let expected =
+        [Some(None), Some(Some(2)), Some(Some(0)), None, Some(None), None, Some(Some(3)), None];
+    assert_eq!(far, expected);
+    let near =
+        plain_results(&mut script, numeric, Severity::Low, [number(1000, 1), number(1011, 1)]);
+    let near: Vec<_> = near.iter().map(of).collect();
+    let expected =
+        [Some(None), Some(Some(1)), Some(Some(0)), None, Some(None), None, Some(Some(3)), None];
+    assert_eq!(near, expected);
+    let small =
+        plain_results(&mut script, numeric, Severity::Low, [number(1000, 2), number(1001, 2)]);
+    let small: Vec<_> = small.iter().map(of).collect();
+    // A note, a value that is no reason, a closure and a confidence above 1 are for the script.
+    let expected = [None, Some(Some(2)), Some(Some(0)), None, None, None, Some(Some(3)), None];
+    assert_eq!(small, expected);
+    let text = plain_results(
+        &mut script,
+        DiffType::TypeMismatch,
+        Severity::Low,
+        [Cell::Text("?"), number(1, 0)],
+    );
+    assert_eq!(of(&text[1]), Some(Some(0)));
+}
+
+#[test]
+fn a_script_with_its_own_reason_runs() {
+    let mut script = rules(
+        "fn reason(a, b) { () }\nfn attribute_it(d) { if d.abs_delta < 1 { return reason(\"ONE\", 1); } }",
+    );
+    let number = |value| Cell::Integer(value);
+    let kind = DiffType::NumericMismatch;
+    assert_eq!(plain_results(&mut script, kind, Severity::Low, [number(1), number(1)]), [None]);
+    let passes = Some(Verdict { reason: None, notes: Vec::new() });
+    assert_eq!(plain_results(&mut script, kind, Severity::Low, [number(1), number(3)]), [passes]);
+}
