@@ -79,7 +79,7 @@ fn verify(context: &Context, arguments: &AuditVerify) -> Result<u8, Problems> {
         shown["replayed"] = (arguments.replay && verdict.first_bad.is_none()).into();
         context.json(&shown)?;
     } else {
-        context.console.say(&sentences(&verdict, &checkpoints, arguments.replay))?;
+        context.console.print(&sentences(&verdict, &checkpoints, arguments.replay))?;
     }
     Ok(code_of_verdict(&verdict))
 }
@@ -159,7 +159,7 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         if context.global.json {
             context.json(&json!(verdict))?;
         } else {
-            context.console.say(&format!("{said}no checkpoint was written\n"))?;
+            context.console.print(&format!("{said}no checkpoint was written\n"))?;
         }
         return Ok(code_of_verdict(&verdict));
     };
@@ -177,7 +177,7 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
     }
     let line = checkpoint::line(end);
     let Some(path) = &arguments.out else {
-        context.console.say(&format!("{line}\n"))?;
+        context.console.print(&format!("{line}\n"))?;
         return Ok(DONE);
     };
     // A line pasted into the file by hand may lack its line break.
@@ -188,10 +188,10 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
     });
     written.map_err(|error| unwritable(path, &error))?;
     if context.global.json {
-        context.console.say(&format!("{line}\n"))?;
+        context.console.print(&format!("{line}\n"))?;
     } else {
         let number = checkpoints.len() + 1;
-        context.console.say(&format!(
+        context.console.print(&format!(
             "checkpoint {number} in {}: {} rows, hash {}\n",
             path.display(),
             end.n,

@@ -85,7 +85,9 @@ fn list(context: &Context, arguments: &BreaksList) -> Result<u8, Problems> {
         text += &format!("{}: {} business days\n", visible(kind), shares.join(", "));
     }
     if !text.is_empty() {
-        context.console.say(&format!("\nHow soon breaks clear, with the 95 % interval\n{text}"))?;
+        context
+            .console
+            .print(&format!("\nHow soon breaks clear, with the 95 % interval\n{text}"))?;
     }
     Ok(0)
 }
@@ -124,7 +126,7 @@ fn show(context: &Context, arguments: &BreaksShow) -> Result<u8, Problems> {
     if context.global.json {
         context.json(&json!({ "breaks": shown }))?;
     } else {
-        context.console.say(&page)?;
+        context.console.print(&page)?;
     }
     Ok(0)
 }

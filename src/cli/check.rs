@@ -14,7 +14,7 @@ use super::context::Context;
 pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     if arguments.schema {
         let text = serde_json::to_string_pretty(&config::schema()).unwrap_or_default();
-        context.console.say(&format!("{text}\n"))?;
+        context.console.print(&format!("{text}\n"))?;
         return Ok(0);
     }
     if arguments.resolved {
@@ -22,7 +22,7 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
         if context.global.json {
             context.json(&filled)?;
         } else {
-            context.console.say(&yaml::document(&filled))?;
+            context.console.print(&yaml::document(&filled))?;
         }
         return Ok(0);
     }
@@ -54,21 +54,21 @@ pub fn run(context: &Context, arguments: &Check) -> Result<u8, Problems> {
     if !passes.is_empty() {
         by.push(format!("passes {}", passes.join(", ")));
     }
-    context.console.say(&format!(
+    context.console.print(&format!(
         "{file} is valid: job `{}`, {} fields, {}\n",
         plan.job,
         plan.layout.len(),
         by.join(", "),
     ))?;
     for lookup in lookups(plan) {
-        context.console.say(&format!("{lookup}\n"))?;
+        context.console.print(&format!("{lookup}\n"))?;
     }
     for side in crate::domain::Side::BOTH {
         let unused = &plan.unused_columns[side];
         if !unused.is_empty() {
             context
                 .console
-                .say(&format!("unmapped columns of source {side}: {}\n", unused.join(", ")))?;
+                .print(&format!("unmapped columns of source {side}: {}\n", unused.join(", ")))?;
         }
     }
     Ok(0)

@@ -168,7 +168,7 @@ impl Context {
     }
 
     pub fn json(&self, json: &Json) -> Result<(), Problem> {
-        self.console.say(&format!("{json}\n"))
+        self.console.print(&format!("{json}\n"))
     }
 
     /// Opens the sources, checks their headers against the map and resolves the plan.

@@ -1,4 +1,4 @@
-//! `recon report --digest`: what awaits people today, for a daily message.
+//! `recon report --digest`: today's open work, for a daily message.
 
 use std::collections::BTreeSet;
 use std::io::Write;

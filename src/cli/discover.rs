@@ -41,9 +41,9 @@ pub fn run(context: &Context, arguments: &Discover) -> Result<u8, Problems> {
             "groups": groups,
         }))?;
     } else if let Some(path) = &arguments.output {
-        context.console.say(&summary(&found, &path.display().to_string()))?;
+        context.console.print(&summary(&found, &path.display().to_string()))?;
     } else {
-        context.console.say(&script)?;
+        context.console.print(&script)?;
     }
     Ok(0)
 }

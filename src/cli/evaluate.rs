@@ -62,7 +62,7 @@ pub fn run(context: &Context, arguments: &Evaluate) -> Result<u8, Problems> {
     if let Some((version, report)) = &drift {
         write_drift(*version, report, paint, &mut text);
     }
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 

@@ -52,7 +52,7 @@ pub(super) enum FailOn {
 }
 
 impl FailOn {
-    pub(super) fn found(self, summary: &Summary) -> u64 {
+    pub(super) fn count(self, summary: &Summary) -> u64 {
         match self {
             Self::Breaks => summary.records.breaks,
             Self::Unknown => summary.awaiting(),
@@ -102,7 +102,7 @@ pub(super) fn check_fail_on(fail_on: &[FailOn], reached: Option<Stage>) -> Resul
 }
 
 pub(super) fn code_of_run(summary: &Summary, fail_on: &[FailOn]) -> u8 {
-    if fail_on.iter().any(|what| what.found(summary) > 0) { FOUND } else { DONE }
+    if fail_on.iter().any(|what| what.count(summary) > 0) { FOUND } else { DONE }
 }
 
 /// The exit code for the gravest finding of `recon audit verify`.
@@ -155,7 +155,7 @@ mod tests {
             FailOn::Rejected,
             FailOn::RuleErrors,
         ];
-        assert_eq!(all.map(|what| what.found(&summary)), [233, 20, 155, 2, 3]);
+        assert_eq!(all.map(|what| what.count(&summary)), [233, 20, 155, 2, 3]);
         let refused = |reached: Stage| {
             all.into_iter().filter(|what| check_fail_on(&[*what], Some(reached)).is_err()).count()
         };
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(code_of_run(&summary, &[FailOn::Rejected]), DONE);
         assert_eq!(code_of_run(&summary, &[FailOn::Rejected, FailOn::Unknown]), FOUND);
         summary.gate = None;
-        assert_eq!(FailOn::Blocked.found(&summary), 0);
+        assert_eq!(FailOn::Blocked.count(&summary), 0);
         for what in all {
             assert_eq!(FailOn::from_str(&what.to_string(), false), Ok(what));
         }

@@ -77,7 +77,7 @@ pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
             write_record(explanation, context.console.paint(), &mut text);
         }
         write_changes(&changed, context.console.paint(), &mut text);
-        context.console.say(&text)?;
+        context.console.print(&text)?;
     }
     Ok(0)
 }

@@ -57,6 +57,6 @@ pub fn run(context: &Context, arguments: &Generate) -> Result<u8, Problems> {
         text += &format!("  {:>10}  {reason}\n", figures::count(*count));
     }
     text += &format!("next: recon run -c {folder}/recon.yaml\n");
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }

@@ -83,7 +83,7 @@ pub fn run(context: &Context, arguments: &Init) -> Result<u8, Problems> {
              or run recon init A.csv B.csv to infer them\n"
         ),
     };
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 

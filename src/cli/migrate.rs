@@ -24,7 +24,7 @@ pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
     match role {
         Some(role) => {
             append_only::let_serve(&*store, role)?;
-            // Checks that the serving role can use what the owner created.
+            // Checks that the serving role can use the owner's tables.
             let store = store::open(&url, Opening::Existing)?;
             one_role(context, &*store)?;
         }
@@ -35,13 +35,13 @@ pub fn run(context: &Context, arguments: &Migrate) -> Result<u8, Problems> {
         return Ok(0);
     }
     if applied.is_empty() {
-        context.console.say(&format!("{} is up to date\n", store.url()))?;
+        context.console.print(&format!("{} is up to date\n", store.url()))?;
     }
     for name in applied {
-        context.console.say(&format!("applied {name}\n"))?;
+        context.console.print(&format!("applied {name}\n"))?;
     }
     if let Some(role) = role {
-        context.console.say(&format!("the role {role} can serve\n"))?;
+        context.console.print(&format!("the role {role} can serve\n"))?;
     }
     Ok(0)
 }

@@ -49,7 +49,7 @@ fn list(context: &Context, named: Option<&str>) -> Result<u8, Problems> {
         return Ok(0);
     }
     if models.is_empty() {
-        context.console.say("no models yet; to train one: recon train\n")?;
+        context.console.print("no models yet; to train one: recon train\n")?;
         return Ok(0);
     }
     let mut text = format!(
@@ -74,7 +74,7 @@ fn list(context: &Context, named: Option<&str>) -> Result<u8, Problems> {
             figures::visible(&model.created_by),
         );
     }
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 
@@ -155,7 +155,7 @@ fn show(context: &Context, arguments: &ModelOf) -> Result<u8, Problems> {
             write_reasons(model, paint, &mut text);
         }
     }
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 
@@ -163,7 +163,7 @@ fn promote(context: &Context, arguments: &ModelPromote) -> Result<u8, Problems> 
     let store = context.store(None)?;
     let model = store.model(arguments.version)?.ok_or_else(|| no_such_model(arguments.version))?;
     if model.champion {
-        context.console.say(&format!("model {} is already the champion\n", model.version))?;
+        context.console.print(&format!("model {} is already the champion\n", model.version))?;
         return Ok(0);
     }
     change(context, &*store, &model, false, &arguments.why)
@@ -218,7 +218,7 @@ fn change(
         }))?;
     } else {
         let instead = before.map_or_else(String::new, |version| format!(" instead of {version}"));
-        context.console.say(&format!(
+        context.console.print(&format!(
             "model {} is the champion of {}{instead}\n\
              next: recon attribute --again, for runs already attributed; with accept_risk, first \
              recon evaluate --keep\n",

@@ -124,7 +124,7 @@ impl Console {
         written
     }
 
-    pub fn say(&self, text: &str) -> Result<(), Problem> {
+    pub fn print(&self, text: &str) -> Result<(), Problem> {
         self.result(|out| out.write_all(text.as_bytes()).map_err(|error| unwritable(&error)))
     }
 

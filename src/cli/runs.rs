@@ -59,7 +59,7 @@ fn show(context: &Context, arguments: &RunsShow) -> Result<u8, Problems> {
         }
         context.json(&shown)?;
     } else {
-        context.console.say(&page(&run, context.console.paint()))?;
+        context.console.print(&page(&run, context.console.paint()))?;
     }
     Ok(0)
 }
@@ -217,7 +217,7 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
             );
         }
     }
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 

@@ -171,9 +171,9 @@ fn announce(context: &Context, app: &App, address: SocketAddr) -> Result<(), Pro
     let console: &Console = &context.console;
     if context.global.json {
         // On a line of its own and flushed: scripts wait for it.
-        console.say(&format!("{}\n", json!({ "url": url, "store": app.store.url() })))?;
+        console.print(&format!("{}\n", json!({ "url": url, "store": app.store.url() })))?;
     } else {
-        console.say(&format!("recon serves {} at {url}\n", app.store.url()))?;
+        console.print(&format!("recon serves {} at {url}\n", app.store.url()))?;
     }
     if let Some(public) = &app.settings.public_url {
         console.note(&format!("public URL: {public}"));

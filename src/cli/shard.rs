@@ -296,7 +296,7 @@ fn source_of(
     })
 }
 
-/// Refuses what needs all rows of a file one after the other, of rows that come in any order.
+/// Refuses settings that need all rows of a file one after the other, for rows that come in any order.
 fn check_given(plan: &Plan, sources: &PerSide<SpreadSource>) -> Result<(), Problem> {
     for side in Side::BOTH.into_iter().filter(|side| sources[*side].is_given) {
         let what = if !plan.fill[side].is_empty() {
@@ -402,7 +402,7 @@ fn close(context: &Context, arguments: &ShardClose) -> Result<(), Problems> {
 }
 
 fn summary(closed: &Closed) -> Result<Summary, Problem> {
-    let (run, counts, rejected) = closed.told()?;
+    let (run, counts, rejected) = closed.for_report()?;
     let books = run.metadata.get(metadata::COUNTS).cloned().unwrap_or_default();
     let books = report::books_from_json(&books)
         .map_err(|error| Problem::new(Code::BooksUnreadable, error))?;

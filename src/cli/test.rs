@@ -71,7 +71,7 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
             );
         }
         text += &format!("{passed} passed, {} failed\n", failed.len());
-        context.console.say(&text)?;
+        context.console.print(&text)?;
     }
     Ok(if failed.is_empty() { exit::DONE } else { exit::FOUND })
 }

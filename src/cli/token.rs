@@ -24,7 +24,7 @@ pub fn run(context: &Context, arguments: &Token) -> Result<u8, Problems> {
             if context.global.json {
                 context.json(&json!({ "token_id": arguments.id, "revoked": true }))?;
             } else {
-                context.console.say(&format!("Revoked token {}\n", arguments.id))?;
+                context.console.print(&format!("Revoked token {}\n", arguments.id))?;
             }
             Ok(0)
         }
@@ -46,7 +46,7 @@ fn create(context: &Context, arguments: &TokenCreate) -> Result<u8, Problems> {
         shown["token"] = text.into();
         context.json(&shown)?;
     } else {
-        context.console.say(&format!("{text}\n"))?;
+        context.console.print(&format!("{text}\n"))?;
         context.console.note(&format!(
             "Save the token now; it is not shown again. It expires at {}.",
             token.expires

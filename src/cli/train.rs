@@ -48,7 +48,7 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     if context.global.json {
         context.json(&as_json(&prepared.plan.job, &trained))?;
     } else {
-        context.console.say(&as_text(&prepared.plan.job, &trained, context.console.paint()))?;
+        context.console.print(&as_text(&prepared.plan.job, &trained, context.console.paint()))?;
     }
     Ok(0)
 }
@@ -83,7 +83,7 @@ fn show_asked(context: &Context, run: &str, asked: &[Asked]) -> Result<u8, Probl
             writeln!(text, "nothing to ask: every difference of run {run} is decided or accepted")
         }
     };
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 
@@ -130,7 +130,7 @@ fn features(context: &Context) -> Result<u8, Problems> {
             feature.meaning
         );
     }
-    context.console.say(&text)?;
+    context.console.print(&text)?;
     Ok(0)
 }
 

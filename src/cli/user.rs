@@ -27,17 +27,17 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
             let store = context.store(None)?;
             let roles = Roles::of(arguments.role.iter().copied());
             let person = directory::set_roles(&*store, &by, &arguments.name, roles, now());
-            told(context, person, "User", &format!(" has the roles {}", listed(roles)))
+            report(context, person, "User", &format!(" has the roles {}", listed(roles)))
         }
         User::Disable(arguments) => {
             let store = context.store(None)?;
             let person = directory::set_disabled(&*store, &by, &arguments.name, true, now());
-            told(context, person, "Disabled user", "")
+            report(context, person, "Disabled user", "")
         }
         User::Enable(arguments) => {
             let store = context.store(None)?;
             let person = directory::set_disabled(&*store, &by, &arguments.name, false, now());
-            told(context, person, "Enabled user", "")
+            report(context, person, "Enabled user", "")
         }
         User::Password(arguments) => {
             let store = context.store(None)?;
@@ -55,7 +55,12 @@ pub fn run(context: &Context, arguments: &User) -> Result<u8, Problems> {
                 now(),
                 &system_random,
             );
-            told(context, person, "Reset the password of", "; it must be changed at the next login")
+            report(
+                context,
+                person,
+                "Reset the password of",
+                "; it must be changed at the next login",
+            )
         }
         User::Invite(arguments) => invite(context, &by, &arguments.name),
         User::Grant(arguments) => grant(context, &by, arguments, true),
@@ -95,7 +100,7 @@ fn add(context: &Context, by: &Actor, arguments: &UserAdd) -> Result<u8, Problem
         Ok(Person { must_change: true, .. }) => "; the password must be changed at the first login",
         _ => "",
     };
-    told(context, person, "Created user", &format!(" ({}){next}", listed(roles)))
+    report(context, person, "Created user", &format!(" ({}){next}", listed(roles)))
 }
 
 /// Prints a link with which the user chooses a password.
@@ -107,7 +112,7 @@ fn invite(context: &Context, by: &Actor, name: &str) -> Result<u8, Problems> {
     if context.global.json {
         context.json(&json!({ "login": name, "path": path }))?;
     } else {
-        context.console.say(&format!("{path}\n"))?;
+        context.console.print(&format!("{path}\n"))?;
         context.console.note(
             "Prefix the server's address. The link works once, within 7 days; the person who opens it \
              chooses the password.",
@@ -126,7 +131,7 @@ fn grant(
     let UserField { name, field } = arguments;
     let person = directory::set_grant(&*store, by, name, field, granted, now());
     let may = if granted { "may" } else { "may not" };
-    told(context, person, "User", &format!(" {may} see the values of `{field}`"))
+    report(context, person, "User", &format!(" {may} see the values of `{field}`"))
 }
 
 fn listed(roles: Roles) -> String {
@@ -134,7 +139,7 @@ fn listed(roles: Roles) -> String {
 }
 
 /// Prints the changed user as JSON, or as the sentence `BEFORE login AFTER`.
-fn told(
+fn report(
     context: &Context,
     person: Result<Person, Refusal>,
     before: &str,
@@ -144,7 +149,7 @@ fn told(
     if context.global.json {
         context.json(&person.json())?;
     } else {
-        context.console.say(&format!("{before} {}{after}\n", person.login))?;
+        context.console.print(&format!("{before} {}{after}\n", person.login))?;
     }
     Ok(0)
 }

@@ -114,7 +114,7 @@ impl CalendarSpec {
     /// The calendar; relative paths start from `base`.
     ///
     /// # Errors
-    /// What is wrong with it, with the path from the calendar's map.
+    /// Its problems, with the path from the calendar's map.
     pub fn resolve(&self, base: &Path) -> Result<Calendar, Vec<SpecProblem>> {
         let mut problems = Vec::new();
         let mut holidays = Vec::new();

@@ -59,7 +59,7 @@ impl FieldCompare {
     /// Gives the field this tolerance; `base` is the folder that relative paths start from.
     ///
     /// # Errors
-    /// What is wrong with the tolerance, with the path from the field's map.
+    /// Problems of the tolerance, with the path from the field's map.
     pub fn set_tolerance(
         &mut self,
         spec: &ToleranceSpec,

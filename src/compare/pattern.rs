@@ -45,7 +45,7 @@ pub enum Pattern {
     Offset(Decimal),
     /// This side's numbers are the other side's, rounded to a multiple of this unit.
     Rounded(Side, Decimal),
-    /// The same, without what exceeds a multiple of this unit.
+    /// The same, without the part beyond a multiple of this unit.
     CutTo(Side, Decimal),
     /// Day and month are exchanged.
     DayAndMonth,
@@ -385,7 +385,7 @@ impl Ratio {
 fn factor(pairs: &[Typed<Decimal>]) -> Option<SharedPattern> {
     let of = pairs.iter().filter(|pair| !(pair.a.is_zero() && pair.b.is_zero())).count();
     let ratios: Vec<Ratio> = pairs.iter().filter_map(Ratio::new).collect();
-    // The median of the most exact ratios: one outlier must not be what others are held against.
+    // The median of the most exact ratios: one outlier must not set the standard for the others.
     let mut exact = ratios.clone();
     exact.sort_by(|one, other| one.give.total_cmp(&other.give));
     exact.truncate(exact.len().div_ceil(4).max(3));

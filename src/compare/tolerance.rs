@@ -40,8 +40,7 @@ pub(super) trait Bounds: Keys {
     /// The types of fields that it is for.
     fn kinds(&self) -> &'static [Kind];
 
-    /// The tolerance, or the problems with what is written. `base` is the folder that relative paths
-    /// start from.
+    /// The tolerance, or its problems. `base` is the folder that relative paths start from.
     fn resolve(&self, base: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>>;
 
     /// The tolerance that only equal values meet.

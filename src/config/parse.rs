@@ -15,7 +15,7 @@ use crate::diagnostic::{Code, Problem};
 /// How deep lists and maps may nest: deeper than any setting, shallow enough to walk recursively.
 const MAX_DEPTH: usize = 64;
 
-/// How many parts a file may have once its aliases are replaced by what they name.
+/// Most parts of a file once its aliases are replaced by their targets.
 const MAX_NODES: usize = 100_000;
 
 /// How many bytes of text these parts may have together.
@@ -56,7 +56,7 @@ pub fn parse(text: &str, file: &Path) -> (Option<Node>, Vec<Problem>) {
     (builder.root, builder.problems)
 }
 
-/// A finished part with what it costs to repeat it.
+/// A finished part with the cost of repeating it.
 #[derive(Clone)]
 struct Measured {
     node: Node,

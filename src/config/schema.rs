@@ -81,7 +81,7 @@ pub(super) fn homes<T: JsonSchema>(key: &str) -> Vec<Vec<String>> {
     let root = generate::<T>().to_value();
     let mut search =
         Search { root: &root, key, path: Vec::new(), within: Vec::new(), homes: Vec::new() };
-    search.look(&root);
+    search.visit(&root);
     search.homes
 }
 
@@ -96,19 +96,19 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    fn look(&mut self, schema: &'s Value) {
+    fn visit(&mut self, schema: &'s Value) {
         let reference = schema.get("$ref").and_then(Value::as_str);
         if let Some(pointer) = reference.and_then(|reference| reference.strip_prefix('#'))
             && !self.within.contains(&pointer)
             && let Some(inner) = self.root.pointer(pointer)
         {
             self.within.push(pointer);
-            self.look(inner);
+            self.visit(inner);
             self.within.pop();
         }
         let choices = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|name| schema.get(name));
-        choices.filter_map(Value::as_array).flatten().for_each(|inner| self.look(inner));
-        schema.get("items").into_iter().for_each(|inner| self.look(inner));
+        choices.filter_map(Value::as_array).flatten().for_each(|inner| self.visit(inner));
+        schema.get("items").into_iter().for_each(|inner| self.visit(inner));
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, inner) in properties.into_iter().flatten() {
             if name == self.key && !self.homes.contains(&self.path) {
@@ -121,7 +121,7 @@ impl<'s> Search<'s> {
 
     fn step(&mut self, name: &str, inner: &'s Value) {
         self.path.push(name.to_owned());
-        self.look(inner);
+        self.visit(inner);
         self.path.pop();
     }
 }

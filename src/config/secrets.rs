@@ -19,8 +19,8 @@ pub fn without_passwords(text: &str) -> String {
     })
 }
 
-/// The same text, as long, with stars for the passwords of the URLs in it: for a line that is shown
-/// with a mark below it. It rather hides too much: what might be a password in a URL without a scheme or a host, too.
+/// The same text, as long, with stars for the passwords of the URLs in it: for a line that is shown with a mark below
+/// it. When in doubt it hides: also in texts without a scheme or a host that may be URLs.
 pub fn masked(text: &str) -> String {
     each_word(text, |word, clean| {
         let mut parts = parted(word);
@@ -49,7 +49,7 @@ pub fn masked(text: &str) -> String {
     })
 }
 
-/// Calls `each` for every word that might be a URL; what parts words is kept.
+/// Calls `each` for every word that might be a URL; the text between words is kept.
 fn each_word(text: &str, each: impl Fn(&str, &mut String)) -> String {
     let ends = |character: char| character.is_whitespace() || "'\"}".contains(character);
     let mut clean = String::with_capacity(text.len());

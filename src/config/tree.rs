@@ -50,7 +50,7 @@ pub enum Content {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
-    /// The text before `${NAME}` is replaced: what is stored with a run.
+    /// The text before `${NAME}` is replaced, as stored with a run.
     pub written: String,
     /// The text that counts.
     pub value: String,
@@ -90,7 +90,7 @@ impl Node {
     }
 }
 
-/// A file and what stands in it.
+/// A file and its contents.
 #[derive(Clone)]
 pub struct Document {
     /// The file, as the user named it.
@@ -98,7 +98,7 @@ pub struct Document {
     pub root: Node,
 }
 
-/// Only the name of the file: what stands in it may be secret.
+/// Only the name of the file: its contents may be secret.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("file", &self.file).finish_non_exhaustive()

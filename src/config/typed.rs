@@ -157,7 +157,7 @@ fn finding(found: &Unexpected<'_>) -> String {
     }
 }
 
-/// An unknown name, with the known one that was probably meant, else all that are known.
+/// An unknown name, with the known one that was probably meant, else with all known ones.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
     let code = if what == "key" { Code::UnknownKey } else { Code::UnknownValue };
     let problem = Problem::new(code, format!("unknown {what} `{name}`"));

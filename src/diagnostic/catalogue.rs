@@ -81,8 +81,7 @@ impl Code {
         all.find(|code| code.name() == name).copied()
     }
 
-    /// The class of a problem with this code. What only the review refuses is wrong usage on the
-    /// command line.
+    /// The class of a problem with this code. Refusals of the review are wrong usage on the command line.
     pub fn class(self) -> Class {
         let class = |shows: &Shows| match shows {
             Shows::Exit(class) => Some(*class),
@@ -121,7 +120,7 @@ codes! {
             => "Keep one of them.";
         EmptyPrefix "empty-prefix" [Exit(Class::Usage)]
             "`starts_with` of a trailer is empty."
-            => "Write what the trailer begins with.";
+            => "Write the beginning of the trailer.";
         EncodingUnused "encoding-unused" [Exit(Class::Usage)]
             "`encoding` is given for a kind that has none."
             => "Remove it.";
@@ -583,8 +582,8 @@ codes! {
             "Several runs have ids that begin so."
             => "Give more of the id, as the help shows.";
         FailOnStage "fail-on-stage" [Exit(Class::Usage)]
-            "`--fail-on` asks what a run that gets only this far cannot say."
-            => "Give it to `recon run`, or to the command that gets far enough.";
+            "`--fail-on` needs results that this command does not produce."
+            => "Use it with `recon run`, or with the command that produces them.";
         NoJob "no-job" [Exit(Class::Usage)]
             "A command needs a job, and no configuration names one."
             => "Name one with `--job`, or use `--all-jobs`.";
@@ -676,7 +675,7 @@ codes! {
             => "Check that the files belong together; `recon init` alone writes a configuration to fill in.";
         ShardStream "shard-stream" [Exit(Class::Usage)]
             "A stream given to a step of `recon shard` is damaged, cut off, or of another job or version" =>
-            "Use one version of recon and one job file on all machines; give each step what the step before wrote";
+            "Use one version of recon and one job file on all machines; give each step the output of the step before";
         ShardJob "shard-job" [Exit(Class::Usage)]
             "A job file or a state of `recon shard` can't be read, or is of another version or job" =>
             "Write them anew with `recon shard plan` and `recon shard decide`";
@@ -779,7 +778,7 @@ codes! {
             "The store had no connection in time."
             => "Try again; fewer programs should use it at once.";
         StoreConstraint "store-constraint" [Exit(Class::Store)]
-            "The store refused a value that contradicts what it holds."
+            "The store refused a value that contradicts its contents."
             => "Try again; else report it.";
         StoreCorrupt "store-corrupt" [Exit(Class::Store)]
             "The store's file is damaged."
@@ -795,7 +794,7 @@ codes! {
             => "Restore it and start again.";
         StoreFailed "store-failed" [Exit(Class::Store)]
             "The store failed."
-            => "The message says what it said; try again.";
+            => "The message has the store's error; try again.";
         StoreFull "store-full" [Exit(Class::Store)]
             "The store has no number left for another row of this kind."
             => "Prune old runs: `recon runs prune`.";
@@ -1041,7 +1040,7 @@ codes! {
             "The proposal is not the one that was looked at."
             => "Look again and decide anew.";
         ContentHashRequired "content-hash-required" [Http(422)]
-            "An approval does not name what it approves."
+            "An approval does not name the content that it approves."
             => "Send the proposal's `content_hash`.";
         CrossOrigin "cross-origin" [Http(403)]
             "The request comes from another site's page."

@@ -74,7 +74,7 @@ pub enum AssignedBy {
 }
 
 impl AssignedBy {
-    /// Reads what [`Display`](fmt::Display) writes.
+    /// Reads the output of [`Display`](fmt::Display).
     pub fn parse(text: &str) -> Self {
         if text == "NONE" {
             Self::Nobody
@@ -87,7 +87,7 @@ impl AssignedBy {
         }
     }
 
-    /// `rule`, `model`, `none` or `person`, the keys of `by_source`, of what [`Display`](fmt::Display) wrote.
+    /// `rule`, `model`, `none` or `person`, the keys of `by_source`, from the output of [`Display`](fmt::Display).
     pub fn source_of(text: &str) -> &'static str {
         match text {
             "NONE" => "none",

@@ -95,8 +95,8 @@ impl Decimal {
         Some(&buffer[at..])
     }
 
-    /// Reads plain (`-12.50`, `.5`, `5.`) and scientific (`3e-1`) notation, strictly: no spaces,
-    /// no separators (those are the normalize stage's, which knows what the source uses).
+    /// Reads plain (`-12.50`, `.5`, `5.`) and scientific (`3e-1`) notation, strictly: no spaces, no separators (the
+    /// normalize stage removes those, by the source's settings).
     pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
         let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),
@@ -186,8 +186,8 @@ impl Decimal {
         self.coefficient == 0
     }
 
-    /// The same value at the smallest scale that holds it: `1.50` becomes `1.5`. Equal decimals
-    /// have equal normal forms, which is what a hash needs.
+    /// The same value at the smallest scale that holds it: `1.50` becomes `1.5`. Equal decimals have equal normal
+    /// forms, as a hash needs.
     pub const fn normalized(self) -> Self {
         let Self { mut coefficient, mut scale } = self;
         if coefficient == 0 {

@@ -60,18 +60,18 @@ impl Source {
     /// Place of a row: `trades.csv:5`, `trades.xlsx, sheet Trades, row 17`.
     pub fn place(&self, line: u64, offset: u64) -> String {
         let file = self.file(offset);
-        match self.words(line, offset) {
+        match self.describe(line, offset) {
             Some(words) => format!("{file}, {words}"),
             None => format!("{file}:{line}"),
         }
     }
 
     /// The same without the file, if it is more than the number of a line.
-    pub fn words(&self, line: u64, offset: u64) -> Option<String> {
+    pub fn describe(&self, line: u64, offset: u64) -> Option<String> {
         let file = self.files.get(place::input_of(offset));
         let has_parts = file.is_some_and(|file| !file.parts.is_empty());
         (has_parts || !self.unit.is_line()).then(|| match file {
-            Some(file) => file.words(self.unit, line, offset),
+            Some(file) => file.describe(self.unit, line, offset),
             None => place::line_words(self.unit, line),
         })
     }

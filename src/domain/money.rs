@@ -270,7 +270,7 @@ pub struct Money {
 }
 
 impl Money {
-    /// A's total and what leads to B's: what B's total should be.
+    /// B's expected total: A's total plus the differences.
     pub fn expected(&self) -> Sum {
         let mut sum = self.a;
         sum.minus(&self.missing_in_b);

@@ -77,7 +77,7 @@ pub struct SourceFile {
 
 impl SourceFile {
     /// Place of a row within its file: `line 5`, `sheet Trades, row 17`.
-    pub fn words(&self, unit: Unit, line: u64, offset: u64) -> String {
+    pub fn describe(&self, unit: Unit, line: u64, offset: u64) -> String {
         let mut words = String::new();
         let within = within(offset);
         if let Some(part) = self.parts.get((within >> ENTRY_BITS) as usize) {
@@ -121,13 +121,13 @@ mod tests {
         assert_eq!(input_of(offset), 3);
         let parts = vec!["statement 00122".to_owned(), "statement 00123".to_owned()];
         let file = SourceFile { parts, ..SourceFile::default() };
-        assert_eq!(file.words(Unit::Line, 58, offset), "statement 00123, entry 4, line 58");
+        assert_eq!(file.describe(Unit::Line, 58, offset), "statement 00123, entry 4, line 58");
         let sheet = SourceFile { parts: vec!["sheet Trades".to_owned()], ..SourceFile::default() };
-        assert_eq!(sheet.words(Unit::Row, 17, in_part(0, 0)), "sheet Trades, row 17");
+        assert_eq!(sheet.describe(Unit::Row, 17, in_part(0, 0)), "sheet Trades, row 17");
         let query = SourceFile::default();
-        assert_eq!(query.words(Unit::Query, 1_204, 0), "query row 1,204");
-        assert_eq!(query.words(Unit::Query, 1_000_000, 0), "query row 1,000,000");
-        assert_eq!(query.words(Unit::Line, 5, 4_711), "line 5");
+        assert_eq!(query.describe(Unit::Query, 1_204, 0), "query row 1,204");
+        assert_eq!(query.describe(Unit::Query, 1_000_000, 0), "query row 1,000,000");
+        assert_eq!(query.describe(Unit::Line, 5, 4_711), "line 5");
     }
 
     #[test]

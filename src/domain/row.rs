@@ -408,8 +408,8 @@ impl<'a> RowRef<'a> {
         out.extend_from_slice(self.cells);
     }
 
-    /// Reads the row at the start of `bytes`, and what follows it; `None` at the end. Its hash is that
-    /// of the first `key_len` cells: making it again is as fast as keeping it.
+    /// Reads the row at the start of `bytes`, and returns the rest; `None` at the end. Its hash is that of the first
+    /// `key_len` cells: computing it again is as fast as storing it.
     #[inline]
     pub fn read(bytes: &'a [u8], key_len: usize) -> Option<(Self, &'a [u8])> {
         if bytes.is_empty() {

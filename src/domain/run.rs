@@ -44,7 +44,7 @@ impl RunId {
         Self(id)
     }
 
-    /// The first 24 characters (`…-…-…-…-`) of all ids of this class: what precedes the counter.
+    /// The first 24 characters (`…-…-…-…-`) of all ids of this class: the part before the counter.
     pub fn prefix(self, class: IdClass) -> String {
         let mut text = self.derived(class, 0).to_string();
         text.truncate(24);

@@ -166,7 +166,7 @@ impl Instant {
         Date(i32::try_from(self.seconds.div_euclid(86_400)).unwrap_or(i32::MAX))
     }
 
-    /// Reads what [`Display`](fmt::Display) writes: `YYYY-MM-DDTHH:MM:SS[.fraction]Z`.
+    /// Reads the output of [`Display`](fmt::Display): `YYYY-MM-DDTHH:MM:SS[.fraction]Z`.
     pub fn parse_rfc3339_utc(text: &str) -> Option<Self> {
         let rest = text.strip_suffix('Z')?;
         let (date, time) = rest.split_once('T')?;

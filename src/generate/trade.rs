@@ -1,4 +1,4 @@
-//! True trades: what both systems would hold without any mistakes.
+//! True trades: the records of both systems without any mistakes.
 
 use uuid::{Builder, Uuid};
 

@@ -232,7 +232,7 @@ impl FieldInputs<'_> {
     }
 }
 
-/// The number's name with what its codes are.
+/// The number's name with the kind of its codes.
 fn name(number: &str, codes: &Codes, others: &BTreeSet<String>) -> String {
     let mut all = codes.distinct(Side::A).into_iter().chain(codes.distinct(Side::B));
     let what = if all.all(is_currency) { "currency" } else { "unit" };

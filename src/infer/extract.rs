@@ -196,7 +196,7 @@ pub fn loose(cell: Cell<'_>) -> Option<String> {
     is_value.then(|| String::from_utf8(text).unwrap_or_default())
 }
 
-/// Appends what [`loose`] returns to an empty text; whether there is a value.
+/// Appends the result of [`loose`] to an empty text; true if there is a value.
 fn write_loose(cell: Cell<'_>, to: &mut Vec<u8>) -> bool {
     // Writing to memory doesn't fail.
     let _ = match cell {

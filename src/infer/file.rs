@@ -44,7 +44,7 @@ impl<T> Guess<T> {
 /// How a file is read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FileForm {
-    /// Its kind, if it is no delimited text: then what follows says nothing.
+    /// Its kind, if it is no delimited text: the other fields are then meaningless.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<KindGuess>,
     /// Encoding label.
@@ -176,7 +176,7 @@ impl FileForm {
         Ok(form)
     }
 
-    /// The form of a file that says itself what its columns are.
+    /// The form of a file that names its columns itself.
     fn of_kind(kind: KindGuess) -> Self {
         Self {
             encoding: Guess::new("utf-8".to_owned(), 1.0, kind.why),

@@ -129,7 +129,7 @@ fn spaces(data: &[&Vec<char>], at: usize) -> usize {
     data.iter().filter(|line| line.get(at).is_none_or(|c| *c == ' ')).count()
 }
 
-/// The columns between gaps. A gap belongs to the column before it, unless what follows stands at the right.
+/// The columns between gaps. A gap belongs to the column before it, unless the text after it is aligned to the right.
 fn columns_between(data: &[&Vec<char>], width: usize) -> Vec<Extent> {
     let mut runs: Vec<Extent> = Vec::new();
     for at in 0..width {
@@ -194,8 +194,7 @@ fn around_times(columns: Vec<Extent>, kinds: &[Option<char>]) -> Vec<Extent> {
     starts.iter().copied().zip(ends).collect()
 }
 
-/// The column, or two if `true` and `false` begin it: nothing is between the longer word and what
-/// follows.
+/// The column, or two if `true` and `false` begin it: nothing separates the longer word from the next column.
 fn after_flag(data: &[&Vec<char>], (start, end): Extent) -> Vec<Extent> {
     const WIDTH: usize = 5;
     let cut = start + WIDTH;

@@ -14,7 +14,7 @@ pub const BAI2: &str = "a BAI2 statement";
 /// How much of a file is inspected.
 const LOOKED_AT: usize = 4_096;
 
-/// The kind of a text that is not delimited, and what to do about it.
+/// The kind of a text that is not delimited, and the remedy.
 pub fn kind_of(text: &str) -> Option<(&'static str, &'static str)> {
     const STATEMENT: &str =
         "ask the bank for a CSV statement, or convert it with the bank's software";

@@ -64,7 +64,7 @@ enum Below {
 }
 
 impl Headings {
-    /// Finds the line of names, where the table then starts, and removes what is between it and the data.
+    /// Finds the line of names, where the table then starts, and removes the lines between it and the data.
     pub fn of(records: &mut Records, profiler: &mut Profiler) -> Self {
         let mut found = Self::default();
         for _ in 0..MOST {

@@ -1,5 +1,5 @@
-//! Finds what surrounds the digits of amounts: currency signs and codes, minus signs, percent
-//! signs, debit and credit marks. Only observed forms are configured, so that new ones are noticed.
+//! Finds the text around the digits of amounts: currency signs and codes, minus signs, percent signs, debit and
+//! credit marks. Only observed forms are configured, so that new ones are noticed.
 
 use std::borrow::Cow;
 
@@ -92,7 +92,7 @@ pub struct Notation {
     pub around: Around,
     /// The debit and credit marks.
     pub debit_credit: Option<(String, String)>,
-    /// Removes what no number format reads.
+    /// Steps that remove text that no number format reads.
     pub steps: Vec<StepSpec>,
 }
 
@@ -194,7 +194,7 @@ impl Units {
 }
 
 /// Inspects a column's trimmed values.
-pub fn look<'v>(values: impl Iterator<Item = &'v str>) -> Notation {
+pub fn notation<'v>(values: impl Iterator<Item = &'v str>) -> Notation {
     let mut seen = Notation::default();
     let mut marks: Vec<String> = Vec::new();
     let mut notations = [false; NOTATIONS.len()];
@@ -360,24 +360,24 @@ pub fn is_currency(word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn seen(values: &[&str]) -> Notation {
-        look(values.iter().copied())
+    fn of(values: &[&str]) -> Notation {
+        notation(values.iter().copied())
     }
 
     #[test]
     fn surroundings_of_digits_are_recognized() {
-        let money = seen(&["€ 1.234,50", "-€5,00", "7,00 USD", "US$ 3", "Rs. 12,00,000.00"]);
+        let money = of(&["€ 1.234,50", "-€5,00", "7,00 USD", "US$ 3", "Rs. 12,00,000.00"]);
         assert_eq!(money.around.currency, ["Rs.", "US$", "USD", "€"]);
         assert_eq!(money.debit_credit, None);
-        let behind = seen(&["(1,234.50) EUR"]).around;
+        let behind = of(&["(1,234.50) EUR"]).around;
         assert!(behind.parentheses && behind.currency == ["EUR"]);
-        let minus = seen(&["\u{2212}5.00", "(1,234.50)", "7-", "$ (5.00)"]);
+        let minus = of(&["\u{2212}5.00", "(1,234.50)", "7-", "$ (5.00)"]);
         assert!(minus.around.unicode_minus && minus.around.parentheses);
         assert!(minus.around.trailing_minus);
         assert_eq!(minus.around.currency, ["$"]);
-        assert_eq!(seen(&["-\\5,324", "\\463"]).around.currency, ["\\"]);
-        assert_eq!(seen(&["5 %", "7%"]).around.percent, Some(PercentSpec::AsWritten));
-        let marked = |values: &[&str]| seen(values).debit_credit;
+        assert_eq!(of(&["-\\5,324", "\\463"]).around.currency, ["\\"]);
+        assert_eq!(of(&["5 %", "7%"]).around.percent, Some(PercentSpec::AsWritten));
+        let marked = |values: &[&str]| of(values).debit_credit;
         assert_eq!(marked(&["5.00 Dr", "6.00 Cr"]), Some(("Dr".into(), "Cr".into())));
         assert_eq!(marked(&["5,00 S", "6,00 H"]), Some(("S".into(), "H".into())));
         assert_eq!(marked(&["EUR 5,00 DR", "6,00"]), Some(("DR".into(), "CR".into())));
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_unit_stands_behind_all_numbers() {
-        let units = |values: &[&str]| seen(values).around.currency;
+        let units = |values: &[&str]| of(values).around.currency;
         assert_eq!(units(&["2.50 kg", "0.75 kg", "12 kg"]), ["kg"]);
         assert_eq!(units(&["1.234,56 TL", "5,00 TL"]), ["TL"]);
         for values in [&["2.50 kg", "2.50 lb", "3.5 kg"][..], &["5 kg", "6 kg", "7 kg"], &["v 1.2"]]
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn notations_that_no_format_reads_get_steps() {
         let steps = |values: &[&str]| {
-            let steps = seen(values).steps;
+            let steps = of(values).steps;
             steps.iter().map(super::super::write::step_text).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(
@@ -429,7 +429,7 @@ mod tests {
             &["14-Jan-2026", "10:30"],
             &["€£5"],
         ] {
-            assert_eq!(seen(values), nothing, "{values:?}");
+            assert_eq!(of(values), nothing, "{values:?}");
         }
     }
 }

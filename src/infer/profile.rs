@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::money::{Notation, look};
+use super::money::{Notation, notation};
 use super::reading::{NumberStyle, Reading, Trial, named_readings, time_readings};
 use super::sketch::ratio;
 use crate::domain::{Cell, Kind};
@@ -92,16 +92,16 @@ impl Ways {
     }
 
     /// The readings that fit enough of the first values.
-    fn fitting(&mut self, look: &[(String, u64)]) -> Vec<Reading> {
+    fn fitting(&mut self, sample: &[(String, u64)]) -> Vec<Reading> {
         let mut read = vec![0u64; self.readings.len()];
-        for (text, count) in look {
+        for (text, count) in sample {
             self.trial.text(text, |at, cell| {
                 if let Some(read) = read.get_mut(at).filter(|_| is_read(cell)) {
                     *read += count;
                 }
             });
         }
-        let looked_at: u64 = look.iter().map(|(_, count)| count).sum();
+        let looked_at: u64 = sample.iter().map(|(_, count)| count).sum();
         let enough = (looked_at * 3 / 5).max(1);
         let fitting = self.readings.iter().zip(&read).filter(|(_, read)| **read >= enough);
         fitting.map(|(reading, _)| reading.clone()).collect()
@@ -250,25 +250,25 @@ impl Profiler {
 
     /// The results on all values of the readings that fit the first ones, in order of preference.
     fn scores(&mut self, values: &[(String, u64)]) -> Vec<(Reading, Score)> {
-        let look = values.get(..FIRST_LOOK).unwrap_or(values);
+        let sample = values.get(..FIRST_LOOK).unwrap_or(values);
         let seen = look_around(values);
         let mut fitting = if are_bare(values) {
             // Bare digits are the same number in every style.
             vec![Reading::number(NumberStyle::plain())]
         } else if seen == Notation::default() {
-            self.numbers.fitting(look)
+            self.numbers.fitting(sample)
         } else {
             let numbers = NumberStyle::all().into_iter().map(|style| Reading {
                 debit_credit: seen.debit_credit.clone(),
                 steps: seen.steps.clone(),
                 ..Reading::number(style.with(&seen.around))
             });
-            Ways::new(numbers.collect()).fitting(look)
+            Ways::new(numbers.collect()).fitting(sample)
         };
-        if look.iter().take(8).any(|(text, _)| may_be_time(text)) {
-            let times = self.times.fitting(look);
-            if times.is_empty() && look.iter().take(8).any(|(text, _)| may_name_a_month(text)) {
-                fitting.extend(self.named.fitting(look));
+        if sample.iter().take(8).any(|(text, _)| may_be_time(text)) {
+            let times = self.times.fitting(sample);
+            if times.is_empty() && sample.iter().take(8).any(|(text, _)| may_name_a_month(text)) {
+                fitting.extend(self.named.fitting(sample));
             }
             fitting.extend(times);
         }
@@ -301,7 +301,7 @@ fn are_bare(values: &[(String, u64)]) -> bool {
 }
 
 fn look_around(values: &[(String, u64)]) -> Notation {
-    look(values.iter().map(|(text, _)| text.as_str()))
+    notation(values.iter().map(|(text, _)| text.as_str()))
 }
 
 /// Whether a text can be a date or time; a cheap test, because there are many formats.

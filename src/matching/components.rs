@@ -1,4 +1,4 @@
-//! Connected components: what must be decided together.
+//! Connected components: rows that must be decided together.
 
 /// Sets that are joined (Tarjan's union–find with path halving).
 #[derive(Clone, Debug)]

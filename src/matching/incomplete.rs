@@ -1,4 +1,4 @@
-//! Groups of which a row lacks what must be equal: such a row is in no block, and its group takes no part.
+//! Groups with a row that lacks a value of `equal`: such a row is in no block, and its group takes no part.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ impl Incomplete {
         }
     }
 
-    /// Adds what another one knows.
+    /// Adds the groups of another one.
     pub fn merge(&mut self, other: Self) {
         for (own, other) in
             [(&mut self.groups.a, other.groups.a), (&mut self.groups.b, other.groups.b)]
@@ -55,7 +55,7 @@ impl Incomplete {
     }
 }
 
-/// A row's values of the group and of what must be equal, and the hash of the first ones; none if it is in no group.
+/// A row's values of the group and of `equal`, and the hash of the first ones; `None` if it is in no group.
 fn values(pass: &Pass, side: Side, row: &RowRef<'_>) -> Option<(u64, Vec<u8>)> {
     let group = &pass.group[side];
     if group.is_empty() {

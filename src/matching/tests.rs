@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{Cell, Date, Decimal, Row, RowRef};
 
-/// Amount in cents, day, and what else the row says.
+/// Amount in cents, day, and a third value of the row.
 type Entry = (i64, i32, u8);
 
 const AMOUNT: usize = 0;

@@ -1,4 +1,4 @@
-//! Steps for what systems write in their own ways: accounts, companies, references.
+//! Steps for data that systems write in their own ways: accounts, companies, references.
 
 use unicode_normalization::UnicodeNormalization;
 

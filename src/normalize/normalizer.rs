@@ -615,7 +615,7 @@ fn column_texts<'r, R: RawCells + ?Sized>(plan: &SidePlan, raw: &'r R) -> Vec<Co
     (0..plan.columns.len()).map(|column| text_of(raw.cell(column))).collect()
 }
 
-/// A row's columns by their own names, null as `None`: what scripts call `raw`.
+/// A row's columns by their own names, null as `None`: `raw` in scripts.
 fn columns<'t, R: RawCells + ?Sized>(
     plan: &'t SidePlan,
     nulls: &Nulls,

@@ -195,8 +195,8 @@ impl NumberFormat {
         whole(scratch)
     }
 
-    /// Writes `text` in plain notation: a leading minus, no groups, a decimal point. Says what
-    /// stood around the digits.
+    /// Writes `text` in plain notation: a leading minus, no groups, a decimal point. Returns the text around the
+    /// digits.
     fn write_plain(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Around, &'static str> {
         out.clear();
         let text = std::str::from_utf8(text).map_err(|_| NOT_A_NUMBER)?;

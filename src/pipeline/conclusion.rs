@@ -35,7 +35,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Proves the books, and says what there is to say.
+    /// Proves the books, and returns the outcome.
     pub fn conclude(self, plan: &Plan, depth: Depth) -> Result<RunOutcome, Problem> {
         let Self { tally, digests, conventions, .. } = self;
         let mut warnings = doubtful_values(&self.doubtful);
@@ -198,7 +198,7 @@ pub(super) fn check_rejected(
         let why = first[side].as_ref().map_or_else(String::new, |row| {
             let words = file.map_or_else(
                 || place::line_words(unit, row.line),
-                |file| file.words(unit, row.line, row.offset),
+                |file| file.describe(unit, row.line, row.offset),
             );
             format!("; the first in {words}, {}: {}", row.code, row.message)
         });

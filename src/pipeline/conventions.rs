@@ -62,7 +62,7 @@ impl Conventions {
         }
     }
 
-    /// One warning per convention, with what to change.
+    /// One warning per convention, with the remedy.
     pub fn warnings(&self) -> Vec<Problem> {
         let warning = |found: &Convention| {
             Problem::new(Code::SameDifference, found.message.clone()).help(found.help.clone())
@@ -123,7 +123,7 @@ impl Sample {
         part_of(self.highest, 0, bits)
     }
 
-    /// Adds what other partitions have of the sample.
+    /// Adds the sample of other partitions.
     pub fn add(&mut self, other: Self) {
         self.pairs.extend(other.pairs);
         self.pairs.sort_by_key(|(partition, ..)| *partition);
@@ -312,7 +312,7 @@ impl ConventionText<'_> {
         list(present.map(|field| field.steps.as_slice()).unwrap_or_default(), steps)
     }
 
-    /// The description, and what to change.
+    /// The description, and the remedy.
     fn say(&self, pattern: &Pattern) -> (String, String) {
         match pattern {
             Pattern::Unparsed(sides) => self.unparsed(*sides),

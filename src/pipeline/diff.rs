@@ -143,7 +143,7 @@ fn compare_stored(
     Ok(RunOutcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
 }
 
-/// The totals of the rows that were ingested, with what their records move.
+/// The totals of the ingested rows, with the differences of their records.
 fn between(mut totals: Vec<Money>, moved: Vec<Money>) -> Vec<Money> {
     for one in &mut totals {
         let same = |other: &&Money| other.field == one.field && other.currency == one.currency;

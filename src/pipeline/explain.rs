@@ -216,7 +216,7 @@ fn next_run(store: &dyn Store, run: &RunRow) -> Result<Option<RunRow>, Problem> 
     }))
 }
 
-/// Explains one record, without what became of it later.
+/// Explains one record, as of its run.
 pub fn explain_record(
     plan: &Plan,
     run: &RunRow,

@@ -567,7 +567,7 @@ impl Waiting {
         self.rows.len()
     }
 
-    /// Adds to today's rows what takes part again.
+    /// Adds rows that take part again to today's rows.
     pub fn take_over(
         mut self,
         plan: &Plan,

@@ -1,4 +1,4 @@
-//! The passes of a job over a handful of rows in memory: what `recon test` shows of a fixture.
+//! The passes of a job over a handful of rows in memory, for fixtures of `recon test`.
 
 use crate::align::{Placed, align};
 use crate::compare::Comparison;
@@ -7,7 +7,7 @@ use crate::matching::{Certificate, Incomplete, Pass, match_block};
 
 use super::MatchPlan;
 
-/// A match that was made. Rows are positions in what was given.
+/// A match that was made. Rows are positions in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialMatch {
     /// The pass that made it; `key` for the key.
@@ -87,7 +87,7 @@ fn remove(open: &mut PerSide<Vec<usize>>, made: &[TrialMatch]) {
     open.b.retain(|row| !made.iter().any(|one| one.b.contains(row)));
 }
 
-/// The open rows by what must be equal; rows that lack a part of it are left out, and so is every group of such a row.
+/// The open rows by the values of `equal`; rows that lack one are left out, and so is every group of such a row.
 fn blocks(
     rows: &PerSide<Vec<RowRef<'_>>>,
     open: &PerSide<Vec<usize>>,

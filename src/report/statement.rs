@@ -132,7 +132,7 @@ pub fn grouped(text: &str) -> String {
     shown + decimals
 }
 
-/// The statements of a run, and what no statement contains.
+/// The statements of a run, and amounts that no statement contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Statements {
     pub statement: Vec<Statement>,

@@ -296,7 +296,7 @@ impl Summary {
                 side: row.side.letter(),
                 file: self.sources[row.side].file(row.offset).to_owned(),
                 line: row.line,
-                words: self.sources[row.side].words(row.line, row.offset),
+                words: self.sources[row.side].describe(row.line, row.offset),
                 code: row.code.clone(),
                 message: row.message.clone(),
             })

@@ -13,7 +13,7 @@ use super::findings::{
 use super::statement::Statements;
 use super::{Example, NO_STATEMENT, Paint, ReportData, Summary};
 
-/// Widths of the page and of what stands in its columns.
+/// Widths of the page and of its columns.
 #[derive(Clone, Copy, Debug)]
 struct Widths {
     page: usize,

@@ -10,7 +10,7 @@ use crate::store::transact::Transaction;
 
 use super::refusal::Refusal;
 
-/// The person who acts, what they may do in this request, and where it came from.
+/// The acting person, their permissions in this request, and where it came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actor {
     /// The person, of whom there is one however many log-ins they have.

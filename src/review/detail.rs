@@ -300,8 +300,10 @@ impl Work<'_> {
                 actor_id: row.actor_id,
                 stage: row.stage,
                 action_type: row.action_type,
-                previous_value: row.previous_value.map(|value| self.told(actor, value, hidden)),
-                new_value: row.new_value.map(|value| self.told(actor, value, hidden)),
+                previous_value: row
+                    .previous_value
+                    .map(|value| self.audit_value(actor, value, hidden)),
+                new_value: row.new_value.map(|value| self.audit_value(actor, value, hidden)),
                 comments: row.comments,
                 proposal_id: row.proposal_id,
                 control: row.control,
@@ -324,7 +326,7 @@ impl Work<'_> {
         };
         let mut decisions = Vec::new();
         for past in self.tables.past_decisions(signature_id, offset, most)? {
-            let facts = self.told(actor, past.facts, false);
+            let facts = self.audit_value(actor, past.facts, false);
             let text = |name: &str| facts.get(name).and_then(Json::as_str).map(str::to_owned);
             decisions.push(SimilarDecision {
                 attribution_id: past.attribution_id,
@@ -345,10 +347,11 @@ impl Work<'_> {
     }
 
     /// An audit row's value as the person may see it; without the machine's reason where that is `hidden`.
-    pub fn told(&mut self, actor: &Actor, value: Json, hidden: bool) -> Json {
+    pub fn audit_value(&mut self, actor: &Actor, value: Json, hidden: bool) -> Json {
         let visible = self.visibility(actor);
         let tables = &mut self.tables;
-        let mut shown = visible.told(value, &mut |run_id| tables.run_by_id(run_id).ok().flatten());
+        let mut shown =
+            visible.audit_value(value, &mut |run_id| tables.run_by_id(run_id).ok().flatten());
         if hidden && let Some(members) = shown.as_object_mut() {
             for name in ["reason_code", "confidence", "assigned_by"] {
                 if let Some(value) = members.get_mut(name) {

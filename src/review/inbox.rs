@@ -1,4 +1,4 @@
-//! Proposals for the people who decide about them: lists with what each is about, and a digest of many items.
+//! Proposals for the people who decide about them: lists with their subjects, and a digest of many items.
 
 use std::collections::BTreeMap;
 

@@ -50,7 +50,7 @@ pub use requests::*;
 pub use responses::*;
 pub use trace::{SideTrace, Step, Trace, TracedField};
 
-/// Traces a record of a run, by its number, to its sources: what `recon explain --json` prints; null if there is
+/// Traces a record of a run, by its number, to its sources, as JSON like `recon explain --json`; null if there is
 /// nothing to trace.
 pub type Tracer =
     Box<dyn Fn(&dyn Store, &str, u64) -> Result<serde_json::Value, Problem> + Send + Sync>;

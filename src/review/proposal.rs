@@ -43,7 +43,7 @@ impl Proposal {
         }
     }
 
-    /// The answer to what changed it, with all that triggers measured.
+    /// The result of a change, with the measures of all triggers.
     fn moved(&self) -> ProposalMoved {
         let status = match self.state {
             ProposalState::Open | ProposalState::Checked => Some(Status::Pending),
@@ -78,7 +78,7 @@ pub(super) struct Draft {
     pub label: Option<String>,
 }
 
-/// An item with what triggers and lists need besides.
+/// An item with its facts for triggers and lists.
 #[derive(Clone, Debug)]
 pub(super) struct Weighed {
     pub item: Item,
@@ -116,7 +116,7 @@ fn counterparty_field(layout: &Layout) -> Option<&str> {
 }
 
 impl Work<'_> {
-    /// The answer to what changed a proposal, as the person may see it.
+    /// The result of a change of a proposal, as the person may see it.
     pub fn moved(&mut self, actor: &Actor, proposal: &Proposal) -> Result<ProposalMoved, Problem> {
         let mut moved = proposal.moved();
         let visible = self.visibility(actor);
@@ -139,7 +139,7 @@ impl Work<'_> {
         Ok(false)
     }
 
-    /// Items with what triggers and audit rows need besides.
+    /// Items with their facts for triggers and audit rows.
     pub fn weigh(&mut self, items: Vec<Item>) -> Result<Vec<Weighed>, Problem> {
         let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
         let records = self.tables.records(&keys)?;
@@ -411,13 +411,13 @@ impl Work<'_> {
         self.tables.add_proposal_items(proposal, &new)
     }
 
-    /// Writes what changed of an open proposal.
+    /// Writes the changes of an open proposal.
     pub fn update_proposal(&mut self, proposal: &mut Proposal) -> Result<(), Problem> {
         let at = self.at();
         self.tables.update_proposal(proposal, self.policy_version, &at)
     }
 
-    /// Raises the eyes and triggers of a proposal to what fires now; they never fall.
+    /// Raises the eyes and triggers of a proposal to those that fire now; they never fall.
     pub fn ratchet(&mut self, proposal: &mut Proposal, fired: Vec<Fired>) {
         for one in fired {
             if !proposal.triggers.iter().any(|known| known.trigger == one.trigger) {

@@ -277,7 +277,7 @@ const fn is_by_suggestion(filter: &QueueFilter) -> bool {
         || filter.functional.is_some()
 }
 
-/// Refuses an order that would reveal what the person may not see.
+/// Refuses an order that would reveal hidden values.
 pub(super) fn may_sort(
     wanted: &Wanted,
     filter: &QueueFilter,

@@ -29,7 +29,7 @@ pub enum RefusalKind {
     TooMany,
     /// Not now (503).
     Unavailable,
-    /// The store failed (500); what a client sees is not what the log says.
+    /// The store failed (500); the client's message differs from the one in the log.
     Failed,
 }
 

@@ -155,7 +155,7 @@ pub struct ProposeReason {
     pub is_functional: bool,
     /// `true` if it closes an open item.
     pub closes: bool,
-    /// Ids of items that show what is meant.
+    /// Ids of example items.
     pub examples: Vec<String>,
     pub comments: Option<String>,
 }
@@ -171,7 +171,7 @@ pub struct PageAsk {
     pub count: bool,
 }
 
-/// By what items are grouped.
+/// Grouping of items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {

@@ -36,8 +36,8 @@ pub(super) struct Hits {
 }
 
 impl Review<'_> {
-    /// Does the next piece of what runs leave to the server: counting their figures, indexing them for searches.
-    /// False where nothing was left.
+    /// Does the next piece of work that runs leave to the server: counting their figures, indexing them for searches.
+    /// False if nothing was left.
     ///
     /// # Errors
     /// Errors of the store.
@@ -55,7 +55,7 @@ impl Review<'_> {
         self.index_next_of(&QueueFilter::default())
     }
 
-    /// Reads ahead what lists and counts of large runs are answered from, as far as it has changed.
+    /// Reads ahead the data behind lists and counts of large runs, as far as it has changed.
     ///
     /// # Errors
     /// Errors of the store.
@@ -168,7 +168,7 @@ impl Work<'_> {
         Ok(hits)
     }
 
-    /// A page of what a search finds, in the order of ids.
+    /// A page of found items, in the order of ids.
     pub fn searched(
         &mut self,
         wanted: &Wanted,

@@ -231,7 +231,7 @@ impl Work<'_> {
             else {
                 continue;
             };
-            let shown = self.told(actor, json, hidden).to_string();
+            let shown = self.audit_value(actor, json, hidden).to_string();
             *value = serde_json::value::RawValue::from_string(shown).ok();
         }
         if hidden {

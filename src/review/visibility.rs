@@ -111,7 +111,7 @@ impl Visibility {
         sums.into_iter().map(shown).collect()
     }
 
-    /// Triggers with what fired them; those that measured hidden amounts without it.
+    /// Triggers with their values; those that measured hidden amounts without them.
     pub fn triggers(&self, hidden: bool, fired: Vec<Fired>) -> Vec<Fired> {
         let currency = self.currency(Some(String::new())).as_deref() == Some(MASKED);
         let measures = |one: &Fired| {
@@ -150,7 +150,11 @@ impl Visibility {
     }
 
     /// An audit row's value about an item. `run_of` finds a run by its id.
-    pub fn told(&self, value: Json, run_of: &mut dyn FnMut(&str) -> Option<Rc<Run>>) -> Json {
+    pub fn audit_value(
+        &self,
+        value: Json,
+        run_of: &mut dyn FnMut(&str) -> Option<Rc<Run>>,
+    ) -> Json {
         if self.is_whole() {
             return value;
         }
@@ -323,15 +327,15 @@ mod tests {
             },
         });
         let mut known = |id: &str| (id == "r").then(|| Rc::new(run()));
-        assert_eq!(sight(&[]).told(row.clone(), &mut known), row);
-        let shown = sight(&["amount"]).told(row.clone(), &mut known);
+        assert_eq!(sight(&[]).audit_value(row.clone(), &mut known), row);
+        let shown = sight(&["amount"]).audit_value(row.clone(), &mut known);
         assert!(!shown.to_string().contains("7312"), "{shown}");
         assert_eq!(shown["item"]["source_a_ref_id"], "T1");
         assert_eq!((&shown["status"], &shown["version"]), (&row["status"], &row["version"]));
         // The run is not known any more: its key may have been hidden.
-        let shown = sight(&["amount"]).told(row.clone(), &mut |_| None);
+        let shown = sight(&["amount"]).audit_value(row.clone(), &mut |_| None);
         assert_eq!(shown["item"]["source_a_ref_id"], MASKED);
-        let shown = sight(&["name"]).told(row, &mut known);
+        let shown = sight(&["name"]).audit_value(row, &mut known);
         assert_eq!(shown["item"]["value_a"], "7312.56");
         assert_eq!(shown["triggers"][0]["value"], MASKED);
     }

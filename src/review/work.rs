@@ -133,7 +133,7 @@ fn remember<T: Serialize>(
     let answer = serde_json::to_string(value).map_err(|error| {
         Problem::new(Code::AnswerUnwritable, format!("an answer is no JSON: {error}"))
     })?;
-    // A day is long enough for a client to learn what became of its request.
+    // A day is long enough for a client to find out the result of its request.
     let oldest = time_text(Instant::new(now.seconds() - 86_400, 0));
     kept(actor, asked).store(tx, &answer, &time_text(now), &oldest)
 }
@@ -193,7 +193,7 @@ impl State {
         })
     }
 
-    /// The same with what else the row tells.
+    /// The same with more values of the row.
     pub fn with(&self, more: Json) -> Json {
         let mut all = self.json();
         if let (Some(all), Json::Object(more)) = (all.as_object_mut(), more) {

@@ -270,8 +270,8 @@ pub(super) fn line_and_column(position: Position) -> (u64, u64) {
     }
 }
 
-/// A compiled script and what Rhai needs to run it again and again: which function a call means is
-/// looked up once, not at every call (that lookup is most of the cost of a short function).
+/// A compiled script, prepared for running it again and again: which function a call means is looked up once, not at
+/// every call (that lookup is most of the cost of a short function).
 pub(super) struct Program {
     engine: Engine,
     global: GlobalRuntimeState,
@@ -458,7 +458,7 @@ impl Program {
         self.source.place(line, column)
     }
 
-    /// A complaint about what a function returned.
+    /// A complaint about a function's result.
     pub(super) fn wrong_result(
         &self,
         function: &str,

@@ -152,8 +152,8 @@ impl RuleScript {
         self.subject.borrow_mut().load(d);
     }
 
-    /// Calls the rule at `index` of [`functions`](Self::functions) for the loaded difference. With
-    /// `reads`, records what the rule read: differences with the same reads get the same result.
+    /// Calls the rule at `index` of [`functions`](Self::functions) for the loaded difference. With `reads`, records
+    /// the properties that the rule read: differences with the same reads get the same result.
     pub fn call(
         &mut self,
         index: usize,

@@ -154,7 +154,7 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     thread.map_err(|error| not_started(&error))
 }
 
-/// A request through tiny_http, and what the guard handed over for it; `None` for [`Backend::answers`].
+/// A request through tiny_http, and the parsed one from the guard; `None` for [`Backend::answers`].
 type Job = (tiny_http::Request, Option<Handed>);
 
 /// Gives each request to the threads of its lane, without waiting for them.

@@ -42,7 +42,7 @@ impl AccessLog {
     }
 }
 
-/// Escapes what a terminal could interpret.
+/// Escapes characters that a terminal could interpret.
 pub fn text(line: &impl Serialize) -> String {
     let json = serde_json::to_string(line).unwrap_or_default();
     let mut text = String::with_capacity(json.len() + 1);

@@ -305,7 +305,7 @@ pub(crate) fn serve(
         let started = threads::start(scope, || keep_indexed(&app, &[stop, &ended]));
         let started = started.and_then(|_| match &app.settings.notify {
             Some(notify) => threads::start(scope, || {
-                // Without a thread for deliveries nothing is sent; `watch` sees what else fails.
+                // Without a thread for deliveries nothing is sent; `watch` reports all other failures.
                 let _ = notify::run(&app, notify, &[stop, &ended]);
             })
             .map(drop),
@@ -328,7 +328,7 @@ pub(crate) fn serve(
     Ok(())
 }
 
-/// Indexes new runs for searches and reads ahead what is kept in memory, until one of `ends` is set. Failures are retried.
+/// Indexes new runs for searches and refreshes the items in memory, until one of `ends` is set. Failures are retried.
 fn keep_indexed(app: &App, ends: &[&AtomicBool]) {
     let ended = || ends.iter().any(|end| end.load(Ordering::SeqCst));
     let mut read_ahead_at = Instant::now();

@@ -73,15 +73,15 @@ const COMMON: &[(u16, &str, &[Code])] = &[
 /// The document of the API, without the routes of pages.
 pub fn document(routes: &[Route]) -> Value {
     let api: Vec<&Route> = routes.iter().filter(|route| route.surface == Surface::Api).collect();
-    made(&api, &Route::documented_path)
+    document_of(&api, &Route::documented_path)
 }
 
 /// The document of every route, with the paths as the table of routes has them.
 pub fn whole(routes: &[Route]) -> Value {
-    made(&routes.iter().collect::<Vec<_>>(), &|route| route.path.to_owned())
+    document_of(&routes.iter().collect::<Vec<_>>(), &|route| route.path.to_owned())
 }
 
-fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
+fn document_of(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     // Every refusal refers to it.
@@ -104,7 +104,7 @@ fn made(routes: &[&Route], path_of: &dyn Fn(&Route) -> String) -> Value {
         })
         .collect();
     super::example::add(&mut paths, &schemas);
-    // In the order of the table of routes: what clients need first comes first.
+    // In the order of the table of routes: the most needed ones come first.
     let mut tags: Vec<&str> = Vec::new();
     for route in routes {
         if !tags.contains(&route.tag) {
@@ -255,7 +255,7 @@ fn common() -> Value {
     all.collect::<Map<_, _>>().into()
 }
 
-/// A response that refuses a request, with what each of its codes means.
+/// A response that refuses a request, with the meaning of each of its codes.
 fn refusal(status: u16, codes: &[Code]) -> Value {
     let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
     let text = json!({ "schema": { "type": "string" } });
@@ -294,7 +294,7 @@ fn example(status: u16, code: Code) -> Value {
     })
 }
 
-/// The refusals of an operation by status: what every operation may answer, and its own codes.
+/// The refusals of an operation by status: those of every operation, and its own codes.
 fn refusals(route: &Route) -> Map<String, Value> {
     let mut own = refusals::of(route.operation);
     if route.parameters.iter().any(|parameter| parameter.kind == Kind::Run) {

@@ -1,5 +1,5 @@
-//! The whole API on one page; the routes of a screen stand with the screen. The router, the OpenAPI document and the matrix of permissions all
-//! come from this table; `describe` of each section adds what only the document says.
+//! The whole API on one page; the routes of a screen stand with the screen. The router, the OpenAPI document and the
+//! matrix of permissions all come from this table; `describe` of each section adds text for the document only.
 
 use crate::domain::review::Permission::{
     Administer, AuditAll, AuditOwn, Authorize, Check, Comment, Propose, ProposePolicy,

@@ -42,7 +42,7 @@ impl BodyValidator {
     pub fn validate(&self, operation: &str, document: &Value) -> Result<(), Denied> {
         let Some(schema) = self.bodies.get(operation) else { return Ok(()) };
         let mut errors = Vec::new();
-        self.look(schema, document, "", &mut errors);
+        self.visit(schema, document, "", &mut errors);
         let Some(first) = errors.first() else { return Ok(()) };
         let text = if first.pointer.is_empty() {
             first.detail.clone()
@@ -54,21 +54,21 @@ impl BodyValidator {
         Err(denied)
     }
 
-    fn look(&self, schema: &Value, value: &Value, at: &str, errors: &mut Vec<Detail>) {
+    fn visit(&self, schema: &Value, value: &Value, at: &str, errors: &mut Vec<Detail>) {
         let mut complain = |detail: String| {
             errors.push(Detail { pointer: at.to_owned(), detail });
         };
         if let Some(reference) = schema["$ref"].as_str() {
             let name = reference.rsplit('/').next().unwrap_or_default();
             if let Some(schema) = self.components.get(name) {
-                self.look(schema, value, at, errors);
+                self.visit(schema, value, at, errors);
             }
             return;
         }
         if let Some(choices) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
             let fits = |choice: &Value| {
                 let mut inner = Vec::new();
-                self.look(choice, value, at, &mut inner);
+                self.visit(choice, value, at, &mut inner);
                 inner
             };
             let tried: Vec<Vec<Detail>> = choices.iter().map(fits).collect();
@@ -125,7 +125,7 @@ impl BodyValidator {
                     return complain(format!("at least {} elements", schema["minItems"]));
                 }
                 for (index, item) in items.iter().enumerate() {
-                    self.look(&schema["items"], item, &format!("{at}[{index}]"), errors);
+                    self.visit(&schema["items"], item, &format!("{at}[{index}]"), errors);
                 }
             }
             Value::Object(members) => self.object(schema, members, at, errors),
@@ -166,7 +166,7 @@ impl BodyValidator {
         }
         for (name, value) in members {
             match schema["properties"].get(name) {
-                Some(schema) => self.look(schema, value, &inside(name), errors),
+                Some(schema) => self.visit(schema, value, &inside(name), errors),
                 None if schema["additionalProperties"] == Value::Bool(false) => {
                     let detail = "unknown name".to_owned();
                     errors.push(Detail { pointer: inside(name), detail });

@@ -56,7 +56,7 @@ impl TextBlock {
         self.lines
     }
 
-    /// Where it begins in the file, or in what the file is decompressed and decoded to, in bytes.
+    /// Its start in the file, or in the decompressed and decoded text, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -121,7 +121,7 @@ pub(super) struct Window {
     text: Text,
     records: Records,
     limits: Limits,
-    /// The text is what lies between `start` and `filled`; what follows is there to be read into.
+    /// The text lies between `start` and `filled`; the rest is room for reading.
     buffer: Vec<u8>,
     start: usize,
     filled: usize,
@@ -214,7 +214,7 @@ impl Window {
         Ok(())
     }
 
-    /// Reads more, because what there is does not suffice.
+    /// Reads more, because the text so far does not suffice.
     pub fn grow(&mut self) -> Result<(), Problem> {
         let length = self.text().len();
         if length > self.limits.record {

@@ -19,7 +19,7 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr2};
 pub struct Dialect {
     /// Between fields.
     pub delimiter: u8,
-    /// Around fields that contain what would otherwise have a meaning.
+    /// Around fields that contain a delimiter, a quote or a line break.
     pub quote: u8,
     /// The first byte of a line that is not data.
     pub comment: Option<u8>,

@@ -24,7 +24,7 @@ impl<R: Read> Peekable<R> {
         Self { head: Vec::new(), reader }
     }
 
-    /// The next `count` bytes, or what there is.
+    /// The next `count` bytes, or fewer at the end.
     fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         let missing = count.saturating_sub(self.head.len());
         (&mut self.reader).take(missing as u64).read_to_end(&mut self.head)?;
@@ -99,7 +99,7 @@ impl Stamp {
     }
 }
 
-/// A file being read. What it holds decides whether it is decompressed, not its name.
+/// A file being read. Its content decides whether it is decompressed, not its name.
 pub(super) struct SourceFile {
     path: PathBuf,
     size: u64,
@@ -177,7 +177,7 @@ impl SourceFile {
         self.raw().reader.read
     }
 
-    /// The next `count` bytes of the content, or what there is; they are not consumed.
+    /// The next `count` bytes of the content, or fewer at the end; they are not consumed.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], Problem> {
         match self.content.peek(count) {
             Ok(_) => Ok(&self.content.head),

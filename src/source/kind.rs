@@ -1,8 +1,8 @@
 //! The interface of a kind of source: it opens inputs and gives rows in pieces.
 //!
-//! A kind opens one input and gives its columns, its rows in pieces, and what turns a piece into
-//! rows. Lists, globs, archives, places, filling down and trailers are the same for all kinds and
-//! are no part of any. Pieces are cut by one thread and parsed by any.
+//! A kind opens one input and gives its columns, its rows in pieces, and the parser that turns a piece into rows.
+//! Lists, globs, archives, places, filling down and trailers are the same for all kinds and are no part of any.
+//! Pieces are cut by one thread and parsed by any.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,8 +35,8 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether every input says what its columns are before its first row. Of other kinds, all inputs
-    /// have the columns of the first.
+    /// True if every input names its columns before its first row. Of other kinds, all inputs have the columns of the
+    /// first.
     fn has_header(&self) -> bool {
         true
     }
@@ -162,8 +162,8 @@ pub(super) trait RowParser: Send + Sync {
 pub struct RawRow<'a> {
     /// The line on which it begins, from 1; the kind defines lines.
     pub line: u64,
-    /// Where it is besides its line, as [`crate::domain::place`] packs it: its input, and where it
-    /// begins in what the file is decompressed and decoded to, in bytes, or its part.
+    /// Position besides the line, as [`crate::domain::place`] packs it: its input, and its start in the decompressed
+    /// and decoded text, in bytes, or its part.
     pub offset: u64,
     pub(super) written: &'a [u8],
     pub(super) scratch: &'a [u8],

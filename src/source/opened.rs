@@ -201,7 +201,7 @@ impl Opened {
         Ok((opening, Some(remap)))
     }
 
-    /// The rows: a sequential producer of blocks, and what each worker parses them with.
+    /// The rows: a sequential producer of blocks, and the parser for each worker.
     pub fn blocks(mut self) -> (Blocks, BlockParser) {
         let first = self.first.take();
         let mut blocks = Blocks {

@@ -185,7 +185,7 @@ impl CsvParser {
                 scratch,
                 spans,
             };
-            // Of the first line, all that is certain is what stands before its quote.
+            // Of the first line, only the cells before its quote are certain.
             let quoted = (0..spans.len()).find(|at| row.cell(*at).contains(&quote));
             let known = broken.or(quoted).unwrap_or_default();
             let odd = memchr::memchr_iter(quote, line).count() % 2 == 1;

@@ -291,7 +291,7 @@ fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// A JSON text without an escape of U+0000 is what both stores can take apart.
+/// A JSON text without an escape of U+0000 can be parsed by both stores.
 fn clean_json(text: &str) -> String {
     text.replace("\\u0000", "\\ufffd")
 }

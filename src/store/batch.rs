@@ -214,8 +214,8 @@ impl Batch {
         self.build(|buffer| buffer.push_str(text))
     }
 
-    /// Adds what `write` appends to the buffer, with the replacement character for U+0000, which not every
-    /// store can hold.
+    /// Adds the output of `write` to the buffer, with the replacement character for U+0000, which not every store can
+    /// hold.
     pub fn build(&mut self, write: impl FnOnce(&mut String)) -> Text {
         let start = self.text.len();
         write(&mut self.text);

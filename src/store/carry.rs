@@ -190,7 +190,7 @@ impl Carry {
         }
         let numbers: Vec<i64> = twins.keys().copied().collect();
         let mut carry = Self { old, new, twins: BTreeMap::new(), taken: BTreeSet::new() };
-        // Of a missing row no value is stored with the difference: what people decided was about this row.
+        // A missing row has no value in the difference: the decision was about this row.
         let mut olds: Vec<i64> = twins.values().copied().filter(|old| is_of_record(*old)).collect();
         olds.sort_unstable();
         let mut rows: HashMap<i64, Named> = HashMap::new();
@@ -208,8 +208,8 @@ impl Carry {
         Ok(Some(carry))
     }
 
-    /// Carries what people have decided by now. Gives the rows of the audit trail, and brings the counts
-    /// of the new run's items up to date.
+    /// Carries the present human decisions. Gives the rows of the audit trail, and brings the counts of the new run's
+    /// items up to date.
     pub fn apply(
         mut self,
         tx: &mut dyn Transaction,
@@ -234,7 +234,7 @@ impl Carry {
         self.carry_all(tx, counts)
     }
 
-    /// Carries what people decided about the differences that have a twin.
+    /// Carries human decisions about the differences that have a twin.
     pub fn carry_all(
         mut self,
         tx: &mut dyn Transaction,
@@ -455,7 +455,7 @@ impl Carry {
         write(tx, self.new.run_no, values)?;
         let pairs: Vec<(i64, i64)> = twins.iter().map(|(new, (old, _))| (*old, *new)).collect();
         carry_matches(tx, self.old.run_no, self.new.run_no, &pairs)?;
-        // A blind check of what people have decided already would ask them once more.
+        // A blind check of decided items would ask people once more.
         let numbers = || rows::numbers(twins.keys().copied());
         tx.execute(
             &format!(
@@ -589,7 +589,7 @@ fn same(run: &Run, row: &SqlRow) -> Result<(i64, Same), Problem> {
     Ok((number, same))
 }
 
-/// Gives differences what people decided.
+/// Writes decisions to differences.
 fn write(tx: &mut dyn Transaction, run_no: i64, values: Vec<Json>) -> Result<(), Problem> {
     let wanted = values.len() as u64;
     let sql = match tx.dialect() {
@@ -621,7 +621,7 @@ fn write(tx: &mut dyn Transaction, run_no: i64, values: Vec<Json>) -> Result<(),
     }
 }
 
-/// An entry of a row of records: kind, sides and what does not matter here.
+/// An entry of a row of records: kind, sides, and parts that do not matter here.
 #[derive(serde::Deserialize)]
 struct Sides<'a>(
     u8,

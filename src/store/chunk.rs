@@ -114,7 +114,7 @@ impl Entries {
     }
 }
 
-/// Cuts entries into rows; what does not fill one waits for the next entries.
+/// Cuts entries into rows; an incomplete row waits for the next entries.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     text: Vec<u8>,

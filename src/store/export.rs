@@ -38,7 +38,7 @@ pub fn cells(row: &AuditRow) -> Vec<Option<String>> {
     row.texts().into_iter().chain(chain).collect()
 }
 
-/// Writes what comes before the rows.
+/// Writes the part before the rows.
 ///
 /// # Errors
 /// The reader closed the connection.

@@ -1,4 +1,4 @@
-//! People with their logins, roles and grants, and what lets them in: sessions, tokens, invitations.
+//! People with their logins, roles and grants, and their sessions, tokens and invitations.
 //!
 //! Secrets arrive here as hashes. Permissions are checked in `review::people`.
 
@@ -40,7 +40,7 @@ pub struct Person {
 /// Separates the names of fields, which can't contain it.
 const SEPARATOR: &str = "\u{1f}";
 
-/// The columns of a person; `$1` is [`SEPARATOR`], `$2` what `rest` asks for.
+/// The columns of a person; `$1` is [`SEPARATOR`], `$2` a parameter of `rest`.
 fn select(more: &str, rest: &str) -> String {
     format!(
         "SELECT l.login, l.person_id, p.display_name, p.is_service, p.is_disabled, \

@@ -245,7 +245,7 @@ impl Publication {
     }
 }
 
-/// Carries what people decided on the date before, unless the job says otherwise.
+/// Carries human decisions from the date before, unless the job's settings exclude it.
 fn carry_across(
     tx: &mut dyn Transaction,
     run_no: i64,
@@ -394,7 +394,7 @@ pub(super) fn append_failure(
     audit::append(tx, now, &By::system(), &[entry]).map(drop)
 }
 
-/// Appends the pruning of a run to the audit trail, with what was kept.
+/// Appends the pruning of a run to the audit trail, with the remaining rows.
 pub(super) fn append_pruned(
     tx: &mut dyn Transaction,
     pruned: &Pruned,

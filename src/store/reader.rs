@@ -1,4 +1,4 @@
-//! Reading back what runs wrote: records, differences, rejected rows and counts.
+//! Reads stored runs: records, differences, rejected rows and counts.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -20,8 +20,8 @@ use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, Status};
 
 use compare::{
-    compare_assigners, compare_counts, compare_items, compare_policies, compare_proposals,
-    compare_runs, compare_talk,
+    compare_assigners, compare_comments, compare_counts, compare_items, compare_policies,
+    compare_proposals, compare_runs,
 };
 
 /// The most differences that are named.
@@ -72,7 +72,7 @@ struct TrailRun {
     digests: BTreeMap<&'static str, (i64, String)>,
     /// Expected state of the run: the row, and stage, status, end and failure as the columns should have them.
     stands: Option<TrailRunState>,
-    /// A row tells that the run was pruned.
+    /// The row about the pruning of the run.
     pruned: bool,
 }
 
@@ -88,9 +88,9 @@ struct TrailRunState {
 const DIGESTS: [&str; 5] = ["run", "records", "rejected", "differences", "explanations"];
 
 impl TrailRun {
-    fn take(&mut self, seq: i64, action: &str, told: &Json) {
-        let text = |name: &str| told.get(name).and_then(Json::as_str).map(str::to_owned);
-        let version = told.get("digest").and_then(Json::as_u64).unwrap_or(1);
+    fn take(&mut self, seq: i64, action: &str, recorded: &Json) {
+        let text = |name: &str| recorded.get(name).and_then(Json::as_str).map(str::to_owned);
+        let version = recorded.get("digest").and_then(Json::as_u64).unwrap_or(1);
         if action == "FAIL" {
             if let Some(stands) = &mut self.stands {
                 stands.seq = seq;
@@ -125,7 +125,7 @@ impl TrailRun {
 
 /// An item's state as the trail has it.
 struct TrailItem {
-    /// The number of the last row that tells its state.
+    /// The number of the last row with its state.
     seq: i64,
     state: State,
     /// The row about the machine's results after which `machine` was found.
@@ -148,8 +148,8 @@ struct State {
 }
 
 impl State {
-    /// The state in a value of the trail, if it tells one.
-    fn told(value: &Json) -> Option<Self> {
+    /// The state in a value of the trail, if it has one.
+    fn read(value: &Json) -> Option<Self> {
         let text =
             |name: &str| value.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
         value.get("status")?;
@@ -251,7 +251,7 @@ fn number_of(attribution_id: &str) -> u64 {
 #[derive(Default)]
 struct Trail {
     items: HashMap<String, TrailItem>,
-    /// Runs that are gone, by their ids: whether a row tells that they were pruned, and their job's date.
+    /// Deleted runs by id: true if a row records their pruning, and their job's date.
     gone: BTreeMap<String, Gone>,
     /// The last seal of each proposal, with its row.
     proposals: BTreeMap<String, Sealed>,
@@ -302,14 +302,14 @@ pub(super) fn replay(tx: &mut dyn Transaction) -> Result<Replay, Problem> {
     compare_counts(tx, &runs, counted, &mut found)?;
     compare_proposals(tx, &trail, &mut found)?;
     compare_policies(tx, &trail, &mut found)?;
-    compare_talk(tx, &trail, &mut found)?;
+    compare_comments(tx, &trail, &mut found)?;
     compare_assigners(tx, &mut found)?;
     // Pruning keeps every item that the trail names. A run under way is not looked at.
-    for (id, told) in trail.items {
+    for (id, recorded) in trail.items {
         let run = id.get(..24).and_then(|prefix| runs.get(prefix));
         if run.is_none_or(Run::is_attributed) {
-            let state = told.state;
-            found.differs.push(format!("{id}: the trail tells {state}, there is no such item"));
+            let state = recorded.state;
+            found.differs.push(format!("{id}: the trail has {state}, there is no such item"));
         }
     }
     found.differs.sort_unstable();
@@ -423,19 +423,19 @@ fn trail(tx: &mut dyn Transaction, runs: &mut HashMap<String, Run>) -> Result<Tr
                 }
                 _ => {}
             }
-            let Some(state) = State::told(&value) else { return Ok(()) };
+            let Some(state) = State::read(&value) else { return Ok(()) };
             let run = id.get(..24).and_then(|prefix| runs.get(prefix));
             let decisions = run.and_then(|run| run.known.decisions.as_ref());
             let (since, version) = decisions
                 .map_or((0, machine_results::VERSION), |(seq, version, _)| (*seq, *version));
             match trail.items.get_mut(&id) {
-                Some(told) if told.since == since => {
-                    told.seq = seq;
-                    told.state = state;
+                Some(recorded) if recorded.since == since => {
+                    recorded.seq = seq;
+                    recorded.state = state;
                 }
                 _ => {
                     let before = row.text(2)?.as_deref().map(parsed);
-                    let before = before.as_ref().and_then(State::told);
+                    let before = before.as_ref().and_then(State::read);
                     let machine = before.and_then(|before| before.machine(number_of(&id), version));
                     trail.items.insert(id, TrailItem { seq, state, since, machine });
                 }

@@ -132,7 +132,7 @@ pub(super) fn literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// Values for the parameters of a statement, from what Rust has.
+/// Parameters of a statement, from Rust values.
 macro_rules! parameters {
     ($($value:expr),* $(,)?) => { [$($crate::store::SqlValue::from($value)),*] };
 }

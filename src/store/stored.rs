@@ -101,7 +101,7 @@ pub(super) fn clean_json(value: &serde_json::Value) -> Cow<'_, serde_json::Value
     }
 }
 
-/// A column that holds what recon never writes.
+/// A column with a value that recon never writes.
 pub(super) fn damaged(column: &str, found: &str) -> Problem {
     Problem::new(Code::StoreDamaged, format!("the store has an invalid {column}: {found}"))
         .help("it was changed by another hand, or it is damaged")

@@ -26,7 +26,7 @@ pub fn labels(tx: &mut dyn Transaction) -> Result<Labels, Problem> {
             let stage = row.required(3)?;
             // The state before matters only for proposals.
             let previous = if stage == "MAKER" { json(row.text(5)?)? } else { None };
-            labels.tell(&AuditedRow {
+            labels.read(&AuditedRow {
                 seq: row.count(0)?,
                 attribution_id: &row.required(1)?,
                 proposal_id: row.text(2)?.as_deref(),

@@ -162,7 +162,7 @@ pub trait Transaction {
     /// Calls `each` for every row of an answer of any size.
     ///
     /// # Errors
-    /// As [`Transaction::execute`], and what `each` says.
+    /// As [`Transaction::execute`], and errors of `each`.
     fn query_each(
         &mut self,
         sql: &str,
@@ -176,7 +176,7 @@ impl dyn Transaction + '_ {
     /// Reads every row of an answer.
     ///
     /// # Errors
-    /// As [`Transaction::query`], and what `read` says.
+    /// As [`Transaction::query`], and errors of `read`.
     pub(crate) fn list<T>(
         &mut self,
         sql: &str,
@@ -189,7 +189,7 @@ impl dyn Transaction + '_ {
     /// As [`Self::list`], by [`Transaction::query_again`].
     ///
     /// # Errors
-    /// As [`Transaction::query`], and what `read` says.
+    /// As [`Transaction::query`], and errors of `read`.
     pub(crate) fn list_again<T>(
         &mut self,
         sql: &str,
@@ -202,7 +202,7 @@ impl dyn Transaction + '_ {
     /// Reads the first row of an answer, if there is one.
     ///
     /// # Errors
-    /// As [`Transaction::query`], and what `read` says.
+    /// As [`Transaction::query`], and errors of `read`.
     pub(crate) fn find<T>(
         &mut self,
         sql: &str,

@@ -152,7 +152,7 @@ fn columns_read_by_scripts_are_not_reported_as_unmapped() {
     assert!(said.err.contains("names no column of source A"), "{}", said.err);
 }
 
-/// Help of commands that names what to do is followed, step by step; then the command that failed succeeds.
+/// The remedies in the help of commands are followed, step by step; then the command that failed succeeds.
 #[test]
 fn following_the_help_of_a_command_gets_further() {
     type Step = &'static [&'static str];
@@ -342,7 +342,7 @@ fn following_the_help_of_a_command_gets_further() {
             failing: &["model", "promote", "1", "-c", "made/recon.yaml"],
             code: "no-such-model",
             help: "recon model list",
-            // The list without a model names what trains one.
+            // The list without a model names the command that trains one.
             remedy: &[&["model", "list", "-c", "made/recon.yaml"], TRAIN],
             then: &["model", "promote", "1", "-c", "made/recon.yaml"],
         },

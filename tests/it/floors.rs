@@ -31,7 +31,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("yaml", 0),
 ];
 
-/// Modules that may not use everything on the floors below them, and what they may not use.
+/// Modules that may not use everything on the floors below them, and the modules they may not use.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "server",

@@ -544,7 +544,7 @@ fn dates_that_are_counted_or_named_in_other_languages_are_recognized() {
         assert!(text.contains(written), "{written}: {text}");
         assert_eq!(run(&project)["records"]["matched"], 20, "{written}: {text}");
     }
-    // Numbers that count something else stay what they are.
+    // Numbers that count something else are unchanged.
     let project = Project::new();
     let [a, b] = rows(["id,day", "id,day"], 20, |n| {
         [format!("K{n:02},{}", 46_000 + n * 7), format!("K{n:02},2026-01-{n:02}")]

@@ -91,7 +91,7 @@ impl<'p> Engine<'p> {
         format!("state{}", self.decisions)
     }
 
-    /// Gives what goes to the driver to `decide`.
+    /// Gives payloads for the driver to `decide`.
     fn decide(&mut self, driver: &Rows) -> Json {
         let before = self.state();
         let mut arguments = vec!["shard", "decide", "--job", "job"];

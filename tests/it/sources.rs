@@ -102,7 +102,7 @@ fn run(project: &Project) -> Json {
     serde_json::from_str(&said.out).unwrap()
 }
 
-/// The exit code, and what stderr says.
+/// The exit code, and stderr.
 fn refused(project: &Project) -> (i32, String) {
     let said = project.recon(&["run", "--json"]);
     assert_eq!(said.out, "");
@@ -256,7 +256,7 @@ fn several_files_are_one_source_and_each_row_names_its_file() {
     assert_eq!(stored[2]["line_a"], 3);
     let said = project.recon(&["explain", "2"]);
     assert!(said.out.contains("in/b1.csv:2") && said.out.contains("DIFFERENT"), "{}", said.out);
-    // The list of digests is what sha256sum writes.
+    // The list of digests has the form of sha256sum.
     let files = summary["sources"]["a"]["files"].as_array().unwrap();
     assert!(files.iter().all(|file| file["sha256"].as_str().unwrap().len() == 64));
 }

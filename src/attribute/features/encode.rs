@@ -190,7 +190,7 @@ impl Encoder {
         &self.learned
     }
 
-    /// Without what only training needs.
+    /// Without data that only training needs.
     #[must_use]
     pub fn trained(self) -> Self {
         Self { folds: Vec::new(), ..self }

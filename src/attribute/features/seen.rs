@@ -79,7 +79,7 @@ impl Seen {
     }
 }
 
-/// Adds what one value tells: the logarithm of each reason's share with it ÷ its share in all.
+/// Adds the evidence of one value: the logarithm of each reason's share with it ÷ its share in all.
 fn add_gains(gains: &mut [f32], shares: &[f32], counts: &[(u16, u32)]) {
     let all = counts.iter().map(|(_, count)| *count).sum::<u32>() as f32;
     let mut with = counts.iter().peekable();

@@ -489,8 +489,8 @@ impl<'a, const S: usize, const H: usize> Booster<'a, S, H> {
         StoredStepTree { nodes, leaves }
     }
 
-    /// The children of a node whose rows from `middle` on went right. Only the smaller one's rows are
-    /// summed; the other has what remains of the parent's sums.
+    /// The children of a node whose rows from `middle` on went right. Only the smaller one's rows are summed; the
+    /// other gets the rest of the parent's sums.
     fn children(
         &self,
         columns: &Columns,
@@ -539,7 +539,7 @@ impl<'a, const S: usize, const H: usize> Booster<'a, S, H> {
             let bins = &mut histogram[starts[0]..starts[1]];
             for (row, sums) in rows.iter().zip(&gathered) {
                 let bin = column[*row as usize];
-                // Most values of most features are in one bin, which gets what the others leave.
+                // Most values of most features are in one bin, which gets the rest of the sums.
                 if bin != usual {
                     bins[usize::from(bin)].add(sums);
                 }

@@ -1,4 +1,4 @@
-//! The canonical fields and the key: which there are, and what fits their types.
+//! The canonical fields and the key, and the settings that fit their types.
 
 use super::{Checker, below};
 use crate::compare::FieldCompare;

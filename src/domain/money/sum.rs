@@ -15,7 +15,7 @@ pub struct Sum {
     /// At `scale`; nearly every sum fits.
     small: i128,
     scale: u8,
-    /// At the largest scale: what did not fit.
+    /// At the largest scale: the part that did not fit.
     wide: I512,
 }
 

@@ -75,7 +75,7 @@ fn text<'j>(json: &'j Json, at: &str) -> Option<&'j str> {
 }
 
 impl Labels {
-    pub fn tell(&mut self, row: &AuditedRow<'_>) {
+    pub fn read(&mut self, row: &AuditedRow<'_>) {
         if let Some(from) = text(row.new, "/carried_from/attribution_id") {
             self.carry(row, from);
             return;
@@ -222,7 +222,7 @@ mod tests {
             new: Json,
         ) {
             self.seq += 1;
-            self.labels.tell(&AuditedRow {
+            self.labels.read(&AuditedRow {
                 seq: self.seq,
                 attribution_id: item,
                 proposal_id: proposal,

@@ -130,7 +130,7 @@ impl Roles {
         self.iter().map(Role::name).collect::<Vec<_>>().join(",")
     }
 
-    /// Reads what [`Roles::names`] writes; `None` if a name is no role.
+    /// Reads the output of [`Roles::names`]; `None` if a name is no role.
     pub fn parse(names: &str) -> Option<Self> {
         names
             .split(',')

@@ -37,7 +37,7 @@ names! {
 }
 serde_names!(Trigger);
 
-/// A trigger that fired, with what fired it.
+/// A trigger that fired, with its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Fired {
     /// The rule that asks for six eyes.
@@ -181,7 +181,7 @@ pub fn eyes(policy: &Policy, decided: Decided, fired: &[Fired], locked: bool) ->
     }
 }
 
-/// Currency, amount and threshold; or what of them is not known.
+/// Currency, amount and threshold; or the names of the unknown ones.
 fn known_amount<'a>(
     policy: &Policy,
     item: &ItemFacts<'a>,

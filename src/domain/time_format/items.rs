@@ -469,7 +469,7 @@ fn read_digits(text: &[u8], width: usize, exact: bool, spaced: bool) -> Option<(
     Some((digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')), after))
 }
 
-/// The position of the name at the start of `text`, and what follows it.
+/// The position of the name at the start of `text`, and the rest.
 fn read_name<'a>(text: &'a [u8], names: &[&str], full: bool) -> Option<(u32, &'a [u8])> {
     names.iter().zip(0..).find_map(|(name, at)| {
         let name = if full { name.as_bytes() } else { name.as_bytes().get(..3)? };

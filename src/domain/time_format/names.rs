@@ -36,8 +36,7 @@ impl Language {
         }
     }
 
-    /// The position of the name at the start of `text`, and what follows it. A point that shortens the
-    /// name belongs to it.
+    /// The position of the name at the start of `text`, and the rest. A point that shortens the name belongs to it.
     pub(super) fn read<'t>(
         &self,
         list: List,

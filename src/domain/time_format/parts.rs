@@ -33,7 +33,7 @@ impl Part {
     }
 }
 
-/// The directives of a format, each with what it reads.
+/// The directives of a format, each with the part that it reads.
 fn directives(format: &str) -> Vec<(String, Part)> {
     let mut found = Vec::new();
     let mut characters = format.chars();

@@ -478,7 +478,7 @@ impl FieldInputs<'_> {
         measured
     }
 
-    /// Sets `null_equals` if one side leaves empty what the other writes as 0.
+    /// Sets `null_equals` if one side leaves empty cells where the other writes 0.
     fn zero_for_null(&self, field: &mut FieldGuess, columns: PerSide<usize>) {
         let (mut zeros, mut alone) = (0u64, 0u64);
         for (a, b) in self.joined.pairs(columns) {

@@ -292,7 +292,7 @@ fn certify<N: Exact>(
     parts.into_iter().enumerate().map(certify).collect()
 }
 
-/// A solution that is not proven, with what still fits beside it.
+/// A solution that is not proven, with the choices that still fit beside it.
 fn filled<N: Exact>(
     finder: &Finder<'_, N>,
     choices: Vec<Choice<N>>,

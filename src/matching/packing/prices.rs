@@ -189,8 +189,8 @@ impl<N: Exact> Local<N> {
         self.met = met.map(|(_, counts)| counts).unwrap_or_default();
     }
 
-    /// A bound without what no solution can have: those have whole values, and what comes after a part of one is at
-    /// most nothing.
+    /// A bound without values that no solution can have: these are whole numbers, and the objectives after a
+    /// fractional one add at most nothing.
     pub(super) fn rounded(&self, mut bound: Vec<N>) -> Vec<N> {
         if self.rounds
             && let Some(at) = bound.iter().position(|value| value.whole(FINE) != *value)

@@ -1,4 +1,4 @@
-//! `recon discover`: groups the unknown differences of a run by what they have in common.
+//! `recon discover`: groups the unknown differences of a run by common properties.
 
 use crate::attribute::discover::{Group, Miner};
 use crate::diagnostic::{Code, Problem, Problems};
@@ -27,7 +27,7 @@ fn reason(difference: &RecordDifference) -> Option<&str> {
     Some(given.attribution.reason.as_str()).filter(|reason| *reason != UNKNOWN)
 }
 
-/// Groups the UNKNOWN differences of a run and counts what each candidate rule would claim.
+/// Groups the UNKNOWN differences of a run and counts the claims of each candidate rule.
 pub fn discover(
     session: Session<'_>,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! The last step: the driver adds up what all tasks have counted, proves the books, and describes the run.
+//! The last step: the driver adds up the counts of all tasks, proves the books, and describes the run.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -213,7 +213,7 @@ impl Closed {
     ///
     /// # Errors
     /// The description was changed.
-    pub fn told(&self) -> Result<(RunRow, StoredCounts, &[RejectedRow]), Problem> {
+    pub fn for_report(&self) -> Result<(RunRow, StoredCounts, &[RejectedRow]), Problem> {
         let new = self.new_run()?;
         let finish = self.finish()?;
         let run = RunRow {

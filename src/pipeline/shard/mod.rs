@@ -36,7 +36,7 @@ const SLOTS: i32 = 1 << FIXED_BITS;
 const SETTLED: i32 = SLOTS;
 /// The first slot of open rows.
 const OPEN: i32 = 2 * SLOTS;
-/// The slot of what goes to the driver.
+/// The slot of payloads for the driver.
 pub const DRIVER: i32 = -1;
 /// The most passes: a payload's header has their number.
 const MOST_PASSES: usize = 120;

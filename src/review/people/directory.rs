@@ -75,7 +75,10 @@ pub(super) struct ExistingLogin {
 }
 
 /// The person of a login, disabled or not.
-pub(super) fn known(tx: &mut dyn Transaction, login: &str) -> Result<ExistingLogin, Refusal> {
+pub(super) fn existing_login(
+    tx: &mut dyn Transaction,
+    login: &str,
+) -> Result<ExistingLogin, Refusal> {
     let key = key_of(tx, login)?;
     let person = people::person(tx, &key)?.ok_or_else(|| no_such_login(login))?;
     // A disabled person, or one who has not agreed, is accepted here.
@@ -102,7 +105,7 @@ fn check_roles(roles: Roles, is_service: bool) -> Result<(), Refusal> {
 fn check_name(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
     let hidden = |c: char| {
-        // Marks of direction and what has no width make one name look like another.
+        // Marks of direction and characters without width make one name look like another.
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
@@ -184,7 +187,7 @@ pub(super) fn add_with(
         people::lock_logins(tx)?;
         refuse_taken(tx)?;
         let person_id = match new.same_person_as {
-            Some(other) => known(tx, other)?.principal.person_id,
+            Some(other) => existing_login(tx, other)?.principal.person_id,
             None => {
                 people::add_person(tx, &new_id, &shown, new.is_service, &by.person_id, now)?;
                 new_id.clone()
@@ -237,7 +240,7 @@ pub fn set_roles(
     must_administer(by, "change roles")?;
     transact::write(store, |tx| {
         people::lock_admins(tx)?;
-        let ExistingLogin { key, principal } = known(tx, login)?;
+        let ExistingLogin { key, principal } = existing_login(tx, login)?;
         check_roles(roles, principal.is_service)?;
         if roles.contains(Role::Admin) && !principal.roles.contains(Role::Admin) {
             refuse_token(by)?;
@@ -311,7 +314,7 @@ pub fn set_disabled(
     must_administer(by, "disable people")?;
     transact::write(store, |tx| {
         people::lock_admins(tx)?;
-        let ExistingLogin { key, principal } = known(tx, login)?;
+        let ExistingLogin { key, principal } = existing_login(tx, login)?;
         let before = person(tx, &key)?.is_disabled;
         if before != disabled {
             people::set_disabled(tx, &principal.person_id, disabled)?;
@@ -346,7 +349,7 @@ pub fn set_password(
 ) -> Result<Person, Refusal> {
     must_administer(by, "set another user's password")?;
     let found = transact::write(store, |tx| {
-        let found = known(tx, login)?;
+        let found = existing_login(tx, login)?;
         refuse_waiting(tx, &found)?;
         Ok::<_, Refusal>(found)
     })?;
@@ -416,7 +419,7 @@ pub fn change_password(
     }
     let hash = hashing.hash(new, random)?;
     transact::write(store, |tx| {
-        let found = known(tx, &of.login)?;
+        let found = existing_login(tx, &of.login)?;
         store_password(tx, &of.actor(), &found, &hash, now)
     })
 }
@@ -469,7 +472,7 @@ pub fn agree(
         Refusal::new(Code::NoSuchLogin, message)
     };
     let waiting = |tx: &mut dyn Transaction| {
-        let found = known(tx, login).map_err(|_| missing())?;
+        let found = existing_login(tx, login).map_err(|_| missing())?;
         let waits = person(tx, &found.key)?.awaits_consent;
         if waits && found.principal.person_id == of.person_id { Ok(found) } else { Err(missing()) }
     };
@@ -526,7 +529,7 @@ pub fn set_grant(
         return Err(Refusal::new(Code::BadFieldName, "that is no name of a field"));
     }
     transact::write(store, |tx| {
-        let ExistingLogin { key, principal } = known(tx, login)?;
+        let ExistingLogin { key, principal } = existing_login(tx, login)?;
         let person_id = &principal.person_id;
         if granted && by.person_id == *person_id {
             let message = "nobody grants a field to themselves; another admin does";
@@ -577,7 +580,7 @@ fn person(tx: &mut dyn Transaction, key: &str) -> Result<Person, Problem> {
 }
 
 /// Last time when another user chose or could choose a person's password, according to the audit trail.
-fn given(
+fn credentials(
     tx: &mut dyn Transaction,
     person_id: Option<&str>,
 ) -> Result<Vec<CredentialsGiven>, Problem> {
@@ -617,14 +620,14 @@ impl crate::review::actor::Directory for StoredDirectory {
         tx: &mut dyn Transaction,
         person_id: &str,
     ) -> Result<Vec<CredentialsGiven>, Problem> {
-        given(tx, Some(person_id))
+        credentials(tx, Some(person_id))
     }
 
     fn all_credentials_given(
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<Vec<CredentialsGiven>, Problem> {
-        given(tx, None)
+        credentials(tx, None)
     }
 
     fn name(&self, tx: &mut dyn Transaction, person_id: &str) -> Result<String, Problem> {

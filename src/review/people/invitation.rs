@@ -62,7 +62,7 @@ pub fn invite(
         return Err(directory::not_permitted("invite people"));
     }
     transact::write(store, |tx| {
-        let ExistingLogin { key, principal } = directory::known(tx, login)?;
+        let ExistingLogin { key, principal } = directory::existing_login(tx, login)?;
         if principal.is_service {
             let message = "a program has tokens, no password";
             return Err(Refusal::new(Code::ServiceRoles, message));
@@ -111,7 +111,7 @@ fn gone() -> Refusal {
 ///
 /// # Errors
 /// A link that is used, too old, or none.
-pub fn look(store: &dyn Transact, link: &str, now: Instant) -> Result<Purpose, Refusal> {
+pub fn purpose(store: &dyn Transact, link: &str, now: Instant) -> Result<Purpose, Refusal> {
     let pair = Pair::parse(link).ok_or_else(gone)?;
     transact::write(store, |tx| find(tx, &pair, now))
 }
@@ -143,16 +143,16 @@ pub fn accept(
     random: Random<'_>,
 ) -> Result<Person, Refusal> {
     let pair = Pair::parse(link).ok_or_else(gone)?;
-    let purpose = look(store, link, now)?;
+    let purpose = purpose(store, link, now)?;
     match purpose {
         Purpose::ChoosePassword(key) => {
-            let found = transact::write(store, |tx| directory::known(tx, &key))?;
+            let found = transact::write(store, |tx| directory::existing_login(tx, &key))?;
             password::check(new, &[&found.principal.login, &found.principal.name])?;
             let hash = hashing.hash(new, random)?;
             transact::write(store, |tx| {
                 // It may have been used while the hash was computed.
                 find(tx, &pair, now)?;
-                let found = directory::known(tx, &key)?;
+                let found = directory::existing_login(tx, &key)?;
                 let by = Actor { auth_method: "invitation".to_owned(), ..found.principal.actor() };
                 directory::store_password(tx, &by, &found, &hash, now)
             })

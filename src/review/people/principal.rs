@@ -28,7 +28,7 @@ pub enum AuthMethod {
 impl fmt::Display for AuthMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The id of a session is half of what opens it, and belongs into no log.
+            // The id of a session is half of its secret, and belongs into no log.
             Self::Session(_) => f.write_str("session"),
             Self::Token(id) => write!(f, "token:{id}"),
             Self::Proxy => f.write_str("proxy"),
@@ -37,10 +37,10 @@ impl fmt::Display for AuthMethod {
     }
 }
 
-/// A person, and what that person may do by the way they came in.
+/// A person, with their permissions for this kind of login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The person: what four eyes compare.
+    /// The person, the unit of four eyes.
     pub person_id: String,
     /// The name they came in by.
     pub login: String,

@@ -71,7 +71,7 @@ impl Pair {
         Ok(Self { id: hex(id), secret: hex(secret) })
     }
 
-    /// Reads what [`Pair::text`] writes; anything else is `None`.
+    /// Reads the output of [`Pair::text`]; anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let half = |half: &str| {
             half.len() == 32 && half.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

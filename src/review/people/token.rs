@@ -64,7 +64,7 @@ pub fn create(
     };
     refuse_token(by)?;
     let token = transact::write(store, |tx| {
-        let ExistingLogin { key, principal } = directory::known(tx, new.login)?;
+        let ExistingLogin { key, principal } = directory::existing_login(tx, new.login)?;
         let (_, policy) = policy_in_force(tx)?;
         if policy.deciding_tokens.contains(name) && !by.may(Permission::Administer) {
             let message = "a token of this name may check: only an administrator makes it";
@@ -220,7 +220,7 @@ pub fn list(store: &dyn Transact, by: &Actor, login: Option<&str>) -> Result<Vec
         let only = match login {
             None if by.may(Permission::Administer) => None,
             None => Some(by.person_id.clone()),
-            Some(login) => match directory::known(tx, login) {
+            Some(login) => match directory::existing_login(tx, login) {
                 Ok(known) => Some(known.principal.person_id),
                 Err(refusal) => return Ok(Err(refusal)),
             },

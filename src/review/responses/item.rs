@@ -164,7 +164,7 @@ pub struct FieldValue {
     pub kind: String,
     /// Whether its two sides are compared; informational fields (`compare: false`) are not.
     pub compared: bool,
-    /// The canonical value; `{"unparsed": "text"}` for what its type can't hold.
+    /// The canonical value; `{"unparsed": "text"}` if its type can't hold it.
     pub value: Json,
     /// Whether the value is hidden from this person.
     pub masked: bool,
@@ -201,7 +201,7 @@ pub struct ItemDetail {
     pub notes: Vec<String>,
     /// Purpose of the rule that suggested a cause: the comment above it; null without one.
     pub rule_words: Option<String>,
-    /// The life of its break over the business dates, oldest first: `SEEN`, `CHANGED`, what people did, `CLEARED`.
+    /// The life of its break over the business dates, oldest first: `SEEN`, `CHANGED`, human actions, `CLEARED`.
     pub life: Vec<LifeEvent>,
     /// Where its break was seen last, if that is a later date: it is decided there.
     pub goes_on: Option<GoesOn>,

@@ -121,7 +121,7 @@ pub struct BulkPreview {
     pub action: Action,
     /// The reason.
     pub new_reason_code: Option<String>,
-    /// A sentence that tells what will happen.
+    /// A sentence about the consequences.
     pub what_next: String,
 }
 
@@ -219,7 +219,7 @@ pub struct MatchPreview {
     pub triggers: Vec<Fired>,
     /// Why these rows can't be proposed yet, if so.
     pub may_not_propose: Option<String>,
-    /// A sentence that tells what will happen.
+    /// A sentence about the consequences.
     pub what_next: String,
 }
 

@@ -8,7 +8,7 @@ use crate::domain::review::{Action, ContentHash, Eyes, Fired, ProposalKind, Prop
 
 use super::{AmountSum, MatchSum, Prediction, ReasonView, ReviewItem};
 
-/// The answer to what changes a proposal.
+/// The result of changing a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProposalMoved {
     /// The proposal.
@@ -33,7 +33,7 @@ pub struct ProposalMoved {
     pub count: u64,
 }
 
-/// Who approved what.
+/// An approval: who approved which version.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ApprovalView {
     /// `CHECKER` or `AUTHORIZER`.
@@ -65,7 +65,7 @@ pub struct ProposalView {
     pub state: ProposalState,
     /// Its version.
     pub version: i64,
-    /// The hash of its content: what an approval must name.
+    /// The hash of its content, which an approval must name.
     pub content_hash: ContentHash,
     /// Version and hash, for `If-Match`.
     pub tag: String,
@@ -211,7 +211,7 @@ pub struct Waiting {
     pub created_at: String,
 }
 
-/// A step of a proposal: what one person did at once, to all of its items.
+/// A step of a proposal: one person's action on all of its items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProposalStep {
     /// The name of who acted.

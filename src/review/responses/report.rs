@@ -1,4 +1,4 @@
-//! The audit trail and the reports of who decided what.
+//! The audit trail and the reports about decisions and access.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub struct OverrideRow {
     pub applied_at: Option<String>,
 }
 
-/// One row of the access report: who could do what, and what of it they did.
+/// One row of the access report: a user's permissions and actions.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AccessRow {
     /// The id of the person.

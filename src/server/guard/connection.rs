@@ -18,7 +18,7 @@ use super::Shared;
 use super::head::{self, Head, Refused, Scan};
 use super::limits::{BODY_TIME, HEAD_BYTES, HEAD_TIME, IDLE_TIME, REQUESTS};
 use super::permits::NoPermit;
-use super::relay::{self, Asking, Framing};
+use super::relay::{self, Forwarding, Framing};
 use super::slots::Phase;
 use super::wire::{self, Received, Sending};
 
@@ -196,8 +196,9 @@ fn answer(shared: &Shared, exchange: Exchange<'_>, known: &mut bool) -> Result<A
         Handed { request: head.request, lane, came, known: known_by, watch: watch.clone() };
     let time = permits.limits().answer_time.saturating_sub(came.elapsed());
     let ticket = shared.setup.handover.put(handed);
-    let asking = Asking { bodyless, answer_time: time, is_hopeless: &|| watch.is_hopeless() };
-    let answer = relay::ask(&shared.setup.backend, at_work, ticket, asking);
+    let forwarding =
+        Forwarding { bodyless, answer_time: time, is_hopeless: &|| watch.is_hopeless() };
+    let answer = relay::forward(&shared.setup.backend, at_work, ticket, forwarding);
     let mut answer = answer.map_err(|error| match (error.kind(), is_safe) {
         (ErrorKind::HostUnreachable, true) => {
             Refused::new(503, "the store does not answer; try again in a moment")

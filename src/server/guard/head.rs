@@ -1,7 +1,7 @@
 //! The head of a request: checked byte by byte as it arrives, then parsed, once.
 //!
-//! Unambiguous framing, so that no request can be smuggled inside another: what is malformed,
-//! ambiguous or rare enough to be an attack is refused, never repaired.
+//! Unambiguous framing, so that no request can be smuggled inside another: a malformed, ambiguous or suspiciously
+//! rare form is refused, never repaired.
 
 use std::net::IpAddr;
 

@@ -45,7 +45,7 @@ const PATIENT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A request to the backend.
-pub struct Asking<'a> {
+pub struct Forwarding<'a> {
     pub bodyless: bool,
     pub answer_time: Duration,
     /// Tells if the request waits for a store that will not answer.
@@ -56,13 +56,13 @@ pub struct Asking<'a> {
 ///
 /// # Errors
 /// No answer in time, or (`HostUnreachable`) none that could come.
-pub fn ask<'a>(
+pub fn forward<'a>(
     backend: &Path,
     permit: Permit<'a>,
     ticket: Ticket<'_>,
-    asking: Asking<'_>,
+    forwarding: Forwarding<'_>,
 ) -> io::Result<BackendResponse<'a>> {
-    let Asking { bodyless, answer_time, is_hopeless } = asking;
+    let Forwarding { bodyless, answer_time, is_hopeless } = forwarding;
     let mut socket = UnixStream::connect(backend)?;
     socket.set_write_timeout(Some(answer_time))?;
     let number = ticket.number;

@@ -112,8 +112,8 @@ pub fn refuse(stream: &TcpStream, refused: Refused, id: &str) {
     }
 }
 
-/// Discards what still arrives for a moment: closing a socket with unread bytes would reset the
-/// connection before the client has read the answer.
+/// Discards arriving bytes for a moment: closing a socket with unread bytes would reset the connection before the
+/// client has read the answer.
 pub fn linger(stream: &TcpStream) {
     if stream.shutdown(Shutdown::Write).is_err() {
         return;

@@ -167,7 +167,7 @@ impl Listing {
         listing
     }
 
-    /// Of the address of a page: what no list has is refused.
+    /// Parses the address of a page; parameters that no list has are refused.
     pub fn of(pairs: &[(String, String)]) -> Result<Self, Denied> {
         let listing = Self::parse(pairs);
         match &listing.unknown {

@@ -1,4 +1,4 @@
-//! Workbooks: one sheet is a source. Numbers are what Excel shows at 15 digits, dates are ISO.
+//! Workbooks: one sheet is a source. Numbers have Excel's 15 digits, dates are ISO.
 //!
 //! A workbook is read as a whole; its rows are given on in pieces like those of any source.
 

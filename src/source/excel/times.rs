@@ -82,7 +82,7 @@ impl Times {
     }
 }
 
-/// A time as ISO: what its format shows; without a format, its time if it has one.
+/// A time as ISO, as far as its format shows it; without a format, its time if it has one.
 pub fn time_text(time: &ExcelDateTime, times: Option<Times>) -> String {
     let number = time.as_f64();
     if time.is_duration() {

@@ -50,7 +50,7 @@ pub(super) fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// The whole elements of an array, of which `text` is what follows its bracket.
+/// The whole elements of an array; `text` begins after its bracket.
 pub(super) fn elements(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut at = 0;
     std::iter::from_fn(move || {

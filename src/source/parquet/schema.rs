@@ -171,7 +171,7 @@ impl Field {
         }
     }
 
-    /// Writes what begins at the cursors as JSON, and passes it.
+    /// Writes the values at the cursors as JSON, and moves past them.
     fn json(&self, leaves: &[Leaf], at: &mut [Cursor], out: &mut Vec<u8>) {
         let first = self.leaves.start;
         let (Some(leaf), Some(cursor)) = (leaves.get(first), at.get(first)) else { return };

@@ -214,7 +214,7 @@ impl<'r> Bai2<'r> {
         if let Some(record) = self.record.replace(next) {
             self.take(&record)?;
         }
-        // A record is counted where it stands, and what 49, 98 and 99 count includes themselves.
+        // A record is counted where it stands, and the counts of 49, 98 and 99 include these records themselves.
         match code {
             "01" => self.begin_file(line)?,
             _ if self.file.is_none() => return Err(not_bai2(line, &text)),

@@ -46,10 +46,10 @@ pub struct Camt053Spec {
     /// Treatment of a statement whose balances and movements do not add up: it cannot be read (`on`, the default), is
     /// read with a warning (`warn`), or nothing is checked (`off`).
     pub prove: Option<Prove>,
-    /// A WHATWG encoding label. Default what the XML declares, else UTF-8.
+    /// A WHATWG encoding label. Default the declaration of the XML, else UTF-8.
     pub encoding: Option<String>,
-    /// Texts that mean null, besides what is missing, `NOTPROVIDED` and `NONREF`. Default the empty
-    /// text; replaces the default.
+    /// Texts that mean null, besides missing values, `NOTPROVIDED` and `NONREF`. Default the empty text; replaces the
+    /// default.
     pub null_values: Option<Vec<String>>,
 }
 

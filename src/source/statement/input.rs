@@ -43,7 +43,7 @@ impl<'r> Lines<'r> {
         self.number
     }
 
-    /// The next line, without what ends it; none at the end.
+    /// The next line, without its end; `None` at the end.
     pub fn next(&mut self) -> Result<Option<&str>, Problem> {
         let line = self.number + 1;
         if self.next > self.buffer.len() {

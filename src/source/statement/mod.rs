@@ -290,7 +290,7 @@ impl Balances {
     }
 }
 
-/// Checks statements as they end, and collects what to warn of.
+/// Checks statements as they end, and collects warnings.
 struct Proof {
     prove: Prove,
     warnings: Vec<Problem>,

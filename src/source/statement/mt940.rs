@@ -265,7 +265,7 @@ impl<'r> Mt940<'r> {
         Ok(())
     }
 
-    /// Proves what has been read, and goes on with the next page of the statement.
+    /// Proves the page, and goes on with the next page of the statement.
     fn end_page(&mut self) -> Result<(), Problem> {
         let statement = &mut self.statement;
         statement.take_reference();
@@ -285,7 +285,7 @@ impl<'r> Mt940<'r> {
     }
 }
 
-/// The tag of a line and what follows, if a field begins on it.
+/// The tag of a line and the rest, if a field begins on it.
 fn tagged(line: &str) -> Option<(&str, &str)> {
     let (tag, text) = line.strip_prefix(':')?.split_once(':')?;
     let is_number = tag.len() >= 2 && tag.as_bytes()[..2].iter().all(u8::is_ascii_digit);

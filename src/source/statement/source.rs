@@ -53,8 +53,8 @@ pub(super) struct StatementSpec {
     pub prove: Option<Prove>,
     /// A WHATWG encoding label such as `windows-1252`. Default UTF-8.
     pub encoding: Option<String>,
-    /// Texts that mean null, besides what is missing, `NOTPROVIDED` and `NONREF`. Default the empty
-    /// text; replaces the default.
+    /// Texts that mean null, besides missing values, `NOTPROVIDED` and `NONREF`. Default the empty text; replaces the
+    /// default.
     pub null_values: Option<Vec<String>>,
 }
 

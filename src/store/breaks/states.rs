@@ -1,5 +1,5 @@
-//! What a run keeps about its breaks for the next date, packed into parts: an entry for each difference, and the
-//! identities of the rows that it matched.
+//! States of a run's breaks for the next date, packed into parts: an entry for each difference, and the identities of
+//! the rows that it matched.
 
 use std::collections::{HashMap, HashSet};
 

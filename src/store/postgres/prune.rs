@@ -1,6 +1,5 @@
-//! Deleting old runs from PostgreSQL: a run that people left alone is dropped with its partitions, at
-//! once; of others what people decided stays. Each run goes in one transaction, with its row of the
-//! audit trail.
+//! Deletes old runs from PostgreSQL: a run without human decisions is dropped with its partitions, at once; otherwise
+//! the decisions stay. Each run goes in one transaction, with its row of the audit trail.
 
 use ::postgres::{Client, Error};
 
@@ -141,7 +140,7 @@ fn delete_run(transaction: &mut ::postgres::Transaction<'_>, run_no: i32) -> Res
     ))
 }
 
-/// Deletes what people have not touched of a run.
+/// Deletes the part of a run that people have not touched.
 fn delete_untouched(
     transaction: &mut ::postgres::Transaction<'_>,
     run_no: i32,

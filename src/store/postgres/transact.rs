@@ -106,7 +106,7 @@ pub(super) struct PostgresTransaction<'c, C: GenericClient> {
 impl<C: GenericClient> PostgresTransaction<'_, C> {
     fn problem(&self, error: &::postgres::Error) -> Problem {
         let refused = |state: &SqlState| {
-            // Class 23 is integrity, P0001 is what our triggers raise.
+            // Class 23 is integrity, P0001 comes from our triggers.
             state.code().starts_with("23") || *state == SqlState::RAISE_EXCEPTION
         };
         match error.as_db_error() {

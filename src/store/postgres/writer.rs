@@ -40,7 +40,7 @@ impl Part {
             return Ok(());
         }
         self.exists = true;
-        // The check is what lets the table be attached without being read again.
+        // The check lets the table be attached without being read again.
         let parent = self.parent;
         client.batch_execute(&format!(
             "CREATE TABLE {parent}_{run_no} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES, \
@@ -636,8 +636,7 @@ fn take_decided(client: &mut Client, run_no: i32) -> Result<(), Error> {
     ))
 }
 
-/// Applies the decisions that change something, except to what people hold: they may have decided
-/// meanwhile.
+/// Applies the decisions that change something, except to items that people hold: they may have decided meanwhile.
 fn decide_again(client: &mut Client, run_no: i32, now: &str) -> Result<(), Error> {
     let (pending, rejected) = (Status::Pending.code(), Status::Rejected.code());
     client.batch_execute("ANALYZE staged_decisions")?;

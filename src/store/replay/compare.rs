@@ -49,10 +49,10 @@ pub(super) fn compare_runs(
             found.pruned += 1;
         }
         if run.pruned && !known.pruned && known.digests.contains_key("run") {
-            differs("it is marked as pruned, the trail tells nothing of that".to_owned());
+            differs("it is marked as pruned, but the trail has no such row".to_owned());
         }
         if known.pruned && !run.pruned {
-            differs("the trail tells that it was pruned, it is not marked so".to_owned());
+            differs("the trail has its pruning, but it is not marked as pruned".to_owned());
         }
         if run.trim_pending && run.keep_all {
             differs("records are to be deleted from it, though all are kept".to_owned());
@@ -80,9 +80,11 @@ pub(super) fn compare_runs(
         match &known.stands {
             Some(stands) => {
                 let seq = stands.seq;
-                let mut column = |name: &str, told: &str, there: &str| {
-                    if told != there {
-                        differs(format!("{name} is {there}, row {seq} of the trail tells {told}"));
+                let mut column = |name: &str, recorded: &str, there: &str| {
+                    if recorded != there {
+                        differs(format!(
+                            "{name} is {there}, row {seq} of the trail has {recorded}"
+                        ));
                     }
                 };
                 column("stage", &stands.stage, &run.stage);
@@ -99,10 +101,10 @@ pub(super) fn compare_runs(
                 && !run.stage.is_empty()
                 && first.is_some_and(|first| first < run.run_no) =>
             {
-                differs("the trail tells nothing of it".to_owned());
+                differs("the trail has no row about it".to_owned());
             }
             None if known.decisions.is_some() && !run.is_attributed() => {
-                differs("the trail tells that it was attributed".to_owned());
+                differs("the trail has its attribution".to_owned());
             }
             None => {}
         }
@@ -187,7 +189,7 @@ type Counted = BTreeMap<(i64, i64, u8), (i64, f64, f64)>;
 pub(super) fn compare_items(
     tx: &mut dyn Transaction,
     runs: &HashMap<String, Run>,
-    told: &mut HashMap<String, TrailItem>,
+    recorded: &mut HashMap<String, TrailItem>,
     found: &mut Replay,
 ) -> Result<Counted, Problem> {
     let dialect = tx.dialect();
@@ -247,7 +249,7 @@ pub(super) fn compare_items(
             *size += row.amount.unwrap_or_default().abs();
         }
         let now = State::of(&row);
-        let told = told.remove(&id);
+        let recorded = recorded.remove(&id);
         let since = reading.run.since();
         let version = reading
             .run
@@ -255,27 +257,25 @@ pub(super) fn compare_items(
             .decisions
             .as_ref()
             .map_or(machine_results::VERSION, |(_, version, _)| *version);
-        let machine = match &told {
-            Some(told) if told.since == since => told.machine.clone(),
+        let machine = match &recorded {
+            Some(recorded) if recorded.since == since => recorded.machine.clone(),
             _ => now.machine(row.number, version),
         };
         if let Some(bytes) = machine {
             reading.decisions.encoded(&bytes);
         }
-        match told {
-            Some(told) if !told.state.agrees(&now) => {
-                // The machine may have decided anew what people gave back: then it is the machine's.
+        match recorded {
+            Some(recorded) if !recorded.state.agrees(&now) => {
+                // The machine may have decided anew after people gave it back: then it is the machine's.
                 let given_back =
-                    told.state.machine(row.number, version).is_some() && told.seq < since;
+                    recorded.state.machine(row.number, version).is_some() && recorded.seq < since;
                 if !given_back || now.is_peoples() {
-                    let state = told.state;
-                    found
-                        .differs
-                        .push(format!("{id}: the trail tells {state}; the table has {now}"));
+                    let state = recorded.state;
+                    found.differs.push(format!("{id}: the trail has {state}; the table has {now}"));
                 }
             }
             None if now.is_peoples() => {
-                found.differs.push(format!("{id}: the trail tells nothing; the table has {now}"));
+                found.differs.push(format!("{id}: the trail has nothing; the table has {now}"));
             }
             _ => {}
         }
@@ -311,7 +311,7 @@ pub(super) fn compare_counts(
             let (items, sum, size) =
                 counted.remove(&(run_no, row.count(1)?, status)).unwrap_or_default();
             let there = row.real(4)?.unwrap_or_default();
-            // Amounts come and go as decisions are made; what rounding leaves is far below a cent.
+            // Amounts come and go as decisions are made; rounding errors are far below a cent.
             let close = (there - sum).abs() <= 1e-6 * (1.0 + size);
             if row.count(3)? != items || !close {
                 wrong.insert(run_no);
@@ -360,7 +360,7 @@ pub(super) fn compare_proposals(
     for row in rows {
         let id = row.required(0)?;
         if !trail.proposals.contains_key(&id) {
-            found.differs.push(format!("proposal {id}: the trail tells nothing of it"));
+            found.differs.push(format!("proposal {id}: the trail has no row about it"));
         }
     }
     let rows = tx.query(
@@ -398,7 +398,7 @@ pub(super) fn compare_policies(
         if !agrees {
             found
                 .differs
-                .push(format!("policy {version}: it is not what the trail tells was adopted"));
+                .push(format!("policy {version}: it differs from the one adopted in the trail"));
         }
         there.insert(version);
     }
@@ -411,7 +411,7 @@ pub(super) fn compare_policies(
 }
 
 /// Compares comments, and who items were given to.
-pub(super) fn compare_talk(
+pub(super) fn compare_comments(
     tx: &mut dyn Transaction,
     trail: &Trail,
     found: &mut Replay,
@@ -427,7 +427,7 @@ pub(super) fn compare_talk(
             let item = format!("{}{:012x}", row.text(1)?.unwrap_or_default(), row.count(2)?);
             let comment = [item, row.required(3)?, row.required(4)?];
             if trail.comments.get(&id) != Some(&comment) {
-                differs.push(format!("comment {id}: it is not what the trail tells"));
+                differs.push(format!("comment {id}: it differs from the trail"));
             }
             there.insert(id);
             Ok(())
@@ -448,14 +448,14 @@ pub(super) fn compare_talk(
         &mut |row| {
             let item = format!("{}{:012x}", row.text(0)?.unwrap_or_default(), row.count(1)?);
             let assignee = row.required(2)?;
-            if given.remove(&item).is_none_or(|told| *told != assignee) {
+            if given.remove(&item).is_none_or(|recorded| *recorded != assignee) {
                 differs.push(format!("{item}: the trail does not tell that {assignee} has it"));
             }
             Ok(())
         },
     )?;
     for (item, assignee) in given {
-        differs.push(format!("{item}: the trail tells that {assignee} has it"));
+        differs.push(format!("{item}: in the trail it is assigned to {assignee}"));
     }
     found.differs.append(&mut differs);
     Ok(())

@@ -433,7 +433,7 @@ fn is_among(records: &[ItemKey], key: ItemKey) -> bool {
     records.binary_search(&ItemKey { run_no: key.run_no, number: key.record() }).is_ok()
 }
 
-/// A query about what records hold: without that, the condition, and the records that may fulfil it.
+/// A query about values of records: the query without them, the condition, and the records that may fulfil it.
 struct Held<'q> {
     plain: ItemQuery,
     holds: Holds<'q>,

@@ -281,7 +281,7 @@ impl ReviewTables<'_> {
         self.update("is_locked = $2, version = version + 1", &keys, &[true.into()])
     }
 
-    /// Gives items what people decided.
+    /// Writes human decisions to items.
     pub fn settle(&mut self, items: &[&Item], settled: &Settled<'_>) -> Result<(), Problem> {
         let keys: Vec<ItemKey> = items.iter().map(|item| item.key).collect();
         let given = (settled.reason_id, settled.status, Some(settled.assigner_id));

@@ -165,7 +165,7 @@ impl Signature {
     }
 }
 
-/// A transaction, and what has been read within it.
+/// A transaction, with a cache of its reads.
 pub(crate) struct ReviewTables<'t> {
     /// For other tables: people and the audit trail.
     pub tx: &'t mut dyn Transaction,

@@ -650,7 +650,7 @@ impl ReviewTables<'_> {
         rows::insert(self.tx, &ITEMS, &rows)
     }
 
-    /// Writes what changed of an open proposal: state, version, eyes, content.
+    /// Writes the changes of an open proposal: state, version, eyes, content.
     pub fn update_proposal(
         &mut self,
         proposal: &mut Proposal,

@@ -6,13 +6,13 @@
 mod checkpoint;
 mod identity;
 mod lock;
-mod pen;
 mod prune;
 mod query;
 mod runs;
 mod schema;
 mod slices;
 mod transact;
+mod write_lock;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::identity::Identity;
-use self::pen::Pens;
+use self::write_lock::WriteLock;
 use super::trail_end::TrailEnd;
 use super::{
     Opening, PruneOrder, PruneOutcome, QueryLimits, RowSink, RunLock, Store, TableColumn, Writer,
@@ -40,7 +40,7 @@ pub struct SqliteStore {
     /// Connections that can't write, for looking.
     readers: SqlitePool,
     /// The connections for decisions, and the write lock.
-    pens: Pens,
+    write_lock: WriteLock,
     /// The file that was opened.
     identity: Arc<Identity>,
     trail_end: TrailEnd,
@@ -66,7 +66,7 @@ impl SqliteStore {
             path: path.to_owned(),
             pool: database::pool(path, Access::Write)?,
             readers: database::pool(path, Access::Read)?,
-            pens: Pens::default(),
+            write_lock: WriteLock::default(),
             identity: Arc::new(Identity::of(path)?),
             trail_end: TrailEnd::default(),
         };

@@ -90,8 +90,8 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Deletes what goes of a run, in turns, then ends with one transaction that also writes the row of
-    /// the audit trail.
+    /// Deletes the rows of a run, in slices, then ends with one transaction that also writes the row of the audit
+    /// trail.
     fn finish_pruning(
         &self,
         connection: &Connection,
@@ -193,8 +193,8 @@ fn count_kept(
     Ok(kept.cast_unsigned())
 }
 
-/// Marks a run, so that the next command ends what this one may not; of a run that goes altogether
-/// nothing shows from now on.
+/// Marks a run, so that the next command ends a deletion that was interrupted; a run that goes altogether is
+/// invisible from now on.
 fn begin(
     connection: &Connection,
     run_no: i64,

@@ -89,7 +89,7 @@ pub(super) fn rewrite_chunks(
                 )?
                 .execute((base | chunk, low))?;
         }
-        turns.look(connection)?;
+        turns.check(connection)?;
     }
     turns.end(connection)
 }

@@ -49,7 +49,7 @@ impl Slices {
     }
 
     /// Commits and begins again if the slice is over; called after every few rows.
-    pub(super) fn look(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    pub(super) fn check(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
         let over = self.began.is_some_and(|began| self.held + began.elapsed() >= SLICE);
         if over {
             self.end(connection)?;
@@ -68,10 +68,10 @@ impl Slices {
         for (at, item) in items.into_iter().enumerate() {
             write(item)?;
             if at % ROWS_PER_LOOK == ROWS_PER_LOOK - 1 {
-                self.look(connection)?;
+                self.check(connection)?;
             }
         }
-        self.look(connection)
+        self.check(connection)
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn delete_in_slices(
         let upto = last.min(first + IDS_AT_ONCE - 1);
         connection.prepare_cached(&delete)?.execute((first, upto))?;
         first = upto + 1;
-        turns.look(connection)?;
+        turns.check(connection)?;
     }
     turns.end(connection)
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, Statement, ToSql, params_from_iter};
 
 use super::SqliteStore;
 use super::identity::Log;
-use super::pen::Pen;
+use super::write_lock::WriteConnection;
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
 use crate::store::SqlValue;
@@ -28,43 +28,43 @@ impl Transact for SqliteStore {
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         self.identity.check()?;
-        let mut turn = self.pens.take(&self.path)?;
+        let mut guard = self.write_lock.take(&self.path)?;
         let reason = |problem| self.identity.reason(problem);
-        let pen = match turn.pen.take() {
-            Some(pen) => pen,
-            None => self.new_pen().map_err(|error| reason(self.problem(&error)))?,
+        let held = match guard.held.take() {
+            Some(held) => held,
+            None => self.write_connection().map_err(|error| reason(self.problem(&error)))?,
         };
-        let pen = turn.pen.insert(pen);
-        let done = self.write_with(pen, work).map_err(reason);
+        let held = guard.held.insert(held);
+        let done = self.write_with(held, work).map_err(reason);
         if done.as_ref().is_err_and(|problem| problem.code == Code::StoreReplaced) {
             // It has the file open that was replaced.
-            turn.pen = None;
+            guard.held = None;
         }
         done
     }
 }
 
 impl SqliteStore {
-    fn new_pen(&self) -> Result<Pen, rusqlite::Error> {
+    fn write_connection(&self) -> Result<WriteConnection, rusqlite::Error> {
         let connection = database::attached(&self.path, database::Access::Write)?;
         // A person's decision is on the disk before the answer is sent.
         connection.execute_batch("PRAGMA recon.synchronous = FULL")?;
         connection.set_prepared_statement_cache_capacity(256);
-        Ok(Pen { connection, log: Log::default() })
+        Ok(WriteConnection { connection, log: Log::default() })
     }
 
-    fn write_with(&self, pen: &mut Pen, work: &mut Work<'_>) -> Result<(), Problem> {
-        let undo = self.begin(&pen.connection, "BEGIN IMMEDIATE")?;
-        pen.log.check(&self.path)?;
-        let mut transaction = SqliteTransaction::attached(&self.path, &pen.connection);
+    fn write_with(&self, held: &mut WriteConnection, work: &mut Work<'_>) -> Result<(), Problem> {
+        let undo = self.begin(&held.connection, "BEGIN IMMEDIATE")?;
+        held.log.check(&self.path)?;
+        let mut transaction = SqliteTransaction::attached(&self.path, &held.connection);
         self.trail_end.check(&mut transaction)?;
         work(&mut transaction)?;
         let end = TrailEnd::end(&mut transaction)?;
         undo.commit().map_err(|error| self.problem(&error))?;
         // Rows written to a file that was deleted meanwhile are lost.
         self.identity.check()?;
-        pen.log.check(&self.path)?;
-        self.identity.remember(&pen.log);
+        held.log.check(&self.path)?;
+        self.identity.remember(&held.log);
         self.trail_end.remember(end);
         Ok(())
     }

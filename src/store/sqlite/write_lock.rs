@@ -14,18 +14,18 @@ use super::identity::Log;
 use crate::database::patience;
 use crate::diagnostic::{Code, Problem};
 
-/// How long a turn is waited for where no deadline says otherwise.
+/// Timeout of a wait without a deadline.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A turn that takes longer than this makes the store a slow one.
+/// A write that takes longer than this makes the store a slow one.
 const SLOW: Duration = Duration::from_millis(400);
 /// Most threads that wait for a slow store.
 const MOST_WHILE_SLOW: usize = 4;
 /// Interval at which waiting threads check for a slow store.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The connection on which people's decisions are written.
+/// The connection for decisions.
 #[derive(Debug)]
-pub(super) struct Pen {
+pub(super) struct WriteConnection {
     pub(super) connection: Connection,
     /// The log that the connection has open.
     pub(super) log: Log,
@@ -34,36 +34,35 @@ pub(super) struct Pen {
 #[derive(Debug, Default)]
 struct State {
     /// The connection while it is free; opened on first use.
-    pen: Option<Pen>,
+    held: Option<WriteConnection>,
     /// Start of the present write.
     began: Option<Instant>,
     waiting: usize,
 }
 
-/// The turns to write.
 #[derive(Debug, Default)]
-pub(super) struct Pens {
+pub(super) struct WriteLock {
     state: Mutex<State>,
     ended: Condvar,
 }
 
-/// A turn; it ends when it is dropped.
-pub(super) struct Turn<'t> {
-    turns: &'t Pens,
-    /// A value left here is there for the next writer.
-    pub(super) pen: Option<Pen>,
+/// The held lock.
+pub(super) struct WriteGuard<'t> {
+    lock: &'t WriteLock,
+    /// A connection left here is reused by the next writer.
+    pub(super) held: Option<WriteConnection>,
 }
 
-impl Pens {
+impl WriteLock {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn.
+    /// Waits for the lock.
     ///
     /// # Errors
     /// None came in time.
-    pub(super) fn take(&self, store: &Path) -> Result<Turn<'_>, Problem> {
+    pub(super) fn take(&self, store: &Path) -> Result<WriteGuard<'_>, Problem> {
         let until = Instant::now() + patience::left(PATIENCE);
         let mut state = self.state();
         state.waiting += 1;
@@ -84,17 +83,17 @@ impl Pens {
                 .help("try again in a moment; another program may keep the store locked"));
         }
         state.began = Some(Instant::now());
-        Ok(Turn { turns: self, pen: state.pen.take() })
+        Ok(WriteGuard { lock: self, held: state.held.take() })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
-        let mut state = self.turns.state();
-        state.pen = self.pen.take();
+        let mut state = self.lock.state();
+        state.held = self.held.take();
         state.began = None;
         drop(state);
-        self.turns.ended.notify_one();
+        self.lock.ended.notify_one();
     }
 }
 
@@ -104,19 +103,19 @@ mod tests {
 
     #[test]
     fn a_slow_store_lets_only_a_few_wait() {
-        let turns = Pens::default();
+        let lock = WriteLock::default();
         let store = Path::new("a.db");
-        let held = turns.take(store).unwrap();
+        let held = lock.take(store).unwrap();
         let began = Instant::now();
         let outcomes: Vec<bool> = std::thread::scope(|scope| {
             let wait = || {
                 patience::within(Duration::from_secs(2), || {
-                    (turns.take(store).is_ok(), began.elapsed())
+                    (lock.take(store).is_ok(), began.elapsed())
                 })
             };
             let threads: Vec<_> = (0..20).map(|_| scope.spawn(wait)).collect();
             std::thread::sleep(Duration::from_millis(1_000));
-            assert_eq!(turns.state().waiting, MOST_WHILE_SLOW);
+            assert_eq!(lock.state().waiting, MOST_WHILE_SLOW);
             drop(held);
             threads.into_iter().map(|thread| thread.join().unwrap().0).collect()
         });
@@ -124,12 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn while_turns_are_short_everybody_gets_one() {
-        let turns = Pens::default();
+    fn while_writes_are_short_every_thread_gets_the_lock() {
+        let lock = WriteLock::default();
         std::thread::scope(|scope| {
             let wait = || {
                 patience::within(Duration::from_secs(60), || {
-                    let _turn = turns.take(Path::new("a.db")).unwrap();
+                    let _turn = lock.take(Path::new("a.db")).unwrap();
                     std::thread::sleep(Duration::from_millis(2));
                 });
             };

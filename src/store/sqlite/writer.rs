@@ -207,7 +207,7 @@ impl SqliteWriter {
             bytes += text.len();
             results.take_records(chunk, text);
             insert.execute((base | chunk.cast_signed(), text))?;
-            turns.look(connection)
+            turns.check(connection)
         })?;
         let breaks = &mut self.breaks;
         insert_differences(connection, turns, base, named, &mut self.written, breaks)?;
@@ -545,7 +545,7 @@ fn insert_differences(
                 one.raw_execute().map(drop)
             })?;
         }
-        turns.look(connection)?;
+        turns.check(connection)?;
     }
     Ok(())
 }

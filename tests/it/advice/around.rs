@@ -235,7 +235,7 @@ fn restoring_the_inputs_of_a_run_helps() {
         .replace("recon.yaml", "key: [id]", "rules: { normalize: step.rhai }\nkey: [id]");
     goes_on(&project, &["run"], "configuration-gone");
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
-    // Secrets are not stored with a run, and what explains it needs none.
+    // Secrets are not stored with a run, and explaining it needs none.
     let hook = "server: { notify: { url: \"http://127.0.0.1:1/\", secret: hidden } }\n";
     project.write("recon.yaml", format!("{yaml}{hook}"));
     goes_on(&project, &["run"], "configuration-gone");

@@ -19,7 +19,7 @@ pub fn followed() -> impl Iterator<Item = &'static str> {
     refusals.filter_map(|line| line.split(' ').nth(1))
 }
 
-/// A story's own names for what answers have said.
+/// A story's own names for values in responses.
 struct Story<'h> {
     house: &'h House,
     said: BTreeMap<String, String>,

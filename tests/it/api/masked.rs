@@ -162,7 +162,7 @@ const OF_PAGES: &[&str] = &[
     "choice",
 ];
 
-/// A user, and what their responses must not contain.
+/// A user, and the texts that their responses must not contain.
 struct Walk<'a> {
     house: &'a House,
     secrets: &'a [&'a str],

@@ -195,7 +195,7 @@ fn a_person_chooses_a_password_by_a_link(place: &super::Place) {
         invitation::accept(store, hashing, link, "ignored", password, at(1), &system_random)
     };
     assert_eq!(code(accept(&old, PASSWORD)), "invitation-gone");
-    let look = invitation::look(&*house.store, &link, at(1)).unwrap();
+    let look = invitation::purpose(&*house.store, &link, at(1)).unwrap();
     assert_eq!(look, invitation::Purpose::ChoosePassword("ann".to_owned()));
     assert_eq!(accept(&link, PASSWORD).unwrap().login, "ann");
     assert_eq!(code(accept(&link, "and another four words")), "invitation-gone");

@@ -1,5 +1,5 @@
-//! `recon_breaks`, the queue and its counts against a model that works out every episode anew from all current runs, with
-//! what people decided, reruns, dates out of order, pruned runs and several jobs.
+//! `recon_breaks`, the queue and its counts against a model that computes every episode anew from all current runs,
+//! with human decisions, reruns, dates out of order, pruned runs and several jobs.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -370,7 +370,7 @@ impl ModelRun {
         self.states[one.0].breaks().contains(&(one.1, one.2))
     }
 
-    /// Takes over what people decided about the same differences of another run.
+    /// Carries human decisions about the same differences of another run.
     fn carry(&mut self, from: &Self) {
         for (one, closes) in &from.decided {
             let (old, new) = (from.states[one.0], self.states[one.0]);

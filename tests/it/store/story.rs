@@ -32,7 +32,7 @@ told_to_both![
     old_runs_are_deleted_but_not_human_decisions,
 ];
 
-/// Everything visible of a run, without what differs between runs.
+/// Everything visible of a run, without parts that differ between runs.
 fn everything(store: &dyn Store, run: &NewRun) -> Json {
     let id = run.id;
     let records = rows(

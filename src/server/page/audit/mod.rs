@@ -209,7 +209,7 @@ fn chain(checkpoint: &Checkpoint, verdict: Option<&Verdict>) -> Chain {
     Chain { class, text, checkpoint: note, checked: verdict.is_some() }
 }
 
-/// Members of a value that show what changed; the others are evidence.
+/// The changed members of a value; the others are evidence.
 fn changes(previous: Option<&str>, new: Option<&str>) -> Vec<(String, String, String)> {
     let object = |text: Option<&str>| {
         text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())

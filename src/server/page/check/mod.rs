@@ -246,7 +246,7 @@ fn parameters() -> Vec<Parameter> {
     all
 }
 
-/// The lists that tabs lead to: name, tab, and what it shows.
+/// The lists of the tabs: name, tab, and contents.
 const LISTS: [(&str, &str, &str); 6] = [
     ("to_check", "To check", "Proposals of others that you may check, oldest first."),
     ("to_authorize", "To authorize", "Checked proposals that you may authorize, oldest first."),
@@ -605,7 +605,7 @@ pub fn proposals_file(
     file::response(format, "recon-proposals", &lines)
 }
 
-/// `wrong`: what went wrong with an earlier try.
+/// `wrong`: the problem of an earlier try.
 pub fn several_page(
     context: &PageContext<'_>,
     chosen: &[Chosen],

@@ -99,7 +99,7 @@ pub struct Item {
     /// The fields of the record that differ or are not compared, and those that agree.
     pub fields: Vec<Field>,
     pub equal: Vec<Field>,
-    /// How the record was matched, the rows of its group, and what an open row could have matched.
+    /// The record's match, the rows of its group, and candidates of an open row.
     pub matching: Matching,
     /// Address for a match by hand, if allowed.
     pub match_href: Option<String>,

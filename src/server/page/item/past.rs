@@ -25,7 +25,7 @@ pub struct Lived {
     pub at: String,
     pub day: String,
     pub what: String,
-    /// Values, or what someone said.
+    /// Values, or a comment.
     pub detail: String,
 }
 
@@ -65,7 +65,7 @@ pub fn before(one: &SimilarDecision, now: Instant, functional: &dyn Fn(&str) -> 
     }
 }
 
-/// The life of a break: when it was seen and changed, what people did, how it cleared.
+/// The life of a break: its dates, changes, human actions, and how it cleared.
 pub fn life(detail: &ItemDetail) -> Vec<Lived> {
     let kind = DiffType::from_name(&detail.item.difference.diff_type);
     let whole = kind.is_some_and(DiffType::is_entire_record);

@@ -126,7 +126,7 @@ fn invited(
     wrong: Option<String>,
     status: u16,
 ) -> Result<Response, Denied> {
-    let purpose = invitation::look(&*call.app.store, token, (call.app.clock)())?;
+    let purpose = invitation::purpose(&*call.app.store, token, (call.app.clock)())?;
     let known = match purpose {
         Purpose::FirstAdmin => None,
         Purpose::ChoosePassword(login) => Some(login),

@@ -27,7 +27,7 @@ pub struct BreaksPage {
     pub back: String,
     /// The user may not see some field of the records.
     pub masked: bool,
-    /// Title, what to say of an empty one, and the breaks.
+    /// Title, text of an empty list, and the breaks.
     pub lists: Vec<(&'static str, &'static str, Vec<Row>)>,
     /// Field, kind and how soon such breaks clear.
     pub forecasts: Vec<(String, String, String)>,

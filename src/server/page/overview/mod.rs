@@ -48,7 +48,7 @@ pub struct Overview {
     pub run: Option<Run>,
     /// Number, text, address.
     pub inbox: Vec<(u64, String, String)>,
-    /// Warnings about the run, and what to do.
+    /// Warnings about the run, with remedies.
     pub first: Vec<(String, String)>,
     /// First steps of an administrator: text, address, done.
     pub steps: Vec<(String, String, bool)>,
@@ -152,7 +152,7 @@ pub struct Data<'a> {
     pub ages: [u64; 3],
     /// Breaks of 0 to 1, 2 to 5, 6 to 30, 31 to 90 and more days.
     pub ageing: [u64; 5],
-    /// Warnings about the run, and what to do.
+    /// Warnings about the run, with remedies.
     pub first: &'a [(String, String)],
     /// First steps of an administrator: text, address, done.
     pub steps: &'a [(String, String, bool)],

@@ -267,7 +267,7 @@ fn accept(answers: &Data<'_>, found: &Rows<'_>) -> Option<(String, String)> {
     Some((format!("Accept all {count} as {code}"), format!("{href}&choice=*")))
 }
 
-/// How many items the list has. Blind samples are in no count of what they share.
+/// Number of items in the list. Blind samples are in no count by common properties.
 fn total(answers: &Data<'_>) -> Option<u64> {
     if answers.listing.filter.kind == Some(review::ItemKind::AuditSample) {
         return Some(answers.summary.samples);

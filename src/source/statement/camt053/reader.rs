@@ -239,7 +239,7 @@ impl<'r> Camt<'r> {
         self.statement = Some(Box::new(Statement { part, balances, page, ..Statement::default() }));
     }
 
-    /// Takes what has just been opened in a statement.
+    /// Adds an element that was opened in a statement.
     fn piece(&mut self, name: String, currency: String, line: u64) -> Result<(), Problem> {
         if name == "Ntry" {
             return self.entry(line);
