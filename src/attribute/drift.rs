@@ -230,7 +230,7 @@ impl Statistics {
     }
 
     /// How unlike the training set a row is: the sum of −ln of its bins' shares.
-    pub fn surprise(&self, row: &[f32]) -> f64 {
+    fn surprise(&self, row: &[f32]) -> f64 {
         self.total(row, &self.surprises)
     }
 

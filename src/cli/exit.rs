@@ -14,11 +14,11 @@ pub(super) const FOUND: u8 = 1;
 pub(super) const UNWRITABLE: u8 = code(Class::Usage);
 
 /// The audit trail is broken.
-pub(super) const BROKEN: u8 = 10;
+const BROKEN: u8 = 10;
 /// The audit trail has been cut off or forked, as a checkpoint shows.
-pub(super) const CUT: u8 = 11;
+const CUT: u8 = 11;
 /// The tables disagree with the audit trail.
-pub(super) const DIFFERS: u8 = 12;
+const DIFFERS: u8 = 12;
 
 pub(super) const fn code(class: Class) -> u8 {
     match class {

@@ -9,7 +9,7 @@ use std::fmt;
 use bnum::types::I512;
 
 /// The most significant digits a [`Decimal`] holds.
-pub const MAX_DIGITS: u32 = 38;
+const MAX_DIGITS: u32 = 38;
 /// The most digits a [`Decimal`] holds after its point.
 pub const MAX_SCALE: u8 = 28;
 

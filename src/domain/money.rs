@@ -16,7 +16,7 @@ use super::{
 pub use sum::Sum;
 
 /// How many unreadable amounts of a field and currency are listed.
-pub const UNREADABLE_LISTED: usize = 20;
+const UNREADABLE_LISTED: usize = 20;
 /// The most characters of an unreadable amount that are kept.
 const TEXT_KEPT: usize = 200;
 

@@ -14,7 +14,7 @@ const ENTRY_BITS: u32 = 20;
 const ENTRY: u64 = (1 << ENTRY_BITS) - 1;
 
 /// How many inputs a source may have.
-pub const MAX_INPUTS: usize = 1 << 20;
+const MAX_INPUTS: usize = 1 << 20;
 
 /// The number in the place of an input of rows that were taken over from an earlier date.
 pub const CARRIED: usize = MAX_INPUTS;

@@ -19,7 +19,7 @@ impl Rate {
     pub const WHOLE: u32 = 1_000_000;
 
     /// Clamped to 1.
-    pub const fn of_millionths(millionths: u32) -> Self {
+    const fn of_millionths(millionths: u32) -> Self {
         Self(if millionths > Self::WHOLE { Self::WHOLE } else { millionths })
     }
 

@@ -11,7 +11,7 @@ use crate::domain::{Cell, PerSide, RawCells};
 const KEYS: u64 = 5_000;
 
 /// Columns with at most this many distinct values may be code words.
-pub const FEW_WORDS: usize = 12;
+const FEW_WORDS: usize = 12;
 
 /// A value of a joined row.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -96,7 +96,7 @@ pub fn worth_comparing(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
 }
 
 /// Columns with the same name on both sides, in the order of A.
-pub fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
+fn same_names(extracts: &PerSide<Extract>) -> Vec<PerSide<usize>> {
     let plain = |column: &Column| names::plain(&column.name);
     // Columns without names are called by their positions, which mean nothing.
     if Side::BOTH.into_iter().any(|side| !extracts[side].form.has_names()) {

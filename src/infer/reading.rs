@@ -250,7 +250,7 @@ impl Reading {
 }
 
 /// The date formats to try. If several fit, the first is preferred.
-pub const DATE_FORMATS: [&str; 26] = [
+const DATE_FORMATS: [&str; 26] = [
     "%Y-%m-%d",
     "%d/%m/%Y",
     "%m/%d/%Y",

@@ -9,7 +9,7 @@ use crate::diagnostic::Problem;
 use crate::domain::Side;
 use crate::script::{NormalizeScript, ScriptSource};
 
-pub const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
+const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
 
 /// Functions that translate code words.
 const FOR_WORDS: [&str; 3] = ["side", "yes_no", "currency_code"];

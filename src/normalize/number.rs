@@ -335,7 +335,7 @@ impl NumberFormat {
 }
 
 /// A minus sign other than the hyphen of ASCII.
-pub(super) const fn is_unicode_minus(character: char) -> bool {
+const fn is_unicode_minus(character: char) -> bool {
     matches!(character, '\u{2212}' | '\u{2013}' | '\u{fe63}' | '\u{ff0d}')
 }
 

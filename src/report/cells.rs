@@ -11,7 +11,7 @@ use crate::diagnostic::Problem;
 use super::unwritable;
 
 /// The column that names the escaped cells of its row, separated by spaces.
-pub const ESCAPED: &str = "_escaped";
+const ESCAPED: &str = "_escaped";
 
 pub struct CellWriter<W: Write> {
     writer: csv::Writer<W>,

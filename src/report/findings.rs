@@ -17,7 +17,7 @@ const RULES_SHOWN: usize = 3;
 const VALUE: usize = 24;
 
 /// Difference types of a field, with their headings.
-pub(super) const FIELD_TYPES: [(DiffType, &str); 6] = [
+const FIELD_TYPES: [(DiffType, &str); 6] = [
     (DiffType::NumericMismatch, "NUMERIC"),
     (DiffType::DateMismatch, "DATE"),
     (DiffType::StringMismatch, "STRING"),

@@ -63,7 +63,7 @@ impl Line {
     }
 
     /// True if the line is made of differences.
-    pub fn has_differences(&self) -> bool {
+    fn has_differences(&self) -> bool {
         ![WITHIN_TOLERANCE, NOT_COMPARED].contains(&self.reason.as_str())
     }
 

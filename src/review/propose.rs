@@ -206,7 +206,7 @@ impl Work<'_> {
 
     /// Translates the decision of a maker who does not see the suggestion: choosing the suggested reason is an
     /// APPROVE, and APPROVE itself is refused.
-    pub fn blindly<'c>(
+    fn blindly<'c>(
         &mut self,
         action: Action,
         item: &Item,

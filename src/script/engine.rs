@@ -21,20 +21,20 @@ use crate::diagnostic::{Code, Place, Problem};
 /// How many operations one call of a function may take: a few hundredths of a second.
 pub(super) const MAX_OPERATIONS: u64 = 200_000;
 /// How deep functions may call each other.
-pub(super) const MAX_CALL_LEVELS: usize = 32;
+const MAX_CALL_LEVELS: usize = 32;
 /// Maximum nesting of expressions and blocks.
-pub(super) const MAX_EXPRESSION_DEPTH: usize = 48;
+const MAX_EXPRESSION_DEPTH: usize = 48;
 /// The longest text, in bytes; the texts in an array or a map count together.
 pub(super) const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// The most elements in an array.
-pub(super) const MAX_ARRAY_ELEMENTS: usize = 5_000;
+const MAX_ARRAY_ELEMENTS: usize = 5_000;
 /// The most entries in a map. Rhai looks when the map is used in a call, not at `m[key] = value`; there
 /// [`work`] is the limit.
-pub(super) const MAX_MAP_ENTRIES: usize = 5_000;
+const MAX_MAP_ENTRIES: usize = 5_000;
 /// The most variables alive at a time.
-pub(super) const MAX_VARIABLES: usize = 256;
+const MAX_VARIABLES: usize = 256;
 /// The most functions in a script.
-pub(super) const MAX_FUNCTIONS: usize = 500;
+const MAX_FUNCTIONS: usize = 500;
 
 /// The result of whatever Rhai does. Its error is boxed by Rhai.
 pub(super) type CallResult<T> = Result<T, Box<EvalAltResult>>;

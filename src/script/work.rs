@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 use super::engine::{CallResult, MAX_OPERATIONS, MAX_TEXT_BYTES};
 
 /// The most work of one call. A unit is about one operation.
-pub(super) const MAX_WORK: u64 = 200_000;
+const MAX_WORK: u64 = 200_000;
 /// How deep arrays, maps and closures may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
 /// Bytes of a text that are one unit: some functions take it apart into characters.

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::error::Denied;
 
-pub const DEPTH: usize = 32;
+const DEPTH: usize = 32;
 
 pub fn parse(bytes: &[u8]) -> Result<Value, Denied> {
     let malformed = |detail: String| Denied::new(Code::MalformedJson, detail);

@@ -96,7 +96,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Interval of checking how much the audit trail has grown.
 const CHECKPOINT_POLL: Duration = Duration::from_secs(2);
 /// Audit rows between two checkpoints in the log.
-pub(crate) const CHECKPOINT_EVERY_ROWS: i64 = 1_000;
+const CHECKPOINT_EVERY_ROWS: i64 = 1_000;
 
 /// Makes an HTML page of a refusal.
 pub(crate) type ProblemPage = fn(&App, &Request, Denied) -> Response;

@@ -216,7 +216,7 @@ pub fn list_parameters() -> [Parameter; 2] {
 }
 
 /// Format and escaping of a download.
-pub fn file_parameters() -> [Parameter; 2] {
+fn file_parameters() -> [Parameter; 2] {
     [
         Parameter::query("format", "File format", Kind::One(vec!["csv", "jsonl"])),
         Parameter::query(

@@ -133,7 +133,7 @@ pub fn item_id() -> Parameter {
         .example("0190b5a0-0000-7000-8000-00000000000a")
 }
 
-pub fn paging() -> [Parameter; 3] {
+fn paging() -> [Parameter; 3] {
     let count = Parameter::query(
         "count",
         "`exact` also counts all matching items",

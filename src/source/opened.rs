@@ -480,11 +480,7 @@ impl BlockParser {
 
     /// Gives each row of the block, also one that is rejected: as it is, and as far as its cells are
     /// certain.
-    pub(super) fn every_row(
-        &mut self,
-        block: &Block,
-        mut each: impl FnMut(RawRow<'_>, RawRow<'_>),
-    ) {
+    fn every_row(&mut self, block: &Block, mut each: impl FnMut(RawRow<'_>, RawRow<'_>)) {
         self.rows(block, &mut |row, fault| {
             let known = fault.map_or(row.len(), |fault| fault.known);
             each(row, row.first(known));

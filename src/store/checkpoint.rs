@@ -55,7 +55,7 @@ impl PublicKey {
 }
 
 /// The signed text: the lines that a person would write down.
-pub fn signed_text(checkpoint: &Checkpoint) -> String {
+fn signed_text(checkpoint: &Checkpoint) -> String {
     format!(
         "recon checkpoint\n{}\n{}\n{}\n{}\n",
         checkpoint.n,

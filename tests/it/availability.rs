@@ -105,6 +105,7 @@ fn a_locked_store_does_not_stop_the_server_or_readers() {
         for _ in 0..12 {
             scope.spawn(|| ask(&house.server, &token, "POST", "/workflow/resolve", &body));
         }
+        // Most of them wait by then; the queue must answer in any case.
         std::thread::sleep(Duration::from_millis(800));
         let queue = ask(&house.server, &house.person("bob").token, "GET", "/workflow/queue", "");
         assert_eq!(queue.status, 200, "{}", queue.text());
@@ -135,6 +136,7 @@ fn a_server_with_a_locked_store_stops_in_time() {
             })
         })
         .collect();
+    // Most of them wait by then; the server must stop in any case.
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     assert_eq!(house.server.stop(), 0);
@@ -466,6 +468,7 @@ fn never_dropped(house: &House, keeps: bool, harm: impl FnOnce()) {
             }
             answered
         });
+        // Some requests before the harm begins.
         std::thread::sleep(Duration::from_millis(200));
         harm();
         drop(end);

@@ -143,8 +143,15 @@ fn the_next_command_repairs_the_store_after_a_killed_run() {
     project.json(&["generate", "--rows", "60000", "-o", "big", "--json"]);
     let store = format!("sqlite:{}", project.path("recon.db").display());
     let runs = ["-c", "big/recon.yaml", "--store", &store, "run", "--json"];
-    for delay in [20, 60, 120, 200, 320] {
+    let count = || project.sql("SELECT count(*) AS n FROM recon.recon_runs")[0]["n"].clone();
+    for delay in [0, 20, 60, 120, 200] {
+        let before = count();
         let mut child = project.command(&runs).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        while count() == before {
+            assert!(began.elapsed() < Duration::from_secs(60), "the run never began");
+        }
+        // At different moments of the run.
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -157,6 +164,7 @@ fn the_next_command_repairs_the_store_after_a_killed_run() {
         .map(|run| run["status"].as_str().unwrap())
         .collect();
     assert!(!statuses.contains(&"RUNNING"), "{statuses:?}");
+    assert!(statuses.contains(&"FAILED"), "no run was killed at work: {statuses:?}");
     let visible = project.sql(
         "SELECT count(*) AS n FROM recon.recon_records r JOIN recon.recon_runs u USING (run_id) \
          WHERE u.status = 'FAILED'",

@@ -19,7 +19,7 @@ use crate::domain::{DiffType, DifferenceContext};
 use condition::{Condition, observed};
 
 /// The placeholder reason of a candidate, for the user to replace.
-pub const PLACEHOLDER: &str = "CHOOSE_A_REASON";
+const PLACEHOLDER: &str = "CHOOSE_A_REASON";
 /// Examples per group.
 const EXAMPLES: usize = 5;
 /// Maximum number of distinct deltas counted per group.

@@ -246,7 +246,7 @@ fn record(difference: &DifferenceContext<'_>) -> (f32, f32) {
 }
 
 /// Whether two texts, one of which is unparsed, are the same number with different separators.
-pub(in crate::attribute) fn same_number(a: Cell<'_>, b: Cell<'_>) -> bool {
+fn same_number(a: Cell<'_>, b: Cell<'_>) -> bool {
     if !(a.is_unparsed() || b.is_unparsed()) {
         return false;
     }

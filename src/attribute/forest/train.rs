@@ -46,7 +46,7 @@ pub struct Parameters {
 }
 
 /// Node numbers are 16 bits wide; a tree of this many rows can't need more.
-pub const MAX_ROWS_PER_TREE: usize = 32_000;
+const MAX_ROWS_PER_TREE: usize = 32_000;
 /// Minimum rows of a class in every tree, if the class has them.
 const MIN_ROWS_PER_CLASS: usize = 64;
 /// Marks a row that a tree has seen.

@@ -202,7 +202,7 @@ impl<N: Exact> Local<N> {
     }
 
     /// The sum of the best offers of all classes, and how often they use each class.
-    pub(super) fn hopes(&self) -> (Vec<N>, [Vec<u32>; 2]) {
+    fn hopes(&self) -> (Vec<N>, [Vec<u32>; 2]) {
         let nothing = self.nothing();
         let mut sum = nothing.clone();
         let mut wanted = [0, 1].map(|side: usize| vec![0; self.sizes[side].len()]);
@@ -237,7 +237,7 @@ impl<N: Exact> Local<N> {
     }
 
     /// The classes that are wanted more often than they have rows, and those that have a price.
-    pub(super) fn contested(&self) -> Vec<(usize, usize)> {
+    fn contested(&self) -> Vec<(usize, usize)> {
         let (nothing, (_, wanted)) = (self.nothing(), self.hopes());
         let all = [0, 1].into_iter().flat_map(|side| {
             let count = self.sizes[side].len();
@@ -348,7 +348,7 @@ pub(super) fn uses(parts: &[Part], class: usize) -> u32 {
 pub(super) const PUTTING: u64 = 8;
 
 /// Values are counted in this many parts, so that a price can be a part of one.
-pub(super) const FINE: u32 = 64;
+const FINE: u32 = 64;
 
 /// The steps in which all prices move, and how often each is taken.
 const STEPS: [u32; 9] = [32, 16, 16, 8, 8, 4, 2, 1, 1];

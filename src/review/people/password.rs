@@ -16,7 +16,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::review::Refusal;
 
 /// The shortest password, in characters.
-pub const SHORTEST: usize = 12;
+const SHORTEST: usize = 12;
 
 /// The longest, in bytes: hashing more only costs time.
 const LONGEST: usize = 1_024;

@@ -20,7 +20,7 @@ use super::{AuthMethod, Principal};
 pub use crate::store::people::Token;
 
 /// Maximum lifetime in days.
-pub const LONGEST_DAYS: i64 = 90;
+const LONGEST_DAYS: i64 = 90;
 /// Seconds between two notes of its last use: not every request writes.
 const GRAIN: i64 = 60;
 

@@ -38,12 +38,12 @@ pub struct Caps {
 }
 
 /// Open files needed for the store, the log and a few connections.
-pub const FEWEST_FILES: u64 = 64;
+const FEWEST_FILES: u64 = 64;
 
 impl Caps {
     /// A connection takes one open file, a request being answered three more; store, listener and
     /// log need theirs.
-    pub fn for_open_files(limit: Option<u64>, cores: usize) -> Self {
+    fn for_open_files(limit: Option<u64>, cores: usize) -> Self {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let connections = (limit / 3).clamp(8, 256);
         Self {

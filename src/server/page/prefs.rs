@@ -9,7 +9,7 @@ use crate::coding::escape;
 const COOKIE: &str = "recon_page";
 /// Lifetime of the cookie: a year.
 const SECONDS: u32 = 31_536_000;
-pub const SIZES: [u16; 4] = [25, 50, 100, 200];
+const SIZES: [u16; 4] = [25, 50, 100, 200];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefs {

@@ -75,7 +75,7 @@ pub(super) fn broken(window: &mut Window, message: impl Into<String>) -> Problem
 }
 
 /// Consumes white space, and gives the byte behind it; none at the end.
-pub(super) fn next_byte(window: &mut Window) -> Result<Option<u8>, Problem> {
+fn next_byte(window: &mut Window) -> Result<Option<u8>, Problem> {
     let space = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     if let Some(length) = window.whole(space)? {
         window.consume(length);
@@ -83,7 +83,7 @@ pub(super) fn next_byte(window: &mut Window) -> Result<Option<u8>, Problem> {
     Ok(window.text().first().copied())
 }
 
-pub(super) fn take_value(window: &mut Window) -> Result<Vec<u8>, Problem> {
+fn take_value(window: &mut Window) -> Result<Vec<u8>, Problem> {
     let end = window.whole(|text| value_end(text).unwrap_or(text.len()))?.unwrap_or_default();
     let value = window.text().get(..end).unwrap_or_default().to_vec();
     if value_end(&[&value, &b" "[..]].concat()).is_none() {

@@ -13,7 +13,7 @@ use crate::domain::{DiffType, Status};
 
 /// Episodes that have ended are kept by periods of 2^4 days: keys of breaks are hashes, and where all were in one
 /// order, each date would write all over a table that grows.
-pub(super) const PERIOD: u32 = 4;
+const PERIOD: u32 = 4;
 
 /// How an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

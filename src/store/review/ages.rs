@@ -50,11 +50,7 @@ impl Ages {
 }
 
 /// Items of a severity whose breaks began within some days, by run, signature and first day.
-pub(super) fn counts_by_day(
-    items: &FoundItems,
-    severity: Severity,
-    (first, last): Days,
-) -> Vec<DayCount> {
+fn counts_by_day(items: &FoundItems, severity: Severity, (first, last): Days) -> Vec<DayCount> {
     let mut counts: BTreeMap<(i64, i64, i32), u64> = BTreeMap::new();
     items.each(|item| {
         if item.severity == i64::from(severity.code())

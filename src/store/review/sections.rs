@@ -19,7 +19,7 @@ pub(super) const TOGETHER: usize = 8;
 
 /// Undecided items on SQLite, as its indexes have them: by the place, which is the run's number, below 0 for those that
 /// stay though their run has left the queue.
-pub(super) const UNDECIDED: &str = "d.status = 1 AND coalesce(d.later, 0) <= 0";
+const UNDECIDED: &str = "d.status = 1 AND coalesce(d.later, 0) <= 0";
 
 pub(super) const PLACE: &str = "coalesce(d.later, d.id >> 40)";
 
@@ -93,7 +93,7 @@ pub(super) fn ordered(row: &SqlRow) -> Result<Ordered, Problem> {
 }
 
 /// Number of sections to read first for so many items.
-pub(super) fn with_enough(bounds: &[Bound], most: usize) -> usize {
+fn with_enough(bounds: &[Bound], most: usize) -> usize {
     let mut items = 0;
     let before = bounds.iter().take(TOGETHER).take_while(|bound| {
         let is_short = items < most as u64;

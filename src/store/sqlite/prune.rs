@@ -21,7 +21,7 @@ use crate::store::{
 
 /// Condition on difference_rows d: people decided it or hold it in a proposal. ?3 is the prefix of the run's
 /// attributions.
-pub(super) const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
+const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
      OR EXISTS (SELECT 1 FROM audit_samples s WHERE s.run_no = d.id >> 40 \
          AND s.number = d.id & 1099511627775 AND s.outcome IS NOT NULL) \
      OR EXISTS (SELECT 1 FROM assigners w WHERE w.assigner_id = d.assigner_id AND w.is_person = 1) \

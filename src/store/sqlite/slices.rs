@@ -11,7 +11,7 @@ const SLICE: Duration = Duration::from_millis(12);
 /// The pause. Waiting connections look every millisecond; see [`crate::database::sqlite`].
 const PAUSE: Duration = Duration::from_millis(2);
 /// Rows between two looks at the clock.
-pub(super) const ROWS_PER_LOOK: usize = 128;
+const ROWS_PER_LOOK: usize = 128;
 
 /// Since when the lock is held or free.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ fn a_thousand_idle_connections_do_not_affect_others() {
     for _ in 0..900 {
         idle.push(TcpStream::connect(server.address).unwrap());
     }
+    // Time to accept them all; a server that has not is better off.
     std::thread::sleep(Duration::from_secs(2));
     assert!(server.open_files() < 500, "{}", server.open_files());
     normal.assert_undisturbed();
@@ -110,6 +111,7 @@ fn unread_responses_block_only_their_client() {
             Err(_) => break,
         }
     }
+    // Until the server's answers fill the buffers and block.
     std::thread::sleep(Duration::from_secs(3).saturating_sub(began.elapsed()));
     normal.assert_undisturbed();
     assert!(server.resident() < 150_000, "{} kB", server.resident());

@@ -118,6 +118,7 @@ fn a_client_that_stops_reading_is_disconnected() {
         format!("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     client.send(page.repeat(20)).unwrap();
     let (began, mut byte) = (Instant::now(), [0]);
+    // Until the server's answers fill the buffers and block.
     std::thread::sleep(Duration::from_secs(2));
     let before = server.open_sockets();
     // Bytes in flight can still be read; the server's open sockets show that it has let go.

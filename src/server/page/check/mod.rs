@@ -606,7 +606,7 @@ pub fn proposals_file(
 }
 
 /// `wrong`: the problem of an earlier try.
-pub fn several_page(
+fn several_page(
     context: &PageContext<'_>,
     chosen: &[Chosen],
     which: &str,

@@ -62,7 +62,7 @@ fn asked<'a>(call: &'a Call<'_>, name: &str) -> &'a str {
 }
 
 /// The log-in form; redirects users who are logged in.
-pub fn login_page(call: &Call<'_>) -> Result<Response, Denied> {
+fn login_page(call: &Call<'_>) -> Result<Response, Denied> {
     let then = safe(asked(call, "then"));
     if call.principal.is_some() {
         return Ok(Response::see_other(then));
@@ -107,7 +107,7 @@ fn inside(call: &Call<'_>, then: &str, value: &str) -> Response {
     Response::see_other(then).header("set-cookie", set_cookie(call.app, call.request, value))
 }
 
-pub fn log_out(call: &Call<'_>) -> Result<Response, Denied> {
+fn log_out(call: &Call<'_>) -> Result<Response, Denied> {
     if let Some(value) = cookie(call.app, call.request) {
         session::close(&*call.app.store, value).map_err(Refusal::from)?;
     }
@@ -174,7 +174,7 @@ pub fn first(call: &Call<'_>) -> Result<Response, Denied> {
     }
 }
 
-pub fn password_page(call: &Call<'_>) -> Result<Response, Denied> {
+fn password_page(call: &Call<'_>) -> Result<Response, Denied> {
     changing(call, safe(asked(call, "then")), None, 200)
 }
 

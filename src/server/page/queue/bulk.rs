@@ -262,7 +262,7 @@ pub fn sample(item: &ReviewItem) -> Sample {
 }
 
 /// The page's choice as an action.
-pub fn bulk_action(choice: &str, code: Option<&str>) -> Option<(Action, Option<String>)> {
+fn bulk_action(choice: &str, code: Option<&str>) -> Option<(Action, Option<String>)> {
     match (choice, code) {
         ("*", _) => Some((Action::Approve, None)),
         ("-", _) => Some((Action::Reject, None)),
