@@ -429,6 +429,9 @@ pub struct Explain {
     pub reference: String,
     #[command(flatten)]
     pub which: Which,
+    /// Print the fixture that pins these reasons instead, for rules/NAME.tests.yaml
+    #[arg(long)]
+    pub fixture: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem, Problems};
-use crate::domain::{PerSide, Side};
+use crate::domain::{AssignedBy, PerSide, Side, Status};
 use crate::normalize::FieldTrace;
 use crate::pipeline::{
     self, DifferenceExplanation, Explanation, FieldExplanation, MatchExplanation,
@@ -18,6 +18,7 @@ use crate::report::deciders::Deciders;
 use crate::report::reasoning::Reasoning;
 use crate::report::{Paint, characters, figures};
 use crate::review::{RuleWords, Tracer};
+use crate::yaml;
 
 use super::args::Explain;
 use super::context::{AsStored, Change, Context, plan_stored_with};
@@ -62,7 +63,14 @@ pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
     let mut explanations = pipeline::explain(&*store, &plan, &run, &arguments.reference)?;
     let deciders = Deciders::read(&*store, &run)?;
     explanations.iter_mut().for_each(|one| name_people(one, &deciders));
-    if context.global.json {
+    if arguments.fixture {
+        let cases = fixture(&explanations);
+        if context.global.json {
+            context.json(&cases)?;
+        } else {
+            context.console.print(&yaml::document(&cases))?;
+        }
+    } else if context.global.json {
         let records: Vec<Json> = explanations.iter().map(as_json).collect();
         let changed: Vec<Json> = changed
             .iter()
@@ -80,6 +88,63 @@ pub fn run(context: &Context, arguments: &Explain) -> Result<u8, Problems> {
         context.console.print(&text)?;
     }
     Ok(0)
+}
+
+/// The cases of `recon test` that pin the reasons of these records.
+fn fixture(explanations: &[Explanation]) -> Json {
+    let cases = explanations.iter().flat_map(|record| {
+        let fields = record.fields.iter();
+        let fields = fields.filter_map(|field| Some((Some(field), field.difference.as_ref()?)));
+        let entire = record.entire.iter().map(|difference| (None, difference));
+        fields.chain(entire).filter_map(|(field, difference)| case(record, field, difference))
+    });
+    json!({ "attribute": cases.collect::<Vec<_>>() })
+}
+
+/// `None` before attribution, and for a model's reason: fixtures test rules.
+fn case(
+    record: &Explanation,
+    field: Option<&FieldExplanation>,
+    difference: &DifferenceExplanation,
+) -> Option<Json> {
+    let attribution = difference.attribution.as_ref()?;
+    let (reason, by) = match AssignedBy::parse(&attribution.assigned_by) {
+        AssignedBy::Rule(function) => (attribution.reason.as_str(), Some(function)),
+        AssignedBy::Person(_) if attribution.status == Status::Accepted => {
+            (attribution.reason.as_str(), None)
+        }
+        AssignedBy::Person(_) | AssignedBy::Nobody => ("none", None),
+        AssignedBy::Model(_) => return None,
+    };
+    let others = |side: Side| {
+        let others = record.fields.iter();
+        let others = others.filter(|other| field.is_none_or(|field| field.name != other.name));
+        let values = others.filter_map(|other| {
+            Some((other.name.clone(), Json::from(other.values[side].clone()?)))
+        });
+        Json::Object(values.collect())
+    };
+    let mut written = json!({ "diff_type": difference.diff_type.name() });
+    if let Some(field) = field {
+        written["field"] = json!(field.name);
+        written["a"] = json!(field.values.a);
+        written["b"] = json!(field.values.b);
+    }
+    if record.rejected_partner.is_some() {
+        written["partner_rejected"] = json!("true");
+    }
+    for (name, side) in [("record_a", Side::A), ("record_b", Side::B)] {
+        if record.sides[side].is_some() {
+            written[name] = others(side);
+        }
+    }
+    let what = field.map_or("the record", |field| field.name.as_str());
+    let name = format!("{}, {what}", record.reference);
+    let mut case = json!({ "name": name, "difference": written, "reason": reason });
+    if let Some(function) = by {
+        case["by"] = json!(function);
+    }
+    Some(case)
 }
 
 /// Replaces user ids with names.

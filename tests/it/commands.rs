@@ -630,3 +630,35 @@ fn the_report_fits_80_and_100_columns() {
         assert!(long.is_empty(), "{columns}: {long:#?}");
     }
 }
+
+#[test]
+fn the_fixture_of_a_real_record_passes() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    let references = project.sql(
+        "SELECT DISTINCT coalesce(r.source_a_ref_id, r.source_b_ref_id) AS reference \
+         FROM recon.current_records r JOIN recon.current_differences d USING (record_id) \
+         ORDER BY 1 LIMIT 60",
+    );
+    let mut cases = 0;
+    for (at, row) in references.as_array().unwrap().iter().enumerate() {
+        let reference = row["reference"].as_str().unwrap();
+        let said = project.recon(&["explain", reference, "--fixture"]);
+        assert_eq!(said.code, 0, "{reference}: {}", said.err);
+        let file = format!("rules/real{at}.tests.yaml");
+        project.write(&file, &said.out);
+        let result = project.recon(&["test", &file, "--json"]);
+        assert_eq!(result.code, 0, "{reference}: {}\n{}", result.out, said.out);
+        let result: Json = serde_json::from_str(&result.out).unwrap();
+        cases += result["passed"].as_u64().unwrap();
+    }
+    assert!(cases >= 60, "{cases}");
+    let all = project.json(&["explain", "FX-20260115-0013", "--fixture", "--json"]);
+    let case = &all["attribute"][0];
+    assert!(case["by"].as_str().unwrap().starts_with("attribute_"), "{case}");
+    // A rule that says something else is noticed.
+    let wrong =
+        serde_json::to_string(&all).unwrap().replace(case["reason"].as_str().unwrap(), "UNKNOWN");
+    project.write("rules/wrong.tests.yaml", wrong);
+    assert_eq!(project.recon(&["test", "rules/wrong.tests.yaml"]).code, 1);
+}
