@@ -180,7 +180,9 @@ fn answer(shared: &Shared, exchange: Exchange<'_>, known: &mut bool) -> Result<A
     if wire::is_gone(stream) {
         return Ok(After::Gone);
     }
-    let at_work = match permits.take(*known, || wire::is_gone(stream)) {
+    let credential = shared.credentials.of(&head.request);
+    let counts_as_known = *known || shared.credentials.knows(credential, came);
+    let at_work = match permits.take(counts_as_known, || wire::is_gone(stream)) {
         Ok(at_work) => at_work,
         Err(NoPermit::Gone) => return Ok(After::Gone),
         Err(NoPermit::Full) => {
@@ -206,7 +208,11 @@ fn answer(shared: &Shared, exchange: Exchange<'_>, known: &mut bool) -> Result<A
         (ErrorKind::HostUnreachable, false) => Refused::new(503, UNCONFIRMED),
         _ => Refused::new(503, "no answer could be made"),
     })?;
-    if logged_in.load(Ordering::SeqCst) && !*known {
+    let logged_in = logged_in.load(Ordering::SeqCst);
+    if logged_in || answer.head.starts_with(b"HTTP/1.1 401") {
+        shared.credentials.note(credential, logged_in, Instant::now());
+    }
+    if logged_in && !*known {
         *known = true;
         shared.slots(|slots| slots.mark_known(slot, Instant::now()));
     }

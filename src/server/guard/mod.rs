@@ -5,6 +5,7 @@
 //! that a client sends makes it allocate without bound, wait forever or stop.
 
 mod connection;
+mod credentials;
 pub mod head;
 pub mod limits;
 mod permits;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use self::credentials::Credentials;
 use self::head::Refused;
 use self::limits::{ADMIT_TIME, Caps, DRAIN_TIME};
 use self::permits::Permits;
@@ -87,6 +89,7 @@ struct Shared {
     slots: Mutex<Slots>,
     left: Condvar,
     permits: [Permits; Lane::ALL.len()],
+    credentials: Credentials,
     stopping: AtomicBool,
 }
 
@@ -149,6 +152,7 @@ impl Guard {
             slots: Mutex::new(Slots::new(setup.caps)),
             left: Condvar::new(),
             permits: Lane::ALL.map(|lane| Permits::new(lane.limits(setup.caps.threads))),
+            credentials: Credentials::default(),
             stopping: AtomicBool::new(false),
             setup,
         });
