@@ -272,7 +272,7 @@ CREATE TABLE proposal_items (
     amount_abs REAL,
     currency TEXT,
     -- What the audit rows say of the item: refs, field, type and both values.
-    facts TEXT NOT NULL CHECK (json_valid(facts)),
+    facts TEXT NOT NULL CHECK (json_valid(facts)), prior_explanation TEXT,
     PRIMARY KEY (proposal_id, run_no, number)
 ) WITHOUT ROWID;
 

@@ -55,7 +55,7 @@ impl Work<'_> {
         let visible = self.visibility(actor);
         for (view, item) in views.iter_mut().zip(items) {
             let Some(prior) = priors.get(&item.key) else { continue };
-            if !view.predictions.is_empty() || self.is_hidden(&item)? {
+            if self.is_hidden(&item)? {
                 continue;
             }
             let code =
@@ -66,6 +66,10 @@ impl Work<'_> {
                 confidence: prior.confidence,
                 assigned_by: prior.assigned_by.clone(),
                 by_person: prior.by_person,
+                explanation: match prior.is_held {
+                    true => prior.explanation.clone().or(item.explanation),
+                    false => prior.explanation.clone(),
+                },
                 ..item
             };
             view.predictions = predictions(&before, &code);

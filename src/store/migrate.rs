@@ -70,6 +70,7 @@ migrations! {
     24 "0024" "days_of_items",
     25 "0025" "open_at_older_dates",
     26 "0026" "run_fields",
+    27 "0027" "known_evidence",
 }
 
 /// A migration that a store says it has.

@@ -35,6 +35,9 @@ const ITEMS: &str = "SELECT run_no, number, attribution_id, base_version, prior_
      prior_assigned_at, signature_id, amount_abs, currency, facts FROM recon.proposal_items \
      WHERE proposal_id = $1 ORDER BY run_no, number";
 const ITEMS_JSON: &[usize] = &[14];
+/// Proposals from before have none, and the digest that they always had.
+const EVIDENCE: &str = "SELECT run_no, number, prior_explanation FROM recon.proposal_items \
+     WHERE proposal_id = $1 AND prior_explanation IS NOT NULL ORDER BY run_no, number";
 
 /// The digest of a proposal without its items; `None` if there is none.
 pub(super) fn proposal(
@@ -58,6 +61,10 @@ pub(super) fn items(tx: &mut dyn Transaction, proposal_id: &str) -> Result<Strin
     let mut digest = RowDigest::default();
     tx.query_each(ITEMS, &parameters![proposal_id], &mut |row| {
         digest.answer(&row, ITEMS_JSON, 0);
+        Ok(())
+    })?;
+    tx.query_each(EVIDENCE, &parameters![proposal_id], &mut |row| {
+        digest.answer(&row, &[], 0);
         Ok(())
     })?;
     Ok(digest.finish())

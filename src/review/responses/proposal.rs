@@ -65,7 +65,7 @@ pub struct ProposalView {
     pub state: ProposalState,
     /// Its version.
     pub version: i64,
-    /// The hash of its content, which an approval must name.
+    /// The hash of its content. An approval names it, so that nobody approves other words or items than they read.
     pub content_hash: ContentHash,
     /// Version and hash, for `If-Match`.
     pub tag: String,
@@ -132,7 +132,8 @@ pub struct ProposalDetail {
     /// The proposal.
     #[serde(flatten)]
     pub proposal: ProposalView,
-    /// Its items, a page of them, with the predictions that were known when it was made.
+    /// Its items, a page of them, with the predictions that were known when it was made: cause, confidence and evidence.
+    /// Proposals of versions that did not keep the evidence tell it while the item is still as it was then.
     pub items: Vec<ReviewItem>,
     /// Common properties of its items, if there are many.
     pub digest: Option<ProposalDigest>,

@@ -105,6 +105,33 @@ pub(crate) struct Prior {
     pub confidence: f64,
     pub assigned_by: Option<String>,
     pub by_person: bool,
+    /// The machine's evidence, as [`evidence`] keeps it; `None` in proposals from before that was kept.
+    pub explanation: Option<String>,
+    /// The item's own evidence is still that of then: people hold it, or have settled it so.
+    pub is_held: bool,
+}
+
+/// The causes and the pieces of evidence that are kept of each item of a proposal: those that people are shown.
+const EVIDENCE: usize = 3;
+
+/// What is kept of the machine's explanation of an item.
+fn evidence(explanation: Option<&str>) -> String {
+    let all: Json =
+        explanation.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut kept = serde_json::Map::new();
+    let first = |list: Option<&Json>| -> Option<Vec<Json>> {
+        Some(list?.as_array()?.iter().take(EVIDENCE).cloned().collect())
+    };
+    if let Some(model) = all.get("model") {
+        let parts = ["reasons", "features"].into_iter();
+        let parts =
+            parts.filter_map(|name| Some((name.to_owned(), first(model.get(name))?.into())));
+        kept.insert("model".to_owned(), Json::Object(parts.collect()));
+    }
+    if let Some(notes) = all.get("notes") {
+        kept.insert("notes".to_owned(), notes.clone());
+    }
+    Json::Object(kept).to_string()
 }
 
 /// An item of a proposal that is about to be opened.
@@ -244,8 +271,10 @@ impl ReviewTables<'_> {
         keys: &[ItemKey],
     ) -> Result<HashMap<ItemKey, Prior>, Problem> {
         let sql = format!(
-            "SELECT p.run_no, p.number, p.prior_reason_id, p.prior_confidence, w.name, w.is_person \
+            "SELECT p.run_no, p.number, p.prior_reason_id, p.prior_confidence, w.name, w.is_person, \
+             p.prior_explanation, q.state IN ('OPEN', 'CHECKED', 'APPLIED') \
              FROM recon.proposal_items p \
+             JOIN recon.proposals q ON q.proposal_id = p.proposal_id \
              LEFT JOIN recon.assigners w ON w.assigner_id = p.prior_assigner_id \
              WHERE (p.run_no, p.number) IN {} AND p.proposal_id = $2",
             keys_in(self.dialect())
@@ -257,6 +286,8 @@ impl ReviewTables<'_> {
                 confidence: row.real(3)?.unwrap_or_default(),
                 assigned_by: row.text(4)?,
                 by_person: row.boolean(5)?,
+                explanation: row.text(6)?,
+                is_held: row.boolean(7)?,
             };
             Ok((read_key(row)?, prior))
         })?;
@@ -643,6 +674,7 @@ impl ReviewTables<'_> {
                     new.amount,
                     new.currency,
                     stored::clean_json(&new.facts).to_string(),
+                    evidence(item.explanation.as_deref()),
                 ]
                 .to_vec(),
             );
@@ -713,5 +745,6 @@ const ITEMS: rows::Table = rows::Table {
         ("amount_abs", "double precision"),
         ("currency", "text"),
         ("facts", "json"),
+        ("prior_explanation", "text"),
     ],
 };

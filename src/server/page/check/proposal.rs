@@ -7,7 +7,7 @@ use crate::domain::review::state::is_cause;
 use crate::domain::review::{Action, Eyes, Permission, ProposalKind, ProposalState};
 use crate::review::{
     self, Actor, Approve, Close, PageAsk, ProposalDetail, ProposalFilter, ProposalStep,
-    ProposalView, ProposalsFor, ReasonEntry, Refusal, RefusalKind,
+    ProposalView, ProposalsFor, ReasonEntry, Refusal, RefusalKind, ReviewItem,
 };
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -61,6 +61,7 @@ pub struct Proposal {
     pub payload: Vec<(String, String)>,
     /// The predictions for its only item: the likely causes with their evidence.
     pub guesses: Vec<Guess>,
+    /// Simulation of a proposed reason code.
     pub simulation: Option<Simulation>,
     /// The form to amend it, if the user may.
     pub amend: Option<Amend>,
@@ -147,6 +148,11 @@ impl Proposal {
         let (typed, wrong) = answers.refused.clone().unzip();
         let base = format!("/review/proposals/{}", view.proposal_id);
         let digest = answers.detail.digest.as_ref().filter(|_| !answers.all);
+        let sample = |item: &ReviewItem| match view.count {
+            // What recon knew of a single item stands below it.
+            1 => bulk::sample(item),
+            _ => bulk::sample(item).knowing(item, answers.reasons),
+        };
         Self {
             frame,
             title: title(view),
@@ -182,11 +188,11 @@ impl Proposal {
                 .collect(),
             notice: None,
             samples: match digest {
-                Some(digest) => digest.drawn.iter().map(bulk::sample).collect(),
-                None => answers.detail.items.iter().map(bulk::sample).collect(),
+                Some(digest) => digest.drawn.iter().map(sample).collect(),
+                None => answers.detail.items.iter().map(sample).collect(),
             },
             systems: difference::systems(answers.detail.items.iter()),
-            largest: digest.iter().flat_map(|one| &one.largest).map(bulk::sample).collect(),
+            largest: digest.iter().flat_map(|one| &one.largest).map(sample).collect(),
             match_sums: answers.detail.match_sums.iter().map(Sum::of).collect(),
             amount: bulk::sums(&view.amount_sum),
             runs: answers

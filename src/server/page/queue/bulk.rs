@@ -15,7 +15,7 @@ use crate::server::page::address::Listing;
 use crate::server::page::context::{PageContext, html, redirect, sentence};
 use crate::server::page::fragment::{Bar, Value};
 use crate::server::page::frame::{Frame, Screen};
-use crate::server::page::{difference, labels};
+use crate::server::page::{difference, item, labels};
 use crate::server::parameter::{Kind, Parameter};
 use crate::server::target::pairs;
 
@@ -66,6 +66,15 @@ pub struct Sample {
     pub sides: (Value, Value),
     pub guess: String,
     pub note: String,
+    /// What recon knew: the likely causes with their evidence.
+    pub known: Vec<item::Guess>,
+}
+
+impl Sample {
+    /// With what recon knew of it.
+    pub fn knowing(self, item: &ReviewItem, reasons: &[ReasonEntry]) -> Self {
+        Self { known: item::guesses(item, reasons, None), ..self }
+    }
 }
 
 /// The request, carried from the list to the preview to the commit.
@@ -258,6 +267,7 @@ pub fn sample(item: &ReviewItem) -> Sample {
         sides: difference::brief(&item.difference),
         guess: guess.unwrap_or_else(|| "no cause found".to_owned()),
         note: format!("{text} {currency}").trim_end().to_owned(),
+        known: Vec::new(),
     }
 }
 
