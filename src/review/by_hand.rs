@@ -542,7 +542,9 @@ impl Work<'_> {
             more |= next.is_some();
             let mut rest = self.in_order(&keys)?;
             let known: Vec<ItemKey> = found.iter().map(|(item, _)| item.key).collect();
-            rest.retain(|one| !known.contains(&one.key));
+            // A break that goes on is matched at its newest date.
+            let left = self.tables.have_left(&keys)?;
+            rest.retain(|one| !known.contains(&one.key) && !left.contains(&one.key));
             if q.is_none() && !self.visibility(actor).hides_amounts(&run.layout) {
                 rest = self.nearest_first(&run, record, side, rest)?;
             }

@@ -173,7 +173,7 @@ impl Work<'_> {
         let run = self.tables.run(last.run_no)?;
         let id = run.attribution_id(last);
         let message = format!(
-            "this break goes on: it was seen again on {} and is decided there, as item {id}",
+            "this break goes on: it was seen again on {} and is decided there",
             run.batch_date
         );
         Err(Refusal::new(Code::Superseded, message).instead(id))

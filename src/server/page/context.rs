@@ -161,6 +161,9 @@ impl<'a> PageContext<'a> {
             None => super::check::title(proposal),
         };
         let text = match (word, proposal.state) {
+            (_, Applied) if proposal.kind.has_items() && proposal.action.is_none() => {
+                format!("Match taken apart: {what}.")
+            }
             (_, Applied) if proposal.action == Some(Action::Reject) => {
                 format!("Confirmed as break: {what}.")
             }
@@ -268,12 +271,16 @@ pub fn problem_page(app: &App, request: &Request, denied: Denied) -> Response {
         500.. => ("Something went wrong", ("/review", "Overview")),
         _ => ("Not possible", ("/review", "Overview")),
     };
+    let next = match &denied.item {
+        Some(item) => (format!("/review/items/{item}"), "Where it is decided".to_owned()),
+        None => (next.0.to_owned(), next.1.to_owned()),
+    };
     let page = Problem {
         frame,
         status: denied.status,
         title: title.to_owned(),
         detail: sentence(&denied.detail),
-        next: (next.0.to_owned(), next.1.to_owned()),
+        next,
         request_id: request.id.clone(),
     };
     let mut response = match page.render() {

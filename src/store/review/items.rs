@@ -1,6 +1,6 @@
 //! Items: differences with their attributions, and the records that they are about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
@@ -185,6 +185,23 @@ impl ReviewTables<'_> {
             })?;
         }
         Ok(items)
+    }
+
+    /// Which of these items are of breaks that go on at a later date or have cleared, whatever their status.
+    pub fn have_left(&mut self, keys: &[ItemKey]) -> Result<HashSet<ItemKey>, Problem> {
+        let mut found = HashSet::new();
+        let dialect = self.dialect();
+        for (run_no, numbers) in by_run(keys) {
+            let sql = format!(
+                "SELECT {} FROM recon.difference_rows d WHERE {} AND {} > 0",
+                dialect.key("d"),
+                at_numbers(dialect),
+                breaks::left(dialect, "d")
+            );
+            let places = place_parameters(dialect, run_no, &numbers);
+            found.extend(self.tx.list(&sql, &places, read_key)?);
+        }
+        Ok(found)
     }
 
     pub fn item(&mut self, attribution_id: &str, lock: bool) -> Result<Option<Item>, Problem> {
@@ -426,14 +443,18 @@ fn by_run(keys: &[ItemKey]) -> BTreeMap<i64, Vec<i64>> {
     runs
 }
 
-pub(super) fn at_numbers(dialect: Dialect) -> &'static str {
+pub(in crate::store) fn at_numbers(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "d.id IN (SELECT value FROM json_each($1))",
         Dialect::Postgres => "d.run_no = $1 AND d.number = ANY($2::bigint[])",
     }
 }
 
-pub(super) fn place_parameters(dialect: Dialect, run_no: i64, numbers: &[i64]) -> Vec<SqlValue> {
+pub(in crate::store) fn place_parameters(
+    dialect: Dialect,
+    run_no: i64,
+    numbers: &[i64],
+) -> Vec<SqlValue> {
     let joined = |values: Vec<String>| values.join(",");
     match dialect {
         Dialect::Sqlite => {

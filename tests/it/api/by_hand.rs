@@ -69,9 +69,65 @@ fn rows_without_a_partner_are_matched_over_the_api() {
         &json!({ "comments": "they are two trades" }),
     );
     assert_eq!(apart.status, 201, "{}", apart.text());
-    assert_eq!(document(&apart)["eyes_required"], 6);
+    let apart = document(&apart);
+    assert_eq!(apart["eyes_required"], 6);
+    // A checker and an authorizer agree, and both rows are open again.
+    let path = format!("/workflow/proposals/{}", apart["proposal_id"].as_str().unwrap());
+    for (who, state, rows) in [("bob", "CHECKED", "PENDING"), ("cat", "APPLIED", "UNKNOWN")] {
+        let page = house.person(who).get(&path.replace("/workflow", "/review")).text().to_owned();
+        assert!(
+            page.contains("Take a match apart") && page.contains("they are two trades"),
+            "{page}"
+        );
+        let seen = document(&house.person(who).get(&path));
+        let good = json!({ "content_hash": seen["content_hash"] });
+        let tag = seen["tag"].as_str().unwrap();
+        let done = house.person(who).post_if(tag, &format!("{path}/approve"), &good);
+        assert_eq!(
+            (done.status, &document(&done)["state"]),
+            (200, &json!(state)),
+            "{}",
+            done.text()
+        );
+        for id in [&only_a, &only_b] {
+            let item = document(&ann.get(&format!("/v1/workflow/items/{id}")));
+            assert_eq!(item["status"], rows);
+        }
+    }
+    let item = document(&ann.get(&format!("/v1/workflow/items/{only_b}")));
+    assert!(item["matched_by_hand"].is_null(), "{item}");
     let verified = document(&house.person("aud").get("/audit/verify"));
     assert_eq!(verified["ok"], true, "{verified}");
+    house.server.assert_well();
+}
+
+#[test]
+fn open_rows_of_the_other_side_are_searched() {
+    let house = House::new();
+    let ann = house.person("ann");
+    let row = |kind: &str| {
+        let id = ids(&house, kind).remove(0);
+        let item = document(&ann.get(&format!("/v1/workflow/items/{id}")));
+        let side = if kind.ends_with('B') { "source_a_ref_id" } else { "source_b_ref_id" };
+        (id, item[side].as_str().unwrap().to_lowercase())
+    };
+    let (only_a, own) = row("MISSING_IN_SOURCE_B");
+    let (only_b, other) = row("MISSING_IN_SOURCE_A");
+    let found = |q: &str| -> Vec<String> {
+        let path = format!("/v1/workflow/items/{only_a}/candidates?q={q}");
+        let items = document(&ann.get(&path))["items"].as_array().unwrap().clone();
+        items.iter().map(|one| one["attribution_id"].as_str().unwrap().to_owned()).collect()
+    };
+    // In any case, by a part of the reference; never rows of its own side, or what is not there.
+    assert_eq!(found(&other), [only_b.as_str()]);
+    assert!(found(&other[..4]).contains(&only_b));
+    assert_eq!(found(&own), [""; 0]);
+    assert_eq!(found("nothing-has-this"), [""; 0]);
+    let page = |q: &str| {
+        ann.get(&format!("/review/match?id={only_a}&around={only_a}&q={q}")).text().to_owned()
+    };
+    assert!(page(&other).contains(&format!("name=\"id\" value=\"{only_b}\"")), "{}", page(&other));
+    assert!(page(&own).contains("No open row contains this text."), "{}", page(&own));
     house.server.assert_well();
 }
 

@@ -16,6 +16,7 @@ told_to_both! {
     a_match_is_taken_apart_by_three_people,
     matches_go_over_to_the_run_that_takes_its_place,
     only_open_rows_of_both_sides_are_matched,
+    a_row_that_is_there_for_days_is_found_once,
 }
 
 const ROWS: &[(&str, Side, &str, i128)] = &[
@@ -251,4 +252,22 @@ fn only_open_rows_of_both_sides_are_matched(place: &Place) {
     let preview = review.match_preview(&ann, std::slice::from_ref(&a)).unwrap();
     assert!(preview.may_not_propose.unwrap().contains("each side"));
     assert_eq!(actions(&*store), ["MAKER OVERRIDE 1"].map(str::to_owned).to_vec());
+}
+
+fn a_row_that_is_there_for_days_is_found_once(place: &Place) {
+    let store = place.open();
+    let stage = team(false);
+    let review = stage.review(&*store);
+    stock_alone(&*store, "pay", "2026-01-15", ROWS);
+    let run = stock_alone(&*store, "pay", "2026-01-16", ROWS);
+    let ann = stage.actor("ann");
+    let found = |q| {
+        let found = review.match_candidates(&ann, &alone_id(run, 1), q, None).unwrap().items;
+        found.into_iter().map(|one| one.item.attribution_id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some("q3")), [alone_id(run, 5)]);
+    assert_eq!(found(None), [2, 3, 5].map(|record| alone_id(run, record)));
+    // Each of them can be chosen.
+    let ids = [&[alone_id(run, 1)], found(Some("q")).as_slice()].concat();
+    assert_eq!(review.match_preview(&ann, &ids).unwrap().rows_b.len(), 3);
 }
