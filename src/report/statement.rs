@@ -15,7 +15,8 @@ use crate::domain::{
     Cells, FieldRef, Kind, Layout, Matched, Money, MoneyFields, PerSide, evidence,
 };
 use crate::store::{
-    RecordKind, RunRow, Store, StoredDifference, StoredRecord, differences_of_reason,
+    RecordKind, RunRow, Seen, Store, StoredDifference, StoredRecord, differences_of_reason,
+    each_difference_since,
 };
 
 use super::Summary;
@@ -170,7 +171,83 @@ impl Statements {
 /// Reads the statements of a compared run, which visits every difference.
 pub fn read(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Statements, Problem> {
     let fields = MoneyFields::of(&run.metadata);
-    let not_added = not_added(&run.layout, &fields, summary);
+    let mut lines = Lines::default();
+    if !summary.money.is_empty() {
+        let mut walk = Walk::new(run, &fields);
+        store.each_difference(run.id, &mut |difference, record| {
+            walk.visit(difference, record, reason_of(difference))
+        })?;
+        lines = walk.end();
+    }
+    of_lines(store, run, summary, &fields, &lines)
+}
+
+/// What reading a run's statements found, for the next time.
+#[derive(Clone, Default)]
+pub struct Known {
+    lines: Lines,
+    seen: Seen,
+    /// How many differences were looked at.
+    pub visited: u64,
+}
+
+impl Known {
+    /// How many items are kept in memory for it.
+    pub fn items(&self) -> usize {
+        self.seen.items()
+    }
+}
+
+/// Reads the statements of a compared run again: of a large run only what got another reason is looked at, and its amounts
+/// go from one line to the other.
+pub fn read_again(
+    store: &dyn Store,
+    run: &RunRow,
+    summary: &Summary,
+    known: Known,
+) -> Result<(Statements, Known), Problem> {
+    let fields = MoneyFields::of(&run.metadata);
+    let mut next = Known::default();
+    if !summary.money.is_empty() {
+        let (mut then, mut now) = (Walk::new(run, &fields), Walk::new(run, &fields));
+        let (seen, is_change) =
+            each_difference_since(store, run.id, &known.seen, &mut |difference, record, had| {
+                next.visited += 1;
+                if let Some(had) = had {
+                    then.visit(difference, record, had)?;
+                }
+                now.visit(difference, record, reason_of(difference))
+            })?;
+        next.seen = seen;
+        next.lines = if is_change { known.lines } else { Lines::default() };
+        for (line, (amount, count)) in now.end() {
+            let (sum, items) = next.lines.entry(line).or_default();
+            sum.plus(&amount);
+            *items += count;
+        }
+        for (line, (amount, count)) in then.end() {
+            let (sum, items) = next.lines.entry(line).or_default();
+            sum.minus(&amount);
+            *items = items.saturating_sub(count);
+        }
+        next.lines.retain(|_, (_, count)| *count > 0);
+    }
+    Ok((of_lines(store, run, summary, &fields, &next.lines)?, next))
+}
+
+fn reason_of<'d>(difference: &StoredDifference<'d>) -> &'d str {
+    difference.attribution.map_or(NOT_ATTRIBUTED, |decided| decided.reason)
+}
+
+/// The statements that these lines make.
+fn of_lines(
+    store: &dyn Store,
+    run: &RunRow,
+    summary: &Summary,
+    fields: &MoneyFields,
+    lines: &Lines,
+) -> Result<Statements, Problem> {
+    let not_added = not_added(&run.layout, fields, summary);
     if summary.money.is_empty() {
         return Ok(Statements { not_added, ..Statements::default() });
     }
@@ -179,11 +256,6 @@ pub fn read(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Statem
         .into_iter()
         .map(|count| (count.reason, count.functional))
         .collect();
-    let mut walk =
-        Walk { layout: &run.layout, fields, present: Present::default(), lines: BTreeMap::new() };
-    store.each_difference(run.id, &mut |difference, record| walk.visit(difference, record))?;
-    walk.end_record();
-    let lines = walk.lines;
     let of = |money: &Money| {
         let mine = lines.iter().filter(|((field, currency, _), _)| {
             *field == money.field && *currency == money.currency
@@ -254,16 +326,27 @@ type Lines = BTreeMap<(String, Option<String>, String), (Sum, u64)>;
 
 struct Walk<'r> {
     layout: &'r Layout,
-    fields: MoneyFields,
+    fields: &'r MoneyFields,
     present: Present,
     lines: Lines,
 }
 
-impl Walk<'_> {
+impl<'r> Walk<'r> {
+    fn new(run: &'r RunRow, fields: &'r MoneyFields) -> Self {
+        Self { layout: &run.layout, fields, present: Present::default(), lines: Lines::default() }
+    }
+
+    fn end(mut self) -> Lines {
+        self.end_record();
+        self.lines
+    }
+
+    /// Takes a difference, with a reason that it has or had.
     fn visit(
         &mut self,
         difference: &StoredDifference<'_>,
         record: &StoredRecord<'_>,
+        reason: &str,
     ) -> Result<(), Problem> {
         if self.present.number != record.number {
             self.end_record();
@@ -292,7 +375,6 @@ impl Walk<'_> {
                 differences: Vec::new(),
             };
         }
-        let reason = difference.attribution.map_or(NOT_ATTRIBUTED, |decided| decided.reason);
         self.present.differences.push((difference.field, reason.to_owned()));
         Ok(())
     }

@@ -1,5 +1,4 @@
-//! The queue in groups of similar items, and counts for the filter bar. Both come from stored counts where
-//! the filter allows it.
+//! The queue in groups of similar items, from stored counts where the filter allows it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -9,13 +8,16 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Problem;
 use crate::domain::review::{Permission, is_blind};
 use crate::domain::{Date, DiffType, Severity, Status};
-use crate::store::review::{FoundItems, Item, ItemKey, ItemQuery, RowCount, Run, Signature};
+use crate::store::review::{
+    ByKind, FoundItems, Item, ItemKey, ItemQuery, RowCount, Run, Signature,
+};
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, QueueSort, Sla};
-use super::queue::{Deadlines, Place, TimeLeft, Wanted, keep_first, list_name, may_sort};
+use super::queue::{Deadlines, Place, Wanted, keep_first, list_name, may_sort};
+use super::refusal::Refusal;
 use super::requests::{GroupBy, PageAsk};
-use super::responses::{Group, Page, Share};
+use super::responses::{Group, Page};
 use super::work::Work;
 use super::{Found, Review, page};
 
@@ -24,10 +26,6 @@ pub(super) type Examples = HashMap<i64, Vec<ItemKey>>;
 
 /// The most undecided items among which the oldest of each group are looked for: the queue should open at once.
 const MOST_DATED: u64 = 100_000;
-/// The most items that are counted one by one, by how much of their time is left or by conditions without kept counts.
-const MOST_COUNTED: u64 = 50_000;
-/// The same where each record has to be read for it.
-const MOST_READ: u64 = 10_000;
 /// Items shown of a group.
 const EXAMPLES: usize = 3;
 /// Shown instead of a hidden reason.
@@ -35,7 +33,7 @@ const HIDDEN: &str = "suggestion hidden";
 
 /// The grouping of counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Alike {
+pub(super) enum Alike {
     /// Items of one signature (0: of none).
     Signature(i64),
     /// Items whose suggestion is hidden, by field, type and severity: their signature would reveal it.
@@ -44,22 +42,28 @@ enum Alike {
 
 /// Number of overdue items, and the begin of the oldest break among them all.
 #[derive(Clone, Copy, Debug, Default)]
-struct Waits {
-    /// Items with a known begin, and the nearly due ones among them.
-    dated: u64,
-    due: u64,
-    overdue: u64,
+pub(super) struct Waits {
+    /// Those of which it is known since when they are there, and of these the nearly due ones.
+    pub dated: u64,
+    pub due: u64,
+    pub overdue: u64,
     since: Option<i32>,
 }
 
 /// Items of one run that are counted together.
 #[derive(Clone, Debug)]
-struct Counted {
-    run_no: i64,
+pub(super) struct Counted {
+    pub run_no: i64,
     alike: Alike,
-    items: u64,
+    pub items: u64,
     amount: f64,
-    waits: Waits,
+    pub waits: Waits,
+}
+
+/// Items by run and signature with their ages, and three items of each signature.
+pub(super) struct CountedItems {
+    counted: Vec<Counted>,
+    examples: Examples,
 }
 
 /// End of a page of groups: a group of this rank and name.
@@ -178,7 +182,7 @@ impl Review<'_> {
     /// The queue in groups of similar items, the largest first.
     ///
     /// # Errors
-    /// A [`super::Refusal`].
+    /// A [`Refusal`].
     pub fn groups(
         &self,
         actor: &Actor,
@@ -188,197 +192,66 @@ impl Review<'_> {
     ) -> Found<Page<Group>> {
         actor.must(Permission::View)?;
         self.prepare(filter)?;
-        self.read(|work| {
-            let limit = page::limit(ask)?;
-            let list = format!("groups:{by:?}:{}", list_name("", filter, ask));
-            let at: Option<At> = page::position(ask, &list, actor)?;
-            let wanted = work.wanted(actor, filter)?;
-            let (counted, examples) = match wanted.text {
-                Some(_) => work.found(&wanted)?,
-                None => match work.counted_found(&wanted)? {
-                    Some((counted, examples)) => (counted, Some(examples)),
-                    None => (work.counted(&wanted, true)?, None),
-                },
-            };
-            let mut groups: Vec<(String, Together)> =
-                work.together(&wanted, counted, by)?.into_iter().collect();
-            may_sort(&wanted, filter, ask.sort)?;
-            if ask.sort == QueueSort::ConfidenceDescending {
-                work.assess(&wanted, &mut groups, examples.as_ref())?;
-            }
-            // Amounts in several currencies have no sum, and no order.
-            let sort = match ask.sort {
-                QueueSort::Amount if work.policy.currency_field.is_some() => QueueSort::default(),
-                sort => sort,
-            };
-            groups.sort_by(|(left_name, left), (right_name, right)| {
-                let order = left.rank(sort).cmp(&right.rank(sort));
-                order.then_with(|| left_name.cmp(right_name))
-            });
-            let total = ask.count.then_some(groups.len() as u64);
-            if let Some(at) = at {
-                groups.retain(|(name, group)| (group.rank(sort), name) > (at.rank, &at.name));
-            }
-            let more = groups.len() > limit;
-            groups.truncate(limit);
-            let next = groups
-                .last()
-                .filter(|_| more)
-                .map(|(name, group)| At { rank: group.rank(sort), name: name.clone() })
-                .map(|at| page::cursor(&at, &list, actor));
-            if wanted.text.is_none() {
-                work.date(&wanted, &mut groups)?;
-            }
-            let items = work.described(actor, &wanted, groups, by, examples)?;
-            Ok(Page { items, next, total })
-        })
-    }
-
-    /// How many items of the filter have each value of `job`, `field_name`, `diff_type`, `severity`, `reason_code` and
-    /// `run_id`, for the filter bar; of undecided items also of `assignee` and, unless there are very many, `sla`.
-    ///
-    /// # Errors
-    /// A [`super::Refusal`].
-    pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> Found<Facets> {
-        actor.must(Permission::View)?;
-        self.prepare(filter)?;
-        self.read(|work| {
-            let wanted = work.wanted(actor, filter)?;
-            let is_plain = wanted.text.is_none() && !wanted.query.samples;
-            if !filter.is_counted() && is_plain && work.found_items(&wanted)?.is_none() {
-                let wider = work.wanted(actor, &filter.counted_part())?;
-                let items = work.tables.counts(&wider.query)?.iter().map(|one| one.items).sum();
-                let most = if filter.currency.is_some() { MOST_READ } else { MOST_COUNTED };
-                if most < items {
-                    let shares = work.shares(&wider)?.0;
-                    return Ok(Facets { shares: Facets::list(shares), are_counted: false });
-                }
-            }
-            let (mut shares, items, known) = work.shares(&wanted)?;
-            if wanted.query.status == Some(Status::Unknown) {
-                let [mine, others] = work.assigned(actor, &wanted)?;
-                shares.insert((6, "assignee", "me".to_owned()), mine);
-                let none = items.saturating_sub(mine + others);
-                shares.insert((6, "assignee", "none".to_owned()), none);
-                let ages = work.ages_of(&wanted, items, known)?;
-                for (sla, count) in
-                    ["ok", "due", "overdue"].into_iter().zip(ages.into_iter().flatten())
-                {
-                    shares.insert((7, "sla", sla.to_owned()), count);
-                }
-            }
-            Ok(Facets { shares: Facets::list(shares), are_counted: true })
-        })
-    }
-}
-
-/// The values that a list may be narrowed to.
-#[derive(Clone, Debug)]
-pub struct Facets {
-    /// How many items have each value.
-    pub shares: Vec<Share>,
-    /// False if there are so many items that counting them takes too long; the numbers then leave out the conditions
-    /// that have no stored counts.
-    pub are_counted: bool,
-}
-
-/// Items by the order of the facet, its name and its value.
-type Shares = BTreeMap<(u8, &'static str, String), u64>;
-
-impl Facets {
-    fn list(shares: Shares) -> Vec<Share> {
-        let share = |((_, by, value), count): ((u8, &str, String), u64)| Share {
-            by: by.to_owned(),
-            value,
-            count,
-        };
-        shares.into_iter().map(share).collect()
+        self.read(|work| work.groups_page(actor, filter, by, ask))
     }
 }
 
 impl Work<'_> {
-    /// Number of items by value, in all, and by time left, where that is known.
-    fn shares(&mut self, wanted: &Wanted) -> Result<(Shares, u64, TimeLeft), Problem> {
-        let mut shares = Shares::new();
-        let (mut items, mut left) = (0, TimeLeft::default());
-        for one in self.counted(wanted, false)? {
-            items += one.items;
-            let Waits { dated, due, overdue, .. } = one.waits;
-            for (sum, items) in
-                left.iter_mut().zip([dated.saturating_sub(due + overdue), due, overdue])
-            {
-                *sum += items;
-            }
-            let run_id = self.tables.run(one.run_no)?.run_id.clone();
-            *shares.entry((5, "run_id", run_id)).or_default() += one.items;
-            let Some(said) = self.said_of(&one)? else { continue };
-            for (at, by, value) in [
-                (0, "job", said.job),
-                (1, "field_name", said.field),
-                (2, "diff_type", said.diff_type),
-                (3, "severity", said.severity),
-                (4, "reason_code", said.reason),
-            ] {
-                // A hidden reason is omitted.
-                if at < 4 || !value.is_empty() {
-                    *shares.entry((at, by, value)).or_default() += one.items;
-                }
-            }
-        }
-        Ok((shares, items, left))
-    }
-
-    /// How many of the items are assigned to the person, and to others.
-    fn assigned(&mut self, actor: &Actor, wanted: &Wanted) -> Result<[u64; 2], Problem> {
-        let people: Vec<(String, u64)> = if wanted.text.is_some() {
-            let hits = self.hits(wanted)?;
-            let keys: Vec<ItemKey> = hits.items.iter().map(|item| item.key).collect();
-            self.tables.assignees(&keys)?.into_values().map(|person| (person, 1)).collect()
-        } else {
-            self.tables.count_by_assignee(&wanted.query)?
-        };
-        let mut counts = [0; 2];
-        for (person, items) in people {
-            counts[usize::from(person != actor.person_id)] += items;
-        }
-        Ok(counts)
-    }
-
-    /// How many of the items are in time, nearly due and overdue; `None` where counting would take too long, or tell
-    /// which items have a hidden suggestion.
-    fn ages_of(
+    pub fn groups_page(
         &mut self,
-        wanted: &Wanted,
-        items: u64,
-        known: TimeLeft,
-    ) -> Result<Option<TimeLeft>, Problem> {
-        if wanted.query.without_blind.is_some() || wanted.query.samples {
-            return Ok(None);
+        actor: &Actor,
+        filter: &QueueFilter,
+        by: GroupBy,
+        ask: &PageAsk,
+    ) -> Result<Page<Group>, Refusal> {
+        let limit = page::limit(ask)?;
+        let list = format!("groups:{by:?}:{}", list_name("", filter, ask));
+        let at: Option<At> = page::position(ask, &list, actor)?;
+        let wanted = self.wanted(actor, filter)?;
+        let (counted, examples) = match wanted.text {
+            Some(_) => self.found(&wanted)?,
+            None => match self.counted_found(&wanted)? {
+                Some(known) => (known.counted.clone(), Some(known.examples.clone())),
+                None => (self.counted(&wanted, true)?, None),
+            },
+        };
+        let mut groups: Vec<(String, Together)> =
+            self.together(&wanted, counted, by)?.into_iter().collect();
+        may_sort(&wanted, filter, ask.sort)?;
+        if ask.sort == QueueSort::ConfidenceDescending {
+            self.assess(&wanted, &mut groups, examples.as_ref())?;
         }
+        // Amounts in several currencies have no sum, and no order.
+        let sort = match ask.sort {
+            QueueSort::Amount if self.policy.currency_field.is_some() => QueueSort::default(),
+            sort => sort,
+        };
+        groups.sort_by(|(left_name, left), (right_name, right)| {
+            let order = left.rank(sort).cmp(&right.rank(sort));
+            order.then_with(|| left_name.cmp(right_name))
+        });
+        let total = ask.count.then_some(groups.len() as u64);
+        if let Some(at) = at {
+            groups.retain(|(name, group)| (group.rank(sort), name) > (at.rank, &at.name));
+        }
+        let more = groups.len() > limit;
+        groups.truncate(limit);
+        let next = groups
+            .last()
+            .filter(|_| more)
+            .map(|(name, group)| At { rank: group.rank(sort), name: name.clone() })
+            .map(|at| page::cursor(&at, &list, actor));
         if wanted.text.is_none() {
-            if self.found_items(wanted)?.is_some() {
-                return Ok(Some(known));
-            }
-            let is_kept = wanted.query.conditions.is_empty();
-            return match is_kept || items <= MOST_COUNTED {
-                true => self.ages(&wanted.query, &wanted.runs).map(Some),
-                false => Ok(None),
-            };
+            self.date(&wanted, &mut groups)?;
         }
-        let deadlines = Deadlines::new(self, &wanted.runs)?;
-        let mut ages = TimeLeft::default();
-        for item in &self.hits(wanted)?.items {
-            if let Some(since) = item.since.and_then(|day| i32::try_from(day).ok()) {
-                ages[deadlines.of(item.severity, item.key.run_no, since) as usize] += 1;
-            }
-        }
-        Ok(Some(ages))
+        let items = self.described(actor, &wanted, groups, by, examples)?;
+        Ok(Page { items, next, total })
     }
 }
 
 impl Work<'_> {
     /// Items of the filter by run and signature; with their `ages`.
-    fn counted(&mut self, wanted: &Wanted, ages: bool) -> Result<Vec<Counted>, Problem> {
+    pub(super) fn counted(&mut self, wanted: &Wanted, ages: bool) -> Result<Vec<Counted>, Problem> {
         if wanted.query.samples {
             // The common values would reveal the machine's reason.
             return Ok(Vec::new());
@@ -390,8 +263,8 @@ impl Work<'_> {
         if self.may_be_hidden(wanted)? {
             return self.counted_one_by_one(wanted);
         }
-        if let Some((counted, _)) = self.counted_found(wanted)? {
-            return Ok(counted);
+        if let Some(known) = self.counted_found(wanted)? {
+            return Ok(known.counted.clone());
         }
         let counts = self.tables.counts(&wanted.query)?;
         let mut left = if ages && wanted.query.status == Some(Status::Unknown) {
@@ -430,23 +303,23 @@ impl Work<'_> {
         }
     }
 
-    /// Items by run and signature with their ages, and three items of each signature, where the items of the filter need
-    /// not be read for it.
-    fn counted_found(
-        &mut self,
-        wanted: &Wanted,
-    ) -> Result<Option<(Vec<Counted>, Examples)>, Problem> {
+    /// Counts the items of a filter, where they need not be read for it.
+    fn counted_found(&mut self, wanted: &Wanted) -> Result<Option<Rc<CountedItems>>, Problem> {
         if self.may_be_hidden(wanted)? {
             return Ok(None);
+        }
+        if let Some((of, known)) = &self.counted
+            && *of == wanted.query
+        {
+            return Ok(Some(Rc::clone(known)));
         }
         let Some(items) = self.found_items(wanted)? else { return Ok(None) };
         let deadlines = Deadlines::new(self, &wanted.runs)?;
         let mut sla_of = deadlines.of_items();
         let has_ages = wanted.query.status == Some(Status::Unknown);
-        type Own = (u64, f64, Waits, Vec<Place>);
-        let mut counts: HashMap<(i64, i64), Own, foldhash::fast::FixedState> = HashMap::default();
+        let mut counts: ByKind<(u64, f64, Waits, Vec<Place>)> = ByKind::default();
         items.each(|item| {
-            let (items, amount, waits, first) = counts.entry(item.kind()).or_default();
+            let (items, amount, waits, first) = counts.of(item.kind());
             *items += 1;
             *amount += item.amount.unwrap_or_default();
             keep_first(first, wanted.place(item), EXAMPLES);
@@ -458,22 +331,18 @@ impl Work<'_> {
                 waits.since = Some(waits.since.map_or(since, |known| known.min(since)));
             }
         });
-        let counts: BTreeMap<(i64, i64), Own> = counts.into_iter().collect();
         let (mut counted, mut places) = (Vec::new(), BTreeMap::<i64, Vec<Place>>::new());
-        for ((run_no, signature), (items, amount, waits, first)) in counts {
-            counted.push(Counted {
-                run_no,
-                alike: Alike::Signature(signature),
-                items,
-                amount,
-                waits,
-            });
+        for ((run_no, signature), (items, amount, waits, first)) in counts.sorted() {
+            let alike = Alike::Signature(signature);
+            counted.push(Counted { run_no, alike, items, amount, waits });
             let own = places.entry(signature).or_default();
             first.into_iter().for_each(|place| keep_first(own, place, EXAMPLES));
         }
         let keys = |own: Vec<Place>| own.into_iter().map(|(_, key)| key).collect();
         let examples = places.into_iter().map(|(signature, own)| (signature, keys(own)));
-        Ok(Some((counted, examples.collect())))
+        let known = Rc::new(CountedItems { counted, examples: examples.collect() });
+        self.counted = Some((wanted.query.clone(), Rc::clone(&known)));
+        Ok(Some(known))
     }
 
     /// The same where some suggestions are hidden: the kept counts don't tell which.
@@ -523,7 +392,7 @@ impl Work<'_> {
     }
 
     /// The signature of counted items; `None` for items without one.
-    fn said_of(&mut self, one: &Counted) -> Result<Option<Signature>, Problem> {
+    pub(super) fn said_of(&mut self, one: &Counted) -> Result<Option<Signature>, Problem> {
         Ok(match one.alike {
             Alike::Signature(id) => self.tables.signature(id)?.map(|found| (*found).clone()),
             Alike::Hidden(key, diff_type, severity) => {
@@ -645,7 +514,7 @@ impl Work<'_> {
         wanted: &Wanted,
         groups: &mut [(String, Together)],
         examples: Option<&Examples>,
-    ) -> Result<(), super::Refusal> {
+    ) -> Result<(), Refusal> {
         for (_, group) in groups {
             let Some(signature) = group.largest.1 else { continue };
             let first: Vec<ItemKey> = match examples {
@@ -668,7 +537,7 @@ impl Work<'_> {
         groups: Vec<(String, Together)>,
         by: GroupBy,
         mut examples: Option<Examples>,
-    ) -> Result<Vec<Group>, super::Refusal> {
+    ) -> Result<Vec<Group>, Refusal> {
         let mut keys: Vec<Vec<ItemKey>> = Vec::with_capacity(groups.len());
         for (_, group) in &groups {
             keys.push(match (group.largest.1, &mut examples) {

@@ -9,8 +9,8 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
 use crate::domain::{Date, Severity, Status};
 use crate::store::review::{
-    Aged, Condition, FoundItems, HeldItem, Item, ItemKey, ItemOrder, ItemQuery, Position, Run,
-    Signature, SignatureCount,
+    Aged, ByKind, Condition, FoundItems, HeldItem, Item, ItemKey, ItemOrder, ItemQuery, Position,
+    Run, Signature, SignatureCount,
 };
 
 use super::actor::Actor;
@@ -195,30 +195,6 @@ impl Review<'_> {
         self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
     }
 
-    /// The runs with items in the queue, newest date first.
-    ///
-    /// # Errors
-    /// A [`Refusal`].
-    pub fn current_runs(&self, actor: &Actor) -> Found<Vec<RunChoice>> {
-        actor.must(Permission::View)?;
-        self.read(|work| {
-            let mut runs: Vec<RunChoice> = work
-                .tables
-                .current_runs()?
-                .iter()
-                .map(|run| RunChoice {
-                    run_id: run.run_id.clone(),
-                    job: run.job.clone(),
-                    batch_date: run.batch_date.clone(),
-                })
-                .collect();
-            runs.sort_by(|left, right| {
-                (&right.batch_date, &left.job).cmp(&(&left.batch_date, &right.job))
-            });
-            Ok(runs)
-        })
-    }
-
     /// Items of a run with any status, in the order of their ids: `/runs/{id}/differences` and exports.
     ///
     /// # Errors
@@ -345,12 +321,12 @@ impl Wanted {
 
     /// Of these items of the filter, the first ones of each signature.
     pub fn first_of_each(&self, items: &FoundItems, most: usize) -> Examples {
-        let mut first: HashMap<i64, Vec<Place>, foldhash::fast::FixedState> = HashMap::default();
+        let mut first: ByKind<Vec<Place>> = ByKind::default();
         items.each(|item| {
-            keep_first(first.entry(item.signature_id).or_default(), self.place(item), most);
+            keep_first(first.of((0, item.signature_id)), self.place(item), most);
         });
         let keys = |own: Vec<Place>| own.into_iter().map(|(_, key)| key).collect();
-        first.into_iter().map(|(signature, own)| (signature, keys(own))).collect()
+        first.sorted().into_iter().map(|((_, signature), own)| (signature, keys(own))).collect()
     }
 
     fn push(&mut self, condition: Condition) {
@@ -386,7 +362,21 @@ impl Wanted {
 }
 
 impl Work<'_> {
-    fn queue_page(
+    /// The runs whose items the queue has, newest date first.
+    pub fn run_choices(&mut self) -> Result<Vec<RunChoice>, Problem> {
+        let choice = |run: &Rc<Run>| RunChoice {
+            run_id: run.run_id.clone(),
+            job: run.job.clone(),
+            batch_date: run.batch_date.clone(),
+        };
+        let mut runs: Vec<RunChoice> = self.tables.current_runs()?.iter().map(choice).collect();
+        runs.sort_by(|left, right| {
+            (&right.batch_date, &left.job).cmp(&(&left.batch_date, &right.job))
+        });
+        Ok(runs)
+    }
+
+    pub fn queue_page(
         &mut self,
         actor: &Actor,
         name: &str,

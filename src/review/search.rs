@@ -1,5 +1,6 @@
 //! Searching: the items that contain a text, within the user's permissions.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::diagnostic::{Code, Problem};
@@ -22,12 +23,31 @@ use super::{Found, Review};
 
 /// Records whose evidence is read at once.
 const STEP: usize = 100;
-/// Records that are looked at to count; beyond, counts are lower bounds.
+/// Records with items of a filter that are looked at to count them; beyond, counts are lower bounds.
 const COUNTED: usize = 500;
+/// So many times as many records are looked up for it: most may have no items of the filter.
+const LOOKED_UP: usize = 20;
+/// The most records that are looked up at once.
+const LARGEST_STEP: usize = 1_000;
 /// Parts of the index that are read first: where very many records have a text, a few of them have enough.
 const AT_ONCE: usize = 8;
 /// Parts of the index that one search adds, where they are missing.
 const PARTS: usize = 4;
+
+/// What a search has looked at within a transaction: its text, and the items with their records. Several lists of a page
+/// are about the same text.
+#[derive(Default)]
+pub(super) struct Looked {
+    text: String,
+    items: HashMap<ItemKey, LookedAt>,
+}
+
+struct LookedAt {
+    item: Item,
+    record: Option<Rc<Record>>,
+    /// The text is there, where the person may see it.
+    has: bool,
+}
 
 pub(super) struct Hits {
     pub items: Vec<Item>,
@@ -108,63 +128,66 @@ impl Review<'_> {
     /// A [`Refusal`].
     pub fn search_counts(&self, actor: &Actor, text: &str) -> Found<SearchCounts> {
         actor.must(Permission::View)?;
-        let filter = QueueFilter {
-            q: Some(text.to_owned()),
-            status: Some("ALL".to_owned()),
-            ..QueueFilter::default()
-        };
-        self.prepare(&filter)?;
-        self.read(|work| {
-            let wanted = work.wanted(actor, &filter)?;
-            work.search_counts(actor, &wanted)
-        })
+        self.prepare(&anywhere(text))?;
+        self.read(|work| work.search_counts(actor, text))
+    }
+}
+
+/// All items that contain a text.
+pub(super) fn anywhere(text: &str) -> QueueFilter {
+    QueueFilter {
+        q: Some(text.to_owned()),
+        status: Some("ALL".to_owned()),
+        ..QueueFilter::default()
     }
 }
 
 impl Work<'_> {
-    fn search_counts(&mut self, actor: &Actor, wanted: &Wanted) -> Result<SearchCounts, Refusal> {
-        let hits = self.hits(wanted)?;
-        let mut counts = SearchCounts { more: hits.more, ..SearchCounts::default() };
-        // A break that continues on a later date is decided there, so lists of undecided items leave it out.
-        let is_listed = |item: &&Item| item.status != Status::Unknown || !item.has_left;
-        let listed: Vec<&Item> = hits.items.iter().filter(is_listed).collect();
-        let undecided: Vec<&Item> =
-            listed.iter().copied().filter(|item| item.status == Status::Unknown).collect();
-        for item in listed {
-            *match item.status {
-                Status::Unknown => &mut counts.to_decide,
-                Status::Pending => &mut counts.proposed,
-                Status::Accepted => &mut counts.accepted,
-                Status::Rejected => &mut counts.rejected,
-            } += 1;
+    /// Undecided items are counted as their list finds them: very many records may have the text, and those that are looked
+    /// at of all lists may be settled.
+    pub fn search_counts(&mut self, actor: &Actor, text: &str) -> Result<SearchCounts, Refusal> {
+        let everywhere = self.wanted(actor, &anywhere(text))?;
+        let undecided = QueueFilter { status: None, ..anywhere(text) };
+        let undecided = self.wanted(actor, &undecided)?;
+        let (all, open) = (self.hits(&everywhere)?, self.hits(&undecided)?);
+        let mut counts = SearchCounts {
+            to_decide: open.items.len() as u64,
+            more: all.more,
+            more_to_decide: open.more,
+            ..SearchCounts::default()
+        };
+        for item in &all.items {
+            match item.status {
+                Status::Unknown => {}
+                Status::Pending => counts.proposed += 1,
+                Status::Accepted => counts.accepted += 1,
+                Status::Rejected => counts.rejected += 1,
+            }
         }
-        let keys: Vec<ItemKey> = undecided.iter().map(|item| item.key).collect();
+        let keys: Vec<ItemKey> = open.items.iter().map(|item| item.key).collect();
         counts.sent_back = self.tables.sent_back(&keys)?.len() as u64;
         let assignees = self.tables.assignees(&keys)?;
         counts.mine = assignees.values().filter(|who| **who == actor.person_id).count() as u64;
-        let deadlines = Deadlines::new(self, &wanted.runs)?;
-        counts.overdue = undecided
-            .iter()
-            .filter_map(|item| {
-                let since = i32::try_from(item.since?).ok()?;
-                Some(deadlines.of(item.severity, item.key.run_no, since))
+        let deadlines = Deadlines::new(self, &undecided.runs)?;
+        let is_overdue = |item: &&Item| {
+            let since = item.since.and_then(|day| i32::try_from(day).ok());
+            since.is_some_and(|since| {
+                deadlines.of(item.severity, item.key.run_no, since) == Sla::Overdue
             })
-            .filter(|sla| *sla == Sla::Overdue)
-            .count() as u64;
+        };
+        counts.overdue = open.items.iter().filter(is_overdue).count() as u64;
         Ok(counts)
     }
 
     /// The records that a search finds, up to a limit.
     pub fn hits(&mut self, wanted: &Wanted) -> Result<Rc<Hits>, Problem> {
         let sought = format!("{:?} {:?}", wanted.text, wanted.query);
-        if let Some((known, hits)) = &self.hits
-            && *known == sought
-        {
+        if let Some(hits) = self.hits.get(&sought) {
             return Ok(Rc::clone(hits));
         }
         let (items, more) = self.find(wanted, ItemKey::default(), usize::MAX, COUNTED)?;
         let hits = Rc::new(Hits { items, more });
-        self.hits = Some((sought, Rc::clone(&hits)));
+        self.hits.insert(sought, Rc::clone(&hits));
         Ok(hits)
     }
 
@@ -198,26 +221,38 @@ impl Work<'_> {
         let Some(text) = wanted.text.as_deref().filter(|_| !nothing).map(SearchText::new) else {
             return Ok((Vec::new(), false));
         };
+        // What records hold is looked up in the record that is read anyway.
+        let plain = query.without_holds();
         let first = ItemKey { run_no: from.run_no, number: from.record() };
         let mut parts = self.tables.parts(&query.runs)?;
         parts.retain(|(run_no, _)| first.run_no <= *run_no);
         let (mut parts, mut at_once) = (parts.as_slice(), AT_ONCE);
-        let (mut found, mut left) = (Vec::new(), records);
+        let mut found = Vec::new();
+        // Records that have items of the query, and all that were looked up.
+        let (mut own, mut looked_up, mut step) = (0, 0, STEP);
         while !parts.is_empty() {
             let (now, later) = parts.split_at(at_once.min(parts.len()));
             (parts, at_once) = (later, 4 * at_once);
             let mut candidates = self.tables.candidates(now, &text)?;
             candidates.drain(..candidates.partition_point(|record| *record < first));
-            let (now, later) = candidates.split_at(left.min(candidates.len()));
-            for step in now.chunks(STEP) {
-                let keys = self.tables.items_of_records(query, step, from)?;
-                let evidence = self.tables.records(&keys)?;
-                for item in self.tables.items(&keys, false)? {
-                    let run = self.tables.run(item.key.run_no)?;
-                    let record = evidence.get(&(item.key.run_no, item.key.record()));
-                    if contains(&run, &item, record, &wanted.visible, &text)
-                        && self.may_be_told(query.without_blind.is_some(), &item)?
-                    {
+            let mut rest = candidates.as_slice();
+            while !rest.is_empty() {
+                if own >= records || looked_up >= records.saturating_mul(LOOKED_UP) {
+                    return Ok((found, true));
+                }
+                let (now, later) = rest.split_at(step.min(records - own).min(rest.len()));
+                let keys = self.tables.items_of_records(&plain, now, from)?;
+                (rest, looked_up) = (later, looked_up + now.len());
+                step = if keys.is_empty() { (2 * step).min(LARGEST_STEP) } else { STEP };
+                own += keys.chunk_by(|one, next| one.record() == next.record()).count();
+                self.look_at(&keys, wanted, &text)?;
+                for key in keys {
+                    let Some(one) = self.looked.items.get(&key) else { continue };
+                    if !one.has || !query.is_held(key, one.record.as_deref()) {
+                        continue;
+                    }
+                    let item = one.item.clone();
+                    if self.may_be_told(query.without_blind.is_some(), &item)? {
                         found.push(item);
                     }
                     if found.len() >= most {
@@ -225,15 +260,39 @@ impl Work<'_> {
                     }
                 }
             }
-            if !later.is_empty() {
-                return Ok((found, true));
-            }
-            left -= now.len();
         }
         Ok((found, false))
     }
 
-    /// True if the item may appear in a list, which may reveal suggestions.
+    /// Reads those of these items that the search has not looked at yet.
+    fn look_at(
+        &mut self,
+        keys: &[ItemKey],
+        wanted: &Wanted,
+        text: &SearchText,
+    ) -> Result<(), Problem> {
+        let own = wanted.text.as_deref().unwrap_or_default();
+        if self.looked.text != own {
+            self.looked = Looked { text: own.to_owned(), ..Looked::default() };
+        }
+        let is_new = |key: &&ItemKey| !self.looked.items.contains_key(*key);
+        let new: Vec<ItemKey> = keys.iter().filter(is_new).copied().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let evidence = self.tables.records(&new)?;
+        let evidence: HashMap<(i64, i64), Rc<Record>> =
+            evidence.into_iter().map(|(at, record)| (at, Rc::new(record))).collect();
+        for item in self.tables.items(&new, false)? {
+            let run = self.tables.run(item.key.run_no)?;
+            let record = evidence.get(&(item.key.run_no, item.key.record())).cloned();
+            let has = contains(&run, &item, record.as_deref(), &wanted.visible, text);
+            self.looked.items.insert(item.key, LookedAt { item, record, has });
+        }
+        Ok(())
+    }
+
+    /// Whether a list that would reveal suggestions may have the item.
     fn may_be_told(&mut self, reveals: bool, item: &Item) -> Result<bool, Problem> {
         Ok(!(reveals && item.status == Status::Unknown && self.is_blind(item)?))
     }

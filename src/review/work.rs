@@ -1,6 +1,7 @@
 //! Common parts of all commands: one transaction, the policy in force, answers to repeated
 //! requests, and audit rows.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -11,15 +12,18 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::Instant;
 use crate::domain::review::{ContentHash, Control, Eyes, Policy, Stage, comment};
 use crate::store::audit::{self, By, Entry};
-use crate::store::review::{Item, ItemKey, KeptAnswer, Proposal, ReviewTables, policy_in_force};
+use crate::store::review::{
+    Item, ItemKey, ItemQuery, KeptAnswer, Proposal, ReviewTables, policy_in_force,
+};
 use crate::store::seal;
 use crate::store::time_text;
 use crate::store::transact::{self, Transaction};
 
 use super::actor::{Actor, Directory, Idempotency};
+use super::groups::CountedItems;
 use super::refusal::{Refusal, RefusalKind};
 use super::responses::Done;
-use super::search::Hits;
+use super::search::{Hits, Looked};
 use super::visibility::Visibility;
 use super::{CommandResult, Review};
 
@@ -31,8 +35,11 @@ pub(super) struct Work<'t> {
     pub policy_version: i64,
     pub solo: bool,
     pub directory: &'t dyn Directory,
-    /// The last search of this transaction: its text and its hits.
-    pub hits: Option<(String, Rc<Hits>)>,
+    /// The hits of the searches of this transaction.
+    pub hits: BTreeMap<String, Rc<Hits>>,
+    pub looked: Looked,
+    /// The last filter whose items were counted in memory.
+    pub counted: Option<(ItemQuery, Rc<CountedItems>)>,
 }
 
 impl Review<'_> {
@@ -88,7 +95,9 @@ impl Review<'_> {
             policy_version,
             solo: self.settings.solo,
             directory: &*self.settings.directory,
-            hits: None,
+            hits: BTreeMap::new(),
+            looked: Looked::default(),
+            counted: None,
         })
     }
 

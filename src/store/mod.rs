@@ -35,6 +35,7 @@ pub(crate) mod run;
 pub mod run_reference;
 mod runs;
 pub(crate) mod seal;
+mod since;
 mod sqlite;
 mod stored;
 mod trail_end;
@@ -67,6 +68,7 @@ pub use run::{
     AttributionCount, Counts, Decided, FinishRun, NewRun, Published, RunFilter, RunRow,
     StoredDifference, StoredRecord,
 };
+pub use since::{Seen, each_difference_since};
 
 /// A command's requirements for its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

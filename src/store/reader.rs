@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::batch::{difference_range, field_of, record_of};
 use super::layout::{MAX_NUMBER, items_of_chunks};
+use super::review::{at_numbers, place_parameters};
 use super::rows::parameters;
 use super::run::{
     AttributionCount, Counts, Decided, StoredAttribution, StoredDifference, StoredRecord,
@@ -18,6 +19,8 @@ use crate::domain::{DiffType, Matched, RunId, Severity, Side, Stage, Status};
 
 /// Rows of records that are read at once.
 const CHUNKS_AT_ONCE: usize = 64;
+/// Differences that are read at once by their numbers.
+const NUMBERS_AT_ONCE: usize = 1_000;
 
 /// A difference's columns and tables, as [`difference`] reads them.
 fn select_differences(dialect: Dialect) -> String {
@@ -191,6 +194,53 @@ pub(super) fn differences_until(
             _ => Ok(flow),
         }
     })
+}
+
+/// Calls `each` for the differences with these numbers, which are in order, together with their records.
+pub(super) fn differences_at(
+    tx: &mut dyn Transaction,
+    key: RunKey,
+    numbers: &[i64],
+    each: &mut dyn FnMut(&StoredDifference<'_>, &StoredRecord<'_>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let dialect = tx.dialect();
+    for some in numbers.chunks(NUMBERS_AT_ONCE) {
+        let at = |column: &str, table: &str, numbers: &[i64]| {
+            let sql = format!(
+                "{column} {table} WHERE {} ORDER BY {}",
+                at_numbers(dialect),
+                dialect.order("d", "")
+            );
+            (sql, place_parameters(dialect, key.run_no, numbers))
+        };
+        let (sql, places) = at(&select_differences(dialect), "", some);
+        let differences = tx.query(&sql, &places)?;
+        let mut chunks: Vec<i64> = some
+            .iter()
+            .map(|number| chunk::chunk_of(record_of(number.cast_unsigned())).cast_signed())
+            .collect();
+        chunks.dedup();
+        let column = format!("SELECT {}, d.records", dialect.number("d"));
+        let (sql, places) = at(&column, "FROM recon.record_rows d", &chunks);
+        let mut left = differences.iter().peekable();
+        for row in tx.query(&sql, &places)? {
+            let (number, text) = chunk_row(&row)?;
+            chunk::read(number, text, |record| -> Result<(), Problem> {
+                while let Some(row) = left.peek() {
+                    if record_of(row.count(0)?.cast_unsigned()) != record.number {
+                        break;
+                    }
+                    each(&difference(row, key.stage)?, record)?;
+                    left.next();
+                }
+                Ok(())
+            })?;
+        }
+        if left.next().is_some() {
+            return Err(stored::damaged("difference", "its record is missing"));
+        }
+    }
+    Ok(())
 }
 
 /// A record of a run.

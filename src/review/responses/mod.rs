@@ -253,6 +253,8 @@ pub struct SearchCounts {
     pub rejected: u64,
     /// More records match than were counted: the numbers are lower bounds.
     pub more: bool,
+    /// The same of the numbers of undecided ones.
+    pub more_to_decide: bool,
 }
 
 /// A run that a list may be narrowed to.

@@ -113,7 +113,7 @@ fn queues(pages: &mut Pages<'_>) {
     });
     pages.add(
         "queue",
-        &queue::Queue::new(shown, &answers(&listing, &full), &queue::Rows::Groups(&groups)),
+        &queue::Queue::new(shown, &answers(&listing, &full), &ListedRows::Groups(groups.clone())),
     );
     let mut narrowed = Listing { items: true, ..Listing::default() };
     narrowed.filter.field_name = Some("amount".into());
@@ -124,21 +124,21 @@ fn queues(pages: &mut Pages<'_>) {
         &queue::Queue::new(
             frame(Screen::Queue),
             &answers(&narrowed, &full),
-            &queue::Rows::Items(&items),
+            &ListedRows::Items(items.clone()),
         ),
     );
     let wider = review::Facets { are_counted: false, ..facets.clone() };
     let uncounted = queue::Data { facets: &wider, ..answers(&narrowed, &full) };
     pages.add(
         "items-uncounted",
-        &queue::Queue::new(frame(Screen::Queue), &uncounted, &queue::Rows::Items(&items)),
+        &queue::Queue::new(frame(Screen::Queue), &uncounted, &ListedRows::Items(items.clone())),
     );
     let none = Page { items: Vec::new(), next: None, total: None };
     let mut solo = frame(Screen::Queue);
     solo.banner = Some("One person decides alone here: nothing is checked by a second one.".into());
     pages.add(
         "queue-empty",
-        &queue::Queue::new(solo, &answers(&listing, &summary(false)), &queue::Rows::Groups(&none)),
+        &queue::Queue::new(solo, &answers(&listing, &summary(false)), &ListedRows::Groups(none)),
     );
 }
 

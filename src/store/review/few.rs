@@ -2,7 +2,7 @@
 //! queue's order, such a list would be searched through the whole queue.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::diagnostic::Problem;
@@ -214,13 +214,19 @@ impl ReviewTables<'_> {
         let compare = |left: &(Rank, ItemKey), right: &(Rank, ItemKey)| left.0.compare(&right.0);
         let most = if holds.is_none() { limit + 1 } else { usize::MAX };
         let mut ranked: Vec<(Rank, ItemKey)> = Vec::new();
+        // As many as are wanted come before this one.
+        let mut end: Option<Rank> = None;
         items.each(|item| {
             let rank = order.rank(item, &query.chances);
-            if at.is_none_or(|at| rank.compare(&at).is_gt()) {
-                ranked.push((rank, item.key));
+            if end.is_some_and(|end| rank.compare(&end).is_ge())
+                || at.is_some_and(|at| rank.compare(&at).is_le())
+            {
+                return;
             }
+            ranked.push((rank, item.key));
             if ranked.len() / 8 > most {
-                ranked.select_nth_unstable_by(most, compare);
+                let (_, last, _) = ranked.select_nth_unstable_by(most, compare);
+                end = Some(last.0);
                 ranked.truncate(most);
             }
         });
@@ -302,13 +308,8 @@ impl ReviewTables<'_> {
 impl ReviewTables<'_> {
     /// The records that may hold the text of a query; `None` where it has none, and while a run is not indexed.
     fn held<'q>(&mut self, query: &'q ItemQuery) -> Result<Option<Held<'q>>, Problem> {
-        let found = query.conditions.iter().find_map(|one| match one {
-            Condition::Holds(text, arms) => Some(Holds { text, arms }),
-            _ => None,
-        });
-        let Some(holds) = found else { return Ok(None) };
-        let mut plain = ItemQuery { some_runs: true, ..query.clone() };
-        plain.conditions.retain(|one| !matches!(one, Condition::Holds(..)));
+        let Some(holds) = query.holds() else { return Ok(None) };
+        let mut plain = ItemQuery { some_runs: true, ..query.without_holds() };
         plain.runs.retain(|run| holds.arms.iter().any(|(runs, _)| runs.contains(run)));
         let at = (holds.text.to_owned(), plain.runs.clone());
         if let Some(records) = self.held.get(&at) {
@@ -410,23 +411,62 @@ impl HeldItem {
     }
 }
 
+/// What belongs to each run and signature. Most items are of few kinds, the last of which are found without a search.
+pub(crate) struct ByKind<T> {
+    places: HashMap<(i64, i64), usize, foldhash::fast::FixedState>,
+    last: [Option<((i64, i64), usize)>; LAST],
+    all: Vec<((i64, i64), T)>,
+}
+
+/// A power of two.
+const LAST: usize = 64;
+
+impl<T> Default for ByKind<T> {
+    fn default() -> Self {
+        Self { places: HashMap::default(), last: [None; LAST], all: Vec::new() }
+    }
+}
+
+impl<T: Default> ByKind<T> {
+    pub fn of(&mut self, kind: (i64, i64)) -> &mut T {
+        let last = &mut self.last[kind.1.cast_unsigned() as usize % LAST];
+        let place = match last {
+            Some((known, place)) if *known == kind => *place,
+            _ => {
+                let next = self.all.len();
+                let place = *self.places.entry(kind).or_insert(next);
+                if place == next {
+                    self.all.push((kind, T::default()));
+                }
+                *last = Some((kind, place));
+                place
+            }
+        };
+        &mut self.all[place].1
+    }
+
+    /// In the order of runs and signatures.
+    pub fn sorted(mut self) -> Vec<((i64, i64), T)> {
+        self.all.sort_unstable_by_key(|(kind, _)| *kind);
+        self.all
+    }
+}
+
 /// The counts of items by run and signature.
 pub(super) fn counts_of(items: &FoundItems) -> Vec<SignatureCount> {
-    let mut counts: HashMap<(i64, i64), (u64, f64), foldhash::fast::FixedState> =
-        HashMap::default();
+    let mut counts: ByKind<(u64, f64)> = ByKind::default();
     items.each(|item| {
-        let (items, sum) = counts.entry(item.kind()).or_default();
+        let (items, sum) = counts.of(item.kind());
         *items += 1;
         *sum += item.amount.unwrap_or_default();
     });
-    let counts: BTreeMap<(i64, i64), (u64, f64)> = counts.into_iter().collect();
     let count = |((run_no, signature_id), (items, amount))| SignatureCount {
         run_no,
         signature_id,
         items,
         amount,
     };
-    counts.into_iter().map(count).collect()
+    counts.sorted().into_iter().map(count).collect()
 }
 
 fn is_among(records: &[ItemKey], key: ItemKey) -> bool {
@@ -444,6 +484,27 @@ struct Held<'q> {
 struct Holds<'q> {
     text: &'q str,
     arms: &'q [(Vec<i64>, usize)],
+}
+
+impl ItemQuery {
+    fn holds(&self) -> Option<Holds<'_>> {
+        self.conditions.iter().find_map(|one| match one {
+            Condition::Holds(text, arms) => Some(Holds { text, arms }),
+            _ => None,
+        })
+    }
+
+    /// The same query, whatever a record holds in a field.
+    pub fn without_holds(&self) -> Self {
+        let mut query = self.clone();
+        query.conditions.retain(|one| !matches!(one, Condition::Holds(..)));
+        query
+    }
+
+    /// Whether the record of an item holds what the query asks for, if it asks for that.
+    pub fn is_held(&self, key: ItemKey, record: Option<&Record>) -> bool {
+        self.holds().is_none_or(|holds| record.is_some_and(|record| holds.has(key, record)))
+    }
 }
 
 impl Holds<'_> {

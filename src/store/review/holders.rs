@@ -9,6 +9,7 @@ use crate::domain::scan::Scanner;
 use crate::store::batch::FIELD_BITS;
 use crate::store::chunk;
 
+use super::bits::Bits;
 use super::items::{at_numbers, place_parameters};
 use super::{ReviewTables, cell_text};
 
@@ -27,38 +28,18 @@ static READING: Mutex<()> = Mutex::new(());
 
 /// By value, the records that hold it on either side.
 #[derive(Debug, Default)]
-pub(super) struct Holders(HashMap<String, Records>);
-
-/// Some records: a bit for each.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Records(Arc<Vec<u64>>);
-
-impl Records {
-    pub fn has(&self, record: i64) -> bool {
-        let (word, bit) = place(record);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-}
+pub(super) struct Holders(HashMap<String, Bits>);
 
 impl Holders {
     /// The records that hold this value.
-    pub fn of(&self, text: &str) -> Records {
+    pub fn of(&self, text: &str) -> Bits {
         self.0.get(text).cloned().unwrap_or_default()
     }
 
     fn add(&mut self, text: &str, record: i64) {
-        let (word, bit) = place(record);
-        if !self.0.contains_key(text) {
-            self.0.insert(text.to_owned(), Records::default());
-        }
-        let Some(words) = self.0.get_mut(text).and_then(|found| Arc::get_mut(&mut found.0)) else {
-            return;
-        };
-        if words.len() <= word {
-            words.resize(word + 1, 0);
-        }
-        if let Some(found) = words.get_mut(word) {
-            *found |= bit;
+        match self.0.get_mut(text) {
+            Some(found) => found.add(record),
+            None => drop(self.0.insert(text.to_owned(), Bits::from_iter([record]))),
         }
     }
 
@@ -84,11 +65,6 @@ impl Holders {
             self.add(&text, record);
         }
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "numbers of records are far below 2^32")]
-const fn place(record: i64) -> (usize, u64) {
-    (record.cast_unsigned() as usize / 64, 1 << (record % 64))
 }
 
 impl ReviewTables<'_> {

@@ -17,8 +17,8 @@ use crate::store::rows::parameters;
 use crate::store::transact::SqlRow;
 use crate::store::{MAX_FIELDS, breaks};
 
+use super::bits::Bits;
 use super::few::HeldItem;
-use super::holders::Records;
 use super::items::{at_numbers, place_parameters};
 use super::query::{Aged, Condition, ItemQuery};
 use super::{ReviewTables, read_key};
@@ -109,7 +109,7 @@ type Kind = (u32, u8);
 
 /// The items of a run at a row of the audit trail.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     state: String,
     seq: i64,
     hash: [u8; 32],
@@ -155,6 +155,94 @@ impl Kept {
         Some(())
     }
 
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Of the items whose reason is another than before, the numbers and the reasons that they had. `None` where these
+    /// are more than `most`, or the items are others.
+    pub fn other_reasons(&self, before: &Self, most: usize) -> Option<BTreeMap<i64, i64>> {
+        if self.len() != before.len() {
+            return None;
+        }
+        let mut other = BTreeMap::new();
+        if Arc::ptr_eq(&self.rows, &before.rows) {
+            for number in self.changed.keys().chain(before.changed.keys()) {
+                let (now, then) = (self.row(*number)?, before.row(*number)?);
+                if now.reason != then.reason {
+                    other.insert(*number, then.reason.into());
+                }
+            }
+            return (other.len() <= most).then_some(other);
+        }
+        for (now, then) in self.each().zip(before.each()) {
+            if now.number != then.number || other.len() > most {
+                return None;
+            }
+            if now.reason != then.reason {
+                other.insert(then.number, then.reason.into());
+            }
+        }
+        Some(other)
+    }
+
+    /// The numbers of all items of the records of these items, in order.
+    pub fn of_records(&self, items: &BTreeMap<i64, i64>) -> Vec<i64> {
+        let mut numbers = Vec::new();
+        let mut last = None;
+        for number in items.keys() {
+            let record = ItemKey { run_no: 0, number: *number }.record();
+            if last.replace(record) != Some(record) {
+                let from = self.rows.partition_point(|row| row.record() < record);
+                let own = self.rows.iter().skip(from).take_while(|row| row.record() == record);
+                numbers.extend(own.map(|row| row.number));
+            }
+        }
+        numbers
+    }
+
+    /// The places of the rows that fulfil all of these.
+    fn places(&self, tests: &[Test]) -> Vec<u32> {
+        let (mut found, mut block, mut now) = (Vec::new(), Vec::new(), Vec::new());
+        for (count, rows) in self.rows.chunks(BLOCK).enumerate() {
+            let rows = self.present(rows, &mut now);
+            block.clear();
+            block.extend(0..u16::try_from(rows.len()).unwrap_or(u16::MAX));
+            for test in tests {
+                test.narrow(rows, &mut block);
+            }
+            let first = u32::try_from(count * BLOCK).unwrap_or(u32::MAX);
+            found.extend(block.iter().map(|place| first + u32::from(*place)));
+        }
+        found
+    }
+
+    /// These rows as they are now, for which there is `room`.
+    fn present<'r>(&self, rows: &'r [Row], room: &'r mut Vec<Row>) -> &'r [Row] {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return rows };
+        let mut changed = self.changed.range(first.number..=last.number).peekable();
+        if changed.peek().is_none() {
+            return rows;
+        }
+        room.clear();
+        room.extend_from_slice(rows);
+        for (number, now) in changed {
+            if let Ok(at) = room.binary_search_by_key(number, |row| row.number) {
+                room[at] = *now;
+            }
+        }
+        room
+    }
+
+    /// Calls `each` with the rows at these places, which are in order.
+    fn each_of(&self, places: &[u32], mut each: impl FnMut(&Row)) {
+        let mut changed = self.changed.values().peekable();
+        for row in places.iter().filter_map(|place| self.rows.get(*place as usize)) {
+            while changed.next_if(|now| now.number < row.number).is_some() {}
+            each(changed.next_if(|now| now.number == row.number).unwrap_or(row));
+        }
+    }
+
     /// All of them, by their numbers.
     fn each(&self) -> impl Iterator<Item = Row> {
         let mut changed = self.changed.values().copied().peekable();
@@ -165,8 +253,8 @@ impl Kept {
     }
 }
 
-/// Numbers that every row is looked up in.
-type Numbers<T> = HashSet<T, foldhash::fast::FixedState>;
+/// Rows that are looked at together, so that all conditions on them cost one pass over memory.
+const BLOCK: usize = 1_024;
 
 /// A condition on the items of one run.
 enum Test {
@@ -177,51 +265,99 @@ enum Test {
     Confidence(f64, f64),
     Amount(f64, f64),
     NoAmount,
-    Reasons(Numbers<u32>),
+    Reasons(Bits),
     Locked(bool),
-    /// One of these, or none of them.
-    Among(Numbers<i64>, bool),
+    /// One of these numbers, which are in order; or none of them.
+    Among(Vec<i64>, bool),
     /// Is none of these, unless a person has decided it.
-    NoSample(Numbers<i64>),
+    NoSample(Vec<i64>),
     NoSignature,
-    Signatures(Numbers<u32>),
-    Aged(Vec<Aged>),
+    Signatures(Bits),
+    /// By the code of a severity, the first and last days of some breaks.
+    Aged([Vec<(i32, i32)>; 5]),
     /// At one of these slots: the whole record or a field.
     Slots(Vec<i64>),
     /// Of a record that holds a text.
-    Holds(Records),
+    Holds(Bits),
     Never,
 }
 
+/// Leaves the places of the rows that fulfil a condition.
+fn keep_places(rows: &[Row], places: &mut Vec<u16>, fulfils: impl Fn(&Row) -> bool) {
+    let mut kept = 0;
+    for at in 0..places.len() {
+        let place = places[at];
+        places[kept] = place;
+        kept += usize::from(fulfils(&rows[usize::from(place)]));
+    }
+    places.truncate(kept);
+}
+
+/// Those of some numbers in order that rows in order may have.
+fn within<'n>(numbers: &'n [i64], rows: &[Row]) -> &'n [i64] {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return &[] };
+    let from = numbers.partition_point(|number| *number < first.number);
+    let to = numbers.partition_point(|number| *number <= last.number);
+    &numbers[from..to]
+}
+
 impl Test {
-    fn holds(&self, row: &Row) -> bool {
-        match self {
-            Self::Status(status) => row.status == *status,
-            Self::Present => !row.is_gone(),
-            Self::NoSample(samples) => {
-                row.locked
-                    || row.status != Status::Accepted.code()
-                    || !samples.contains(&row.number)
+    fn aged(arms: impl Iterator<Item = Aged>) -> Self {
+        let mut days: [Vec<(i32, i32)>; 5] = Default::default();
+        for arm in arms {
+            let (first, last) = arm.since;
+            // A break without a first day is there only where any day is asked for.
+            let least = first.unwrap_or(if last.is_some() { i32::MIN + 1 } else { i32::MIN });
+            if let Some(own) = days.get_mut(usize::from(arm.severity.code())) {
+                own.push((least, last.unwrap_or(i32::MAX)));
             }
-            Self::Severity(severity) => row.severity == *severity,
-            Self::Confidence(least, most) => (*least..=*most).contains(&row.confidence),
-            Self::Amount(least, most) => (*least..=*most).contains(&row.amount),
-            Self::NoAmount => row.amount.is_nan(),
-            Self::Reasons(reasons) => reasons.contains(&row.reason),
-            Self::Locked(locked) => row.locked == *locked,
-            Self::Among(numbers, yes) => numbers.contains(&row.number) == *yes,
-            Self::NoSignature => row.signature == 0,
-            Self::Signatures(signatures) => signatures.contains(&row.signature),
-            Self::Aged(arms) => arms.iter().any(|arm| {
-                let (first, last) = arm.since;
-                let is_known = row.since != i32::MIN;
-                arm.severity.code() == row.severity
-                    && first.is_none_or(|first| is_known && first <= row.since)
-                    && last.is_none_or(|last| is_known && row.since <= last)
+        }
+        Self::Aged(days)
+    }
+
+    /// Leaves the places of the rows that fulfil it.
+    fn narrow(&self, rows: &[Row], places: &mut Vec<u16>) {
+        match self {
+            Self::Status(status) => keep_places(rows, places, |row| row.status == *status),
+            Self::Present => keep_places(rows, places, |row| !row.is_gone()),
+            Self::Severity(severity) => keep_places(rows, places, |row| row.severity == *severity),
+            Self::Confidence(least, most) => {
+                keep_places(rows, places, |row| (*least..=*most).contains(&row.confidence));
+            }
+            Self::Amount(least, most) => {
+                keep_places(rows, places, |row| (*least..=*most).contains(&row.amount));
+            }
+            Self::NoAmount => keep_places(rows, places, |row| row.amount.is_nan()),
+            Self::Reasons(ids) => keep_places(rows, places, |row| ids.has(row.reason.into())),
+            Self::Locked(locked) => keep_places(rows, places, |row| row.locked == *locked),
+            Self::Among(numbers, yes) => match (within(numbers, rows), yes) {
+                ([], true) => places.clear(),
+                ([], false) => {}
+                (own, yes) => {
+                    keep_places(rows, places, |row| own.binary_search(&row.number).is_ok() == *yes)
+                }
+            },
+            Self::NoSample(samples) => {
+                let (own, accepted) = (within(samples, rows), Status::Accepted.code());
+                if !own.is_empty() {
+                    keep_places(rows, places, |row| {
+                        row.locked
+                            || row.status != accepted
+                            || own.binary_search(&row.number).is_err()
+                    });
+                }
+            }
+            Self::NoSignature => keep_places(rows, places, |row| row.signature == 0),
+            Self::Signatures(ids) => keep_places(rows, places, |row| ids.has(row.signature.into())),
+            Self::Aged(days) => keep_places(rows, places, |row| {
+                let own = days.get(usize::from(row.severity)).map_or(&[][..], Vec::as_slice);
+                own.iter().any(|(first, last)| (*first..=*last).contains(&row.since))
             }),
-            Self::Slots(slots) => slots.contains(&(row.number & MAX_FIELDS as i64)),
-            Self::Holds(records) => records.has(row.record()),
-            Self::Never => false,
+            Self::Slots(slots) => {
+                keep_places(rows, places, |row| slots.contains(&(row.number & MAX_FIELDS as i64)))
+            }
+            Self::Holds(records) => keep_places(rows, places, |row| records.has(row.record())),
+            Self::Never => places.clear(),
         }
     }
 }
@@ -229,9 +365,9 @@ impl Test {
 /// The items of a query.
 #[derive(Default)]
 pub(crate) struct FoundItems {
-    /// Large runs and the tests for their items.
-    kept: Vec<(i64, Arc<Kept>, Vec<Test>)>,
-    /// Items read so far.
+    /// Those of large runs: which of the rows.
+    kept: Vec<(i64, Arc<Kept>, Vec<u32>)>,
+    /// Those that were read.
     read: Vec<HeldItem>,
 }
 
@@ -242,18 +378,15 @@ impl FoundItems {
 
     /// Calls `each` with every item, those of a run one after the other.
     pub fn each(&self, mut each: impl FnMut(&HeldItem)) {
-        for (run_no, kept, tests) in &self.kept {
-            for row in kept.each().filter(|row| tests.iter().all(|test| test.holds(row))) {
-                each(&row.item(*run_no));
-            }
+        for (run_no, kept, places) in &self.kept {
+            kept.each_of(places, |row| each(&row.item(*run_no)));
         }
         self.read.iter().for_each(each);
     }
 
     pub fn count(&self) -> u64 {
-        let mut items = 0;
-        self.each(|_| items += 1);
-        items
+        let kept: usize = self.kept.iter().map(|(_, _, places)| places.len()).sum();
+        (kept + self.read.len()) as u64
     }
 }
 
@@ -280,7 +413,8 @@ impl ReviewTables<'_> {
         for run_no in &large {
             let Some(kept) = self.kept(*run_no)? else { return Ok(None) };
             let Some(tests) = self.tests(query, *run_no)? else { return Ok(None) };
-            found.kept.push((*run_no, kept, tests));
+            let places = kept.places(&tests);
+            found.kept.push((*run_no, kept, places));
         }
         let mut rest = ItemQuery { some_runs: true, ..query.clone() };
         rest.runs.retain(|run| !large.contains(run));
@@ -304,7 +438,15 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// Runs with many items: undecided ones, or all if decided ones are requested too.
+    /// The items of a run, if they are many; `None` also where it can't be told how they are now.
+    pub fn items_in_memory(&mut self, run_no: i64) -> Result<Option<Arc<Kept>>, Problem> {
+        if self.large_runs(&[run_no], false)?.is_empty() {
+            return Ok(None);
+        }
+        self.kept(run_no)
+    }
+
+    /// Which of these runs have many items: undecided ones, or all where decided ones are asked for, too.
     fn large_runs(&mut self, runs: &[i64], undecided: bool) -> Result<Vec<i64>, Problem> {
         let mut items: BTreeMap<i64, u64> = BTreeMap::new();
         if undecided {
@@ -477,8 +619,7 @@ impl ReviewTables<'_> {
             tests.push(Test::Present);
         }
         if let Some(ids) = &query.signatures {
-            let ids = ids.iter().filter_map(|id| u32::try_from(*id).ok());
-            tests.push(Test::Signatures(ids.filter(|id| *id != 0).collect()));
+            tests.push(Test::Signatures(ids.iter().copied().filter(|id| *id != 0).collect()));
         }
         for condition in &query.conditions {
             tests.push(match condition {
@@ -502,12 +643,13 @@ impl ReviewTables<'_> {
                 }
                 Condition::NoSample => {
                     let open = self.open_samples()?.into_iter().filter(|key| key.run_no == run_no);
-                    Test::NoSample(open.map(|key| key.number).collect())
+                    let mut numbers: Vec<i64> = open.map(|key| key.number).collect();
+                    numbers.sort_unstable();
+                    Test::NoSample(numbers)
                 }
                 Condition::NoSignature => Test::NoSignature,
                 Condition::Aged(arms) => {
-                    let own = arms.iter().filter(|arm| arm.runs.contains(&run_no)).cloned();
-                    Test::Aged(own.collect())
+                    Test::aged(arms.iter().filter(|arm| arm.runs.contains(&run_no)).cloned())
                 }
                 Condition::Fields(arms) => arms
                     .iter()
@@ -530,16 +672,16 @@ impl ReviewTables<'_> {
     fn reasons_that(&mut self, fits: impl Fn(&super::Reason) -> bool) -> Result<Test, Problem> {
         let all = self.reasons()?;
         let ids = all.iter().filter(|one| fits(one)).map(|one| one.reason_id);
-        Ok(Test::Reasons(ids.filter_map(|id| u32::try_from(id).ok()).collect()))
+        Ok(Test::Reasons(ids.collect()))
     }
 
-    /// The items of a run that a small table has something about.
+    /// The numbers of the items of a run that a small table has something about, in order.
     fn noted_of(
         &mut self,
         run_no: i64,
         table: &str,
         person: Option<&str>,
-    ) -> Result<Numbers<i64>, Problem> {
+    ) -> Result<Vec<i64>, Problem> {
         let mut values = parameters![run_no].to_vec();
         let of = match person {
             Some(person) => {
@@ -548,8 +690,8 @@ impl ReviewTables<'_> {
             }
             None => "",
         };
-        let sql = format!("SELECT number FROM recon.{table} WHERE run_no = $1{of}");
-        Ok(self.tx.list(&sql, &values, |row| row.count(0))?.into_iter().collect())
+        let sql = format!("SELECT number FROM recon.{table} WHERE run_no = $1{of} ORDER BY number");
+        self.tx.list(&sql, &values, |row| row.count(0))
     }
 }
 

@@ -4,6 +4,7 @@
 //! permissions and visibility are `review`'s.
 
 mod ages;
+mod bits;
 mod condition;
 mod counts;
 mod few;
@@ -39,12 +40,13 @@ use super::transact::{Dialect, SqlRow, Transaction};
 
 pub(crate) use super::layout::ItemKey;
 pub(crate) use counts::{HeadCount, KindCount, RowCount, SignatureCount};
-pub(crate) use few::HeldItem;
+pub(crate) use few::{ByKind, HeldItem};
 pub(crate) use items::{Item, Record, Settled};
+pub(super) use items::{at_numbers, place_parameters};
 pub(crate) use links::Before;
 pub(super) use links::carry_matches;
-pub(crate) use memory::FoundItems;
 pub use memory::LEAST_IN_MEMORY;
+pub(crate) use memory::{FoundItems, Kept as KeptItems};
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
@@ -178,6 +180,8 @@ pub(crate) struct ReviewTables<'t> {
     left: Option<Rc<HashSet<i64>>>,
     /// By text and runs, the records that may contain a text.
     held: HashMap<(String, Vec<i64>), Rc<Vec<ItemKey>>>,
+    /// Of the last text that was searched, the records that may contain it by runs and parts of the index.
+    candidates: Option<(String, search::PartRecords)>,
     /// The kept counts of undecided items.
     undecided: Option<Rc<Vec<KindCount>>>,
     /// Large runs as they are in memory, if they can be.
@@ -237,6 +241,7 @@ impl<'t> ReviewTables<'t> {
             signatures: HashMap::new(),
             left: None,
             held: HashMap::new(),
+            candidates: None,
             undecided: None,
             kept_runs: HashMap::new(),
             in_memory: None,

@@ -180,6 +180,9 @@ struct Unindexed {
     part: i64,
 }
 
+/// Records by runs and parts of the index.
+pub(super) type PartRecords = HashMap<(i64, i64), Vec<i64>>;
+
 /// A part of a run's index that was read and is to be added.
 pub(crate) struct NextPart {
     at: Unindexed,
@@ -311,17 +314,31 @@ impl ReviewTables<'_> {
         self.tx.list(&sql, &condition.values, |row| Ok((row.count(0)?, row.count(1)?)))
     }
 
-    /// The records of these parts that may contain the text, in the order of runs and numbers.
+    /// The records of these parts that may contain the text, in the order of runs and numbers. Several lists of a page
+    /// ask for the same text.
     pub fn candidates(
         &mut self,
         parts: &[(i64, i64)],
         text: &SearchText,
     ) -> Result<Vec<ItemKey>, Problem> {
-        let mut found = Vec::new();
-        for text in text.texts() {
-            let Some(look_up) = LookUp::of(text).filter(|_| !parts.is_empty()) else { continue };
-            self.look_up(parts, &look_up, &mut found)?;
+        let mut known = match self.candidates.take() {
+            Some((of, known)) if of == text.text => known,
+            _ => HashMap::new(),
+        };
+        let new: Vec<(i64, i64)> =
+            parts.iter().filter(|part| !known.contains_key(*part)).copied().collect();
+        for text in text.texts().filter(|_| !new.is_empty()) {
+            let Some(look_up) = LookUp::of(text) else { continue };
+            self.look_up(&new, &look_up, &mut known)?;
         }
+        let mut found = Vec::new();
+        for part in parts {
+            let records = known.entry(*part).or_default();
+            records.sort_unstable();
+            records.dedup();
+            found.extend(records.iter().map(|number| ItemKey { run_no: part.0, number: *number }));
+        }
+        self.candidates = Some((text.text.clone(), known));
         found.sort_unstable();
         found.dedup();
         Ok(found)
@@ -331,7 +348,7 @@ impl ReviewTables<'_> {
         &mut self,
         parts: &[(i64, i64)],
         look_up: &LookUp,
-        found: &mut Vec<ItemKey>,
+        found: &mut PartRecords,
     ) -> Result<(), Problem> {
         let dialect = self.dialect();
         let (condition, values, wanted) = match look_up {
@@ -360,7 +377,7 @@ impl ReviewTables<'_> {
             Ok(())
         })?;
         let all = matches!(look_up, LookUp::All(_));
-        for ((run_no, _), mut lists) in parts {
+        for (part, mut lists) in parts {
             if all && lists.len() < wanted {
                 continue;
             }
@@ -374,7 +391,7 @@ impl ReviewTables<'_> {
                     records.extend(other);
                 }
             }
-            found.extend(records.into_iter().map(|number| ItemKey { run_no, number }));
+            found.entry(part).or_default().extend(records);
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod matrix;
 mod notify;
 mod owners;
 mod search;
+mod statement;
 
 use std::collections::BTreeMap;
 

@@ -7,24 +7,27 @@ use recon::domain::Side;
 use recon::domain::review::policy::Amount;
 use recon::domain::review::{Action, Policy, Trigger};
 use recon::review::{
-    AuditFilter, BulkCommit, BulkPreviewAsk, GroupBy, PageAsk, QueueFilter, QueueSort, ReviewItem,
-    Sla,
+    AuditFilter, BulkCommit, BulkPreviewAsk, Close, GroupBy, PageAsk, Prediction, QueueFilter,
+    QueueSort, ReviewItem, Sla,
 };
-use recon::store::LEAST_IN_MEMORY;
+use recon::store::{LEAST_IN_MEMORY, chain, transact};
+use serde_json::json;
 
 use super::fixture::{
-    CLUELESS, GUESS, Given, agree, alone_id, code, item_id, override_, stock, stock_alone,
+    CLUELESS, GUESS, Given, SETTLED, agree, alone_id, code, item_id, override_, stock, stock_alone,
     stock_keyed, team,
 };
 use crate::store::{Place, told_to_both};
 
 told_to_both! {
     a_settled_proposal_keeps_its_predictions,
+    proposals_of_several_items_keep_the_evidence_of_each,
     history_is_one_line_for_each_step,
     amounts_without_a_threshold_need_six_eyes,
     amounts_in_two_currencies_are_not_added,
     groups_come_in_the_order_that_is_asked_for,
     views_are_ones_own,
+    what_waits_is_found_behind_many_settled_ones,
     lists_of_a_currency_or_amount_have_every_item_in_every_order,
 }
 
@@ -54,6 +57,61 @@ fn a_settled_proposal_keeps_its_predictions(place: &Place) {
     assert_eq!(detail.items[0].predictions, before);
     assert_eq!((before[0].code.as_str(), before[0].confidence), ("ROUNDING", 0.8));
     assert_eq!(detail.proposal.predicted[0].code, "ROUNDING");
+}
+
+fn proposals_of_several_items_keep_the_evidence_of_each(place: &Place) {
+    let store = place.open();
+    let stage = team(false);
+    let review = stage.review(&*store);
+    let run = stock(&*store, "fx", &[GUESS; 3]);
+    let (ann, sue) = (stage.actor("ann"), stage.actor("sue"));
+    let write = |sql: &str| {
+        transact::write(&*store, |tx| tx.execute(sql, &[]).map(drop)).unwrap();
+    };
+    let says = |note: &str, moved: f64| {
+        let feature = json!({ "name": "abs_delta", "value": 0.05, "moved": moved });
+        let reason = |code: &str| json!({ "code": code, "probability": 0.8 });
+        let reasons = ["ROUNDING", "TIMING", "TYPO", "OTHER"].map(reason);
+        let model = json!({ "version": "7", "base": 0.1, "features": vec![feature; 5],
+                            "reasons": reasons });
+        let explanation = json!({ "notes": [note], "model": model }).to_string();
+        write(&format!("UPDATE recon.difference_rows SET explanation = '{explanation}'"));
+    };
+    says("within a cent", 0.3);
+    let ids: Vec<String> = (1..=3).map(|record| item_id(run, record)).collect();
+    let known = |id: &String| review.item(&ann, id).unwrap().item.predictions;
+    let before: Vec<_> = ids.iter().map(known).collect();
+    assert!(before[0][0].why.contains(&"within a cent".to_owned()), "{:?}", before[0]);
+    let ask = BulkPreviewAsk {
+        ids: ids.clone(),
+        action: Some(Action::Approve),
+        ..BulkPreviewAsk::default()
+    };
+    let token = review.bulk_preview(&ann, &ask).unwrap().token;
+    let made = review.bulk_commit(&ann, &BulkCommit { token, ..BulkCommit::default() }).unwrap();
+    let proposal_id = made.value.proposal.proposal_id;
+    let detail = || review.proposal(&sue, &proposal_id, &PageAsk::default()).unwrap();
+    let told = || -> Vec<_> { detail().items.into_iter().map(|one| one.predictions).collect() };
+    assert_eq!(told(), before);
+    let back = Close {
+        proposal_id: proposal_id.clone(),
+        if_match: detail().proposal.tag.parse().ok(),
+        comments: Some("look again".to_owned()),
+    };
+    review.send_back(&sue, &back).unwrap();
+    // The machine finds something else, now that the items are free.
+    says("two days apart", -0.2);
+    assert_ne!(known(&ids[0]), before[0]);
+    assert_eq!(told(), before);
+    // The trail knows what the run explained, and what each proposal did.
+    let replayed = || transact::read(&*store, |tx| chain::replay(tx)).unwrap();
+    let before = replayed();
+    // A proposal from before has none, and says nothing of what is there now.
+    write("UPDATE recon.proposal_items SET prior_explanation = NULL");
+    let (bare, code) = (told(), |one: &Prediction| (one.code.clone(), one.confidence));
+    assert_eq!(code(&bare[0][0]), ("ROUNDING".to_owned(), 0.8));
+    assert!(bare[0][0].why.iter().all(|why| why.starts_with("RULE")), "{bare:?}");
+    assert_eq!(replayed().len(), before.len() + 1, "{:?}", replayed());
 }
 
 fn history_is_one_line_for_each_step(place: &Place) {
@@ -187,6 +245,24 @@ fn views_are_ones_own(place: &Place) {
     assert_eq!(code(review.save_view(&ann, "long", &"x".repeat(4_001))), "invalid-filter");
     let alone = team(true);
     assert_eq!(code(alone.review(&*store).save_view(&alone.actor("ann"), "x", "?q=x")), "solo");
+}
+
+fn what_waits_is_found_behind_many_settled_ones(place: &Place) {
+    let store = place.open();
+    let stage = team(false);
+    let review = stage.review(&*store);
+    let given: Vec<(String, Given)> =
+        (0..620).map(|at| (format!("PAY-{at}"), if at < 610 { SETTLED } else { GUESS })).collect();
+    stock_keyed(&*store, "fx", &given);
+    while review.index_next().unwrap() {}
+    let ann = stage.actor("ann");
+    let counts = review.search_counts(&ann, "pay-").unwrap();
+    assert_eq!((counts.to_decide, counts.more_to_decide), (10, false));
+    assert_eq!((counts.accepted, counts.more), (500, true));
+    let filter = QueueFilter { q: Some("pay-".to_owned()), ..QueueFilter::default() };
+    let groups = review.groups(&ann, &filter, GroupBy::Signature, &PageAsk::default()).unwrap();
+    assert_eq!(groups.items.iter().map(|group| group.count).sum::<u64>(), 10);
+    assert_eq!(review.queue(&ann, &filter, &PageAsk::default()).unwrap().items.len(), 10);
 }
 
 fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {

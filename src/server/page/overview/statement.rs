@@ -1,6 +1,6 @@
 //! The reconciliation statement of a run: from A's balance to B's, each line a link to its differences.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use askama::Template;
@@ -13,16 +13,27 @@ use crate::review::Refusal;
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
+use crate::store::{RunRow, Store};
 
 use crate::server::page::address::with_query;
 use crate::server::page::context::{PageContext, html};
 use crate::server::page::frame::{Frame, Screen};
 
-/// A statement takes a pass over the run's differences, so the newest ones are kept until something is decided.
-static KNOWN: Mutex<Option<StatementCache>> = Mutex::new(None);
-/// By store and run, the version of the data and the statements.
-type StatementCache = HashMap<(String, RunId), (String, Statements)>;
+/// A statement takes a pass over the run's differences, so what the last ones found is kept: until something is decided
+/// it is the answer, and then of a large run only what has changed is looked at.
+static KNOWN: Mutex<BTreeMap<(String, RunId), Known>> = Mutex::new(BTreeMap::new());
+
+#[derive(Clone)]
+struct Known {
+    /// The version of the data.
+    version: String,
+    statements: Statements,
+    found: statement::Known,
+}
+
 const MOST_KNOWN: usize = 50;
+/// The most items of large runs for which statements are kept; an item takes up to 40 bytes.
+const MOST_ITEMS: usize = 4_000_000;
 
 #[derive(Template)]
 #[template(path = "overview/statement.html")]
@@ -95,22 +106,9 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     let kept = store.kept_counts(run.id).map_err(Refusal::from)?;
     let summary = summary(store, &run, kept.as_ref()).map_err(Refusal::from)?;
     let masked = !may_see(&context, &summary.run_id)?;
-    let key = (store.url(), run.id);
-    let kept = KNOWN.lock().ok().and_then(|known| known.as_ref()?.get(&key).cloned());
-    let statements = match kept {
-        _ if masked => Statements::default(),
-        Some((version, statements)) if version == inbox.data_version => statements,
-        _ => {
-            let read = statement::read(store, &run, &summary).map_err(Refusal::from)?;
-            if let Ok(mut known) = KNOWN.lock() {
-                let known = known.get_or_insert_default();
-                if known.len() >= MOST_KNOWN {
-                    known.clear();
-                }
-                known.insert(key, (inbox.data_version.clone(), read.clone()));
-            }
-            read
-        }
+    let statements = match masked {
+        true => Statements::default(),
+        false => statements(store, &run, &summary, &inbox.data_version)?,
     };
     let page = StatementPage {
         frame,
@@ -123,4 +121,33 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
         not_added: statements.not_added,
     };
     html(200, &page)
+}
+
+/// The statements of a run at this version of the data.
+fn statements(
+    store: &dyn Store,
+    run: &RunRow,
+    summary: &Summary,
+    version: &str,
+) -> Result<Statements, Denied> {
+    let key = (store.url(), run.id);
+    let known = KNOWN.lock().ok().and_then(|known| known.get(&key).cloned());
+    let found = match known {
+        Some(known) if known.version == version => return Ok(known.statements),
+        Some(known) => known.found,
+        None => statement::Known::default(),
+    };
+    // What was kept may be of a store that was changed from outside: then everything is read.
+    let (statements, found) = statement::read_again(store, run, summary, found)
+        .or_else(|_| statement::read_again(store, run, summary, statement::Known::default()))
+        .map_err(Refusal::from)?;
+    if let Ok(mut known) = KNOWN.lock() {
+        let items: usize = known.values().map(|one| one.found.items()).sum();
+        if known.len() >= MOST_KNOWN || items > MOST_ITEMS {
+            known.clear();
+        }
+        let (version, statements) = (version.to_owned(), statements.clone());
+        known.insert(key, Known { version, statements, found });
+    }
+    Ok(statements)
 }

@@ -77,6 +77,10 @@ pub fn tabs(answers: &Data<'_>) -> Vec<Tab> {
             listing.filter.q.clone_from(&filter.q);
             change(&mut listing);
             let (count, found) = counts;
+            let is_more = answers.search.is_some_and(|one| match listing.filter.status {
+                Some(_) => one.more,
+                None => one.more_to_decide,
+            });
             Tab {
                 name: name.to_owned(),
                 count: Some(found.unwrap_or(count)),
@@ -84,8 +88,7 @@ pub fn tabs(answers: &Data<'_>) -> Vec<Tab> {
                 href: listing.address("/review/queue"),
                 present,
                 urgent: false,
-                more: found.is_some_and(|found| found > 0)
-                    && answers.search.is_some_and(|one| one.more),
+                more: found.is_some() && is_more,
             }
         };
     let found = |of: fn(&SearchCounts) -> u64| answers.search.as_ref().map(of);

@@ -9,9 +9,7 @@ use askama::Template;
 
 use crate::domain::Instant;
 use crate::domain::review::Permission;
-use crate::review::{
-    self, Facets, GroupBy, Page, QueueFilter, ReasonEntry, ReviewItem, SearchCounts, Summary,
-};
+use crate::review::{self, Facets, ListedRows, QueueFilter, ReasonEntry, SearchCounts, Summary};
 use crate::server::call::Call;
 use crate::server::error::Denied;
 use crate::server::http::Response;
@@ -117,11 +115,6 @@ pub struct Data<'a> {
     pub now: Instant,
 }
 
-pub enum Rows<'a> {
-    Groups(&'a Page<review::Group>),
-    Items(&'a Page<ReviewItem>),
-}
-
 /// Parameters that the form's own fields send.
 const IN_THE_PANEL: [&str; 10] = [
     "q",
@@ -152,7 +145,7 @@ impl Queue {
         matches!(&self.list, List::Groups(groups) if groups.iter().any(|one| one.amount.is_some()))
     }
 
-    pub fn new(frame: Frame, answers: &Data<'_>, found: &Rows<'_>) -> Self {
+    pub fn new(frame: Frame, answers: &Data<'_>, found: &ListedRows) -> Self {
         let listing = answers.listing;
         let systems = systems(found);
         let list = list(answers, found);
@@ -160,8 +153,8 @@ impl Queue {
             .into_iter()
             .partition(|facet| ["run_id", "job"].contains(&facet.name));
         let next = match found {
-            Rows::Groups(page) => page.next.as_deref(),
-            Rows::Items(page) => page.next.as_deref(),
+            ListedRows::Groups(page) => page.next.as_deref(),
+            ListedRows::Items(page) => page.next.as_deref(),
         };
         let other =
             |items: bool| listing.changed(|listing| listing.items = items).address("/review/queue");
@@ -172,7 +165,10 @@ impl Queue {
             accept: accept(answers, found),
             tabs: tabs(answers),
             total: total(answers).map(|total| {
-                let more = answers.search.is_some_and(|search| search.more);
+                let more = answers.search.is_some_and(|search| match listing.filter.status {
+                    Some(_) => search.more,
+                    None => search.more_to_decide,
+                });
                 format!("{}{}", labels::count(&total), if more { "+" } else { "" })
             }),
             search: listing.filter.q.clone().unwrap_or_default(),
@@ -234,17 +230,19 @@ pub fn codes(reasons: &[ReasonEntry]) -> Vec<Code> {
         .collect()
 }
 
-fn systems(found: &Rows<'_>) -> [String; 2] {
+fn systems(found: &ListedRows) -> [String; 2] {
     match found {
-        Rows::Groups(page) => difference::systems(page.items.iter().flat_map(|one| &one.sample)),
-        Rows::Items(page) => difference::systems(page.items.iter()),
+        ListedRows::Groups(page) => {
+            difference::systems(page.items.iter().flat_map(|one| &one.sample))
+        }
+        ListedRows::Items(page) => difference::systems(page.items.iter()),
     }
 }
 
 /// A group has its own title.
-fn title(answers: &Data<'_>, found: &Rows<'_>) -> String {
+fn title(answers: &Data<'_>, found: &ListedRows) -> String {
     match found {
-        Rows::Items(page) if answers.listing.filter.signature.is_some() => {
+        ListedRows::Items(page) if answers.listing.filter.signature.is_some() => {
             let label = page.items.iter().find_map(|item| item.signature_label.clone());
             label.map(|label| difference::named(&label, &systems(found)))
         }
@@ -254,8 +252,8 @@ fn title(answers: &Data<'_>, found: &Rows<'_>) -> String {
 }
 
 /// A group whose cause was found can be accepted as a whole.
-fn accept(answers: &Data<'_>, found: &Rows<'_>) -> Option<(String, String)> {
-    let Rows::Items(page) = found else { return None };
+fn accept(answers: &Data<'_>, found: &ListedRows) -> Option<(String, String)> {
+    let ListedRows::Items(page) = found else { return None };
     let first = page.items.first().filter(|one| one.status == "UNKNOWN")?;
     let filter = &answers.listing.filter;
     if !answers.may_decide || filter.signature.is_none() || !difference::accepts_first(first) {
@@ -277,7 +275,7 @@ fn total(answers: &Data<'_>) -> Option<u64> {
 }
 
 fn about(answers: &Data<'_>) -> String {
-    if answers.search.is_some_and(|search| search.more) {
+    if answers.search.is_some_and(|search| search.more || search.more_to_decide) {
         return "Many records match; the numbers are lower bounds. Search for more of the text."
             .to_owned();
     }
@@ -321,10 +319,10 @@ fn waiting(summary: &Summary) -> u64 {
     summary.by_status.get("UNKNOWN").copied().unwrap_or_default()
 }
 
-fn list(answers: &Data<'_>, found: &Rows<'_>) -> List {
+fn list(answers: &Data<'_>, found: &ListedRows) -> List {
     let empty = match found {
-        Rows::Groups(page) => page.items.is_empty(),
-        Rows::Items(page) => page.items.is_empty(),
+        ListedRows::Groups(page) => page.items.is_empty(),
+        ListedRows::Items(page) => page.items.is_empty(),
     };
     if empty {
         return nothing(answers);
@@ -337,10 +335,10 @@ fn list(answers: &Data<'_>, found: &Rows<'_>) -> List {
             .is_none_or(|entry| entry.reason.is_functional)
     };
     match found {
-        Rows::Groups(page) => {
+        ListedRows::Groups(page) => {
             List::Groups(page.items.iter().map(|one| group(answers, one, &functional)).collect())
         }
-        Rows::Items(page) => {
+        ListedRows::Items(page) => {
             List::Items(page.items.iter().map(|one| item(answers, one, &functional)).collect())
         }
     }
@@ -393,32 +391,22 @@ pub fn show(call: &Call<'_>) -> Result<Response, Denied> {
     listing.items |= listing.filter.status.as_deref().is_some_and(|status| status != "UNKNOWN");
     listing.items |= listing.filter.signature.is_some();
     let reasons = context.review.reason_codes(&context.actor, None)?;
-    let facets = context.review.facets(&context.actor, &listing.filter)?;
     let mut ask = context.page(listing.cursor.clone());
     ask.sort = listing.sort;
-    let runs = context.review.current_runs(&context.actor)?;
     let views = views::of(&context, &listing)?;
-    let text = listing.filter.q.as_deref().filter(|q| !q.trim().is_empty());
-    let search = text.map(|q| context.review.search_counts(&context.actor, q)).transpose()?;
+    let found = context.review.listing(&context.actor, &listing.filter, &ask, !listing.items)?;
     let answers = Data {
         listing: &listing,
         summary: &summary,
-        search,
-        facets: &facets,
-        runs: &runs,
+        search: found.search,
+        facets: &found.facets,
+        runs: &found.runs,
         views: &views,
         may_save: !context.call.app.review_settings.solo(),
         reasons: &reasons,
         may_decide: context.may(Permission::Propose),
         now: context.now,
     };
-    let page = if listing.items {
-        let items = context.review.queue(&context.actor, &listing.filter, &ask)?;
-        Queue::new(frame, &answers, &Rows::Items(&items))
-    } else {
-        let groups =
-            context.review.groups(&context.actor, &listing.filter, GroupBy::Signature, &ask)?;
-        Queue::new(frame, &answers, &Rows::Groups(&groups))
-    };
+    let page = Queue::new(frame, &answers, &found.rows);
     html(200, &page)
 }

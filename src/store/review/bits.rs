@@ -1,0 +1,38 @@
+//! Sets of small numbers, such as those of a run's records: a bit for each.
+
+use std::sync::Arc;
+
+/// Some numbers. A copy is the same memory until one of them is changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bits(Arc<Vec<u64>>);
+
+impl Bits {
+    pub fn has(&self, number: i64) -> bool {
+        let (word, bit) = place(number);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    pub fn add(&mut self, number: i64) {
+        let (word, bit) = place(number);
+        let words = Arc::make_mut(&mut self.0);
+        if words.len() <= word {
+            words.resize(word + 1, 0);
+        }
+        if let Some(found) = words.get_mut(word) {
+            *found |= bit;
+        }
+    }
+}
+
+impl FromIterator<i64> for Bits {
+    fn from_iter<I: IntoIterator<Item = i64>>(numbers: I) -> Self {
+        let mut bits = Self::default();
+        numbers.into_iter().for_each(|number| bits.add(number));
+        bits
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "numbers of records and kinds are below 2^32")]
+const fn place(number: i64) -> (usize, u64) {
+    (number.cast_unsigned() as usize / 64, 1 << (number % 64))
+}
