@@ -187,7 +187,7 @@ fn chips(filter: &AuditFilter) -> Vec<Chip> {
                 _ => format!("until {value}"),
             };
             let others: Vec<_> = all.iter().filter(|(other, _)| other != name).cloned().collect();
-            Chip { label, without: address(&others) }
+            Chip { label, is_search: false, without: address(&others) }
         })
         .collect()
 }

@@ -50,6 +50,8 @@ pub struct FacetOption {
 #[derive(Clone, Debug)]
 pub struct Chip {
     pub label: String,
+    /// It is the text that is searched.
+    pub is_search: bool,
     pub without: String,
 }
 
@@ -301,7 +303,7 @@ pub fn chips(answers: &Data<'_>, systems: &[String]) -> Vec<Chip> {
                 listing.remove(name);
                 listing.items &= name != "signature";
             });
-            Some(Chip { label, without: without.address("/review/queue") })
+            Some(Chip { label, is_search: name == "q", without: without.address("/review/queue") })
         })
         .collect()
 }

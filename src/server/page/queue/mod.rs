@@ -130,6 +130,11 @@ const IN_THE_PANEL: [&str; 10] = [
 ];
 
 impl Queue {
+    /// How many filters are in force, without the search.
+    fn narrowed(&self) -> usize {
+        self.chips.len() - usize::from(self.chips.iter().any(|chip| chip.is_search))
+    }
+
     /// Some record names who is on the other side.
     fn has_counterparties(&self) -> bool {
         matches!(&self.list, List::Items(items) if items.iter().any(|one| !one.counterparty.is_empty()))
