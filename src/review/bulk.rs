@@ -19,7 +19,7 @@ use super::requests::{BulkCommit, BulkPreviewAsk, OnConflict};
 use super::responses::{BulkCommitted, BulkPreview, Excluded, Share};
 use super::visibility::Visibility;
 use super::work::{Work, checked_comment};
-use super::{CommandResult, Found, Review};
+use super::{CommandResult, QueryResult, Review};
 
 /// The most items of a bulk.
 const MOST: usize = 10_000;
@@ -36,7 +36,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing has changed.
-    pub fn bulk_preview(&self, actor: &Actor, ask: &BulkPreviewAsk) -> Found<BulkPreview> {
+    pub fn bulk_preview(&self, actor: &Actor, ask: &BulkPreviewAsk) -> QueryResult<BulkPreview> {
         actor.must(Permission::Propose)?;
         let action = required_action(ask.action)?;
         if let Some(filter) = &ask.filter {

@@ -25,7 +25,7 @@ use super::responses::{
     MASKED, MatchCandidate, MatchCandidates, MatchPreview, MatchSum, MatchView, ProposalMoved,
 };
 use super::work::{State, Work, checked_comment};
-use super::{CommandResult, Found, Review};
+use super::{CommandResult, QueryResult, Review};
 
 /// The most rows of a match.
 const MOST: usize = 200;
@@ -97,7 +97,7 @@ impl Review<'_> {
         attribution_id: &str,
         q: Option<&str>,
         limit: Option<u32>,
-    ) -> Found<MatchCandidates> {
+    ) -> QueryResult<MatchCandidates> {
         actor.must(Permission::View)?;
         let q = q.map(str::trim).filter(|q| !q.is_empty());
         let ready = self.prepare(&QueueFilter {
@@ -115,7 +115,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn match_preview(&self, actor: &Actor, ids: &[String]) -> Found<MatchPreview> {
+    pub fn match_preview(&self, actor: &Actor, ids: &[String]) -> QueryResult<MatchPreview> {
         actor.must(Permission::View)?;
         self.read(|work| work.match_preview(actor, ids))
     }
@@ -128,7 +128,7 @@ impl Review<'_> {
         &self,
         actor: &Actor,
         ids: &[&str],
-    ) -> Found<BTreeMap<String, Vec<MatchSum>>> {
+    ) -> QueryResult<BTreeMap<String, Vec<MatchSum>>> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let mut amounts = BTreeMap::new();

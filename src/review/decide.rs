@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::requests::{Approve, Close, ProposalTag};
 use super::responses::ProposalMoved;
 use super::work::{State, Work, checked_comment};
-use super::{CommandResult, Found, Review};
+use super::{CommandResult, QueryResult, Review};
 
 impl Review<'_> {
     /// Approves, as checker or authorizer depending on the proposal's state.
@@ -69,7 +69,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// Errors of the store.
-    pub fn tidy(&self) -> Found<u64> {
+    pub fn tidy(&self) -> QueryResult<u64> {
         let system = Actor { person_id: "SYSTEM".to_owned(), ..Actor::default() };
         let done = self.write(&system, |work| {
             let mut closed = 0u64;

@@ -18,14 +18,14 @@ use super::responses::{
 use super::views::notes;
 use super::visibility::Visibility;
 use super::work::Work;
-use super::{Found, Review, page};
+use super::{QueryResult, Review, page};
 
 impl Review<'_> {
     /// One item in full.
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn item(&self, actor: &Actor, attribution_id: &str) -> Found<ItemDetail> {
+    pub fn item(&self, actor: &Actor, attribution_id: &str) -> QueryResult<ItemDetail> {
         actor.must(Permission::View)?;
         let mut detail = self.read(|work| work.detail(actor, attribution_id))?;
         detail.rule_words = self.rule_words(&detail.item);
@@ -44,7 +44,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn figures(&self, actor: &Actor, run_id: &str, summary: Json) -> Found<Json> {
+    pub fn figures(&self, actor: &Actor, run_id: &str, summary: Json) -> QueryResult<Json> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let visible = work.visibility(actor);
@@ -66,7 +66,7 @@ impl Review<'_> {
         actor: &Actor,
         attribution_id: &str,
         ask: &PageAsk,
-    ) -> Found<Page<HistoryEntry>> {
+    ) -> QueryResult<Page<HistoryEntry>> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let limit = page::limit(ask)?;
@@ -93,7 +93,7 @@ impl Review<'_> {
         actor: &Actor,
         attribution_id: &str,
         ask: &PageAsk,
-    ) -> Found<Page<SimilarDecision>> {
+    ) -> QueryResult<Page<SimilarDecision>> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let limit = page::limit(ask)?;

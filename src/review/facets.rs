@@ -15,7 +15,7 @@ use super::queue::{Deadlines, TimeLeft, Wanted};
 use super::refusal::Refusal;
 use super::responses::Share;
 use super::work::Work;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 /// The most items that are counted one by one, by how much of their time is left or by conditions without kept counts.
 const MOST_COUNTED: u64 = 50_000;
@@ -27,7 +27,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> Found<Facets> {
+    pub fn facets(&self, actor: &Actor, filter: &QueueFilter) -> QueryResult<Facets> {
         actor.must(Permission::View)?;
         self.prepare(filter)?;
         self.read(|work| work.facets(actor, filter))

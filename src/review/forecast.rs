@@ -16,7 +16,7 @@ use crate::store::review::Signature;
 use super::actor::Actor;
 use super::responses::{Forecast, ForecastShare};
 use super::work::Work;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 /// By the state of the breaks.
 static KNOWN: Mutex<Option<HashMap<String, Arc<Kinds>>>> = Mutex::new(None);
@@ -64,7 +64,11 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn forecasts(&self, actor: &Actor, job: &str) -> Found<Vec<(String, String, Forecast)>> {
+    pub fn forecasts(
+        &self,
+        actor: &Actor,
+        job: &str,
+    ) -> QueryResult<Vec<(String, String, Forecast)>> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let kinds = work.kinds()?;

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page};
 use super::work::Work;
-use super::{Found, Review, page};
+use super::{QueryResult, Review, page};
 
 /// Items of each signature, to show.
 pub(super) type Examples = HashMap<i64, Vec<ItemKey>>;
@@ -189,7 +189,7 @@ impl Review<'_> {
         filter: &QueueFilter,
         by: GroupBy,
         ask: &PageAsk,
-    ) -> Found<Page<Group>> {
+    ) -> QueryResult<Page<Group>> {
         actor.must(Permission::View)?;
         self.prepare(filter)?;
         self.read(|work| work.groups_page(actor, filter, by, ask))

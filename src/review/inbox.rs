@@ -15,7 +15,7 @@ use super::responses::{
     DeltaCount, InboxEntry, Page, ProposalDigest, ReviewItem, RunCount, Waiting,
 };
 use super::work::Work;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 /// Items of a digest: with the largest differences, and drawn at random.
 const LARGEST: usize = 5;
@@ -31,7 +31,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// Errors of the store.
-    pub fn waiting(&self) -> Found<Vec<Waiting>> {
+    pub fn waiting(&self) -> QueryResult<Vec<Waiting>> {
         self.read(|work| {
             let open = work.tables.waiting_proposals(WAITING)?;
             Ok(open
@@ -59,7 +59,7 @@ impl Review<'_> {
         actor: &Actor,
         filter: &ProposalFilter,
         ask: &PageAsk,
-    ) -> Found<Page<InboxEntry>> {
+    ) -> QueryResult<Page<InboxEntry>> {
         let page = self.proposals(actor, filter, ask)?;
         let items = self.read(|work| {
             let mut items = Vec::with_capacity(page.items.len());

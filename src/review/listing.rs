@@ -9,7 +9,7 @@ use super::filter::QueueFilter;
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page, ReviewItem, RunChoice, SearchCounts};
 use super::search::anywhere;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 /// A page of the queue, and what it may be narrowed to.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Review<'_> {
         filter: &QueueFilter,
         ask: &PageAsk,
         grouped: bool,
-    ) -> Found<Listed> {
+    ) -> QueryResult<Listed> {
         actor.must(Permission::View)?;
         let text = filter.q.as_deref().filter(|q| !q.trim().is_empty());
         self.prepare(filter)?;

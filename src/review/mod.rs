@@ -115,7 +115,7 @@ pub struct Review<'a> {
 
 pub type CommandResult<T> = Result<Done<T>, Refusal>;
 
-pub type Found<T> = Result<T, Refusal>;
+pub type QueryResult<T> = Result<T, Refusal>;
 
 impl<'a> Review<'a> {
     pub const fn new(store: &'a dyn Store, settings: &'a ReviewSettings) -> Self {

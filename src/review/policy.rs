@@ -12,7 +12,7 @@ use super::proposal::Draft;
 use super::refusal::Refusal;
 use super::responses::ProposalMoved;
 use super::work::{Work, checked_comment};
-use super::{CommandResult, Found, PolicyAdopted, Review};
+use super::{CommandResult, PolicyAdopted, QueryResult, Review};
 
 /// The author of proposals that come from the configuration.
 pub(super) const CONFIGURATION: &str = "SYSTEM:recon.yaml";
@@ -23,7 +23,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// Errors of the store.
-    pub fn adopt_policy(&self, policy: &Policy) -> Found<PolicyAdopted> {
+    pub fn adopt_policy(&self, policy: &Policy) -> QueryResult<PolicyAdopted> {
         let actor = Actor { person_id: CONFIGURATION.to_owned(), ..Actor::default() };
         // Policies are compared as stored, in JSON.
         let done = self.write(&actor, |work| {
@@ -89,7 +89,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn policy(&self, actor: &Actor) -> Found<(i64, Policy)> {
+    pub fn policy(&self, actor: &Actor) -> QueryResult<(i64, Policy)> {
         actor.must(Permission::View)?;
         self.read(|work| Ok((work.policy_version, work.policy.clone())))
     }

@@ -14,7 +14,7 @@ use super::responses::{
     ReasonView,
 };
 use super::work::Work;
-use super::{Found, Refusal, Review, page};
+use super::{QueryResult, Refusal, Review, page};
 
 impl Review<'_> {
     /// Proposals, oldest first while they are open, else newest first.
@@ -26,7 +26,7 @@ impl Review<'_> {
         actor: &Actor,
         filter: &ProposalFilter,
         ask: &PageAsk,
-    ) -> Found<Page<ProposalView>> {
+    ) -> QueryResult<Page<ProposalView>> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let limit = page::limit(ask)?;
@@ -61,7 +61,7 @@ impl Review<'_> {
         actor: &Actor,
         proposal_id: &str,
         ask: &PageAsk,
-    ) -> Found<ProposalDetail> {
+    ) -> QueryResult<ProposalDetail> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let limit = page::limit(ask)?;

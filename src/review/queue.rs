@@ -21,7 +21,7 @@ use super::requests::PageAsk;
 use super::responses::{Page, ReviewItem, RunChoice};
 use super::visibility::Visibility;
 use super::work::Work;
-use super::{Found, Review, page};
+use super::{QueryResult, Review, page};
 
 const DAY: i64 = 86_400;
 
@@ -189,7 +189,7 @@ impl Review<'_> {
         actor: &Actor,
         filter: &QueueFilter,
         ask: &PageAsk,
-    ) -> Found<Page<ReviewItem>> {
+    ) -> QueryResult<Page<ReviewItem>> {
         actor.must(Permission::View)?;
         self.prepare(filter)?;
         self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
@@ -205,7 +205,7 @@ impl Review<'_> {
         run_id: &str,
         filter: &QueueFilter,
         ask: &PageAsk,
-    ) -> Found<Page<ReviewItem>> {
+    ) -> QueryResult<Page<ReviewItem>> {
         actor.must(Permission::View)?;
         let filter = QueueFilter {
             run_id: Some(run_id.to_owned()),

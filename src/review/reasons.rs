@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::requests::ProposeReason;
 use super::responses::{ReasonEntry, ReasonProposed, ReasonView, Share, Simulation};
 use super::work::{Work, checked_comment};
-use super::{CommandResult, Found, Review};
+use super::{CommandResult, QueryResult, Review};
 
 impl From<&Reason> for ReasonView {
     fn from(reason: &Reason) -> Self {
@@ -31,7 +31,11 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn reason_codes(&self, actor: &Actor, active: Option<bool>) -> Found<Vec<ReasonEntry>> {
+    pub fn reason_codes(
+        &self,
+        actor: &Actor,
+        active: Option<bool>,
+    ) -> QueryResult<Vec<ReasonEntry>> {
         self.reasons_of(actor, active, None, false)
     }
 
@@ -44,7 +48,7 @@ impl Review<'_> {
         actor: &Actor,
         active: Option<bool>,
         q: Option<&str>,
-    ) -> Found<Vec<ReasonEntry>> {
+    ) -> QueryResult<Vec<ReasonEntry>> {
         self.reasons_of(actor, active, q, true)
     }
 
@@ -54,7 +58,7 @@ impl Review<'_> {
         active: Option<bool>,
         q: Option<&str>,
         count: bool,
-    ) -> Found<Vec<ReasonEntry>> {
+    ) -> QueryResult<Vec<ReasonEntry>> {
         actor.must(Permission::View)?;
         let q = q.map(str::to_lowercase);
         self.read(|work| {

@@ -5,7 +5,7 @@ use crate::domain::review::Permission;
 
 use super::actor::Actor;
 use super::refusal::Refusal;
-use super::{CommandResult, Found, Review};
+use super::{CommandResult, QueryResult, Review};
 
 /// The longest name in characters, the longest query in bytes, and the most views of a person.
 const LONGEST_NAME: usize = 60;
@@ -17,7 +17,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn saved_views(&self, actor: &Actor) -> Found<Vec<(String, String)>> {
+    pub fn saved_views(&self, actor: &Actor) -> QueryResult<Vec<(String, String)>> {
         actor.must(Permission::View)?;
         self.read(|work| Ok(work.tables.saved_views(&actor.person_id)?))
     }

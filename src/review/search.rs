@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::responses::SearchCounts;
 use super::visibility::Visibility;
 use super::work::Work;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 /// Records whose evidence is read at once.
 const STEP: usize = 100;
@@ -61,7 +61,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// Errors of the store.
-    pub fn index_next(&self) -> Found<bool> {
+    pub fn index_next(&self) -> QueryResult<bool> {
         let uncounted = self.read(|work| {
             let runs: Vec<i64> = work.tables.current_runs()?.iter().map(|run| run.run_no).collect();
             Ok(work.tables.first_uncounted(&runs)?)
@@ -79,7 +79,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// Errors of the store.
-    pub fn read_ahead(&self) -> Found<()> {
+    pub fn read_ahead(&self) -> QueryResult<()> {
         self.read(|work| {
             let runs: Vec<i64> = work.tables.current_runs()?.iter().map(|run| run.run_no).collect();
             let currency = work.policy.currency_field.clone();
@@ -89,7 +89,7 @@ impl Review<'_> {
         })
     }
 
-    fn index_next_of(&self, filter: &QueueFilter) -> Found<bool> {
+    fn index_next_of(&self, filter: &QueueFilter) -> QueryResult<bool> {
         let part = self.read(|work| {
             let (runs, _) = work.runs_of(filter)?;
             let runs: Vec<i64> = runs.iter().map(|run| run.run_no).collect();
@@ -104,7 +104,7 @@ impl Review<'_> {
     }
 
     /// Makes sure that the runs of a filter with a text can be searched.
-    pub(super) fn prepare(&self, filter: &QueueFilter) -> Found<()> {
+    pub(super) fn prepare(&self, filter: &QueueFilter) -> QueryResult<()> {
         if filter.q.as_deref().is_none_or(|q| q.trim().is_empty()) {
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn search_counts(&self, actor: &Actor, text: &str) -> Found<SearchCounts> {
+    pub fn search_counts(&self, actor: &Actor, text: &str) -> QueryResult<SearchCounts> {
         actor.must(Permission::View)?;
         self.prepare(&anywhere(text))?;
         self.read(|work| work.search_counts(actor, text))

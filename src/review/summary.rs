@@ -13,14 +13,14 @@ use super::proposals;
 use super::requests::{ProposalFilter, ProposalsFor};
 use super::responses::Summary;
 use super::work::Work;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 impl Review<'_> {
     /// Counts for the page's head.
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn summary(&self, actor: &Actor) -> Found<Summary> {
+    pub fn summary(&self, actor: &Actor) -> QueryResult<Summary> {
         actor.must(Permission::View)?;
         self.read(|work| Ok(work.summary(actor)?))
     }
@@ -29,7 +29,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn ages(&self, actor: &Actor, run_id: &str) -> Found<[u64; 3]> {
+    pub fn ages(&self, actor: &Actor, run_id: &str) -> QueryResult<[u64; 3]> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let Some(run) = work.tables.run_by_id(run_id)? else { return Ok([0; 3]) };
@@ -47,7 +47,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn ageing(&self, actor: &Actor, run_id: &str) -> Found<[u64; 5]> {
+    pub fn ageing(&self, actor: &Actor, run_id: &str) -> QueryResult<[u64; 5]> {
         actor.must(Permission::View)?;
         self.read(|work| {
             let mut buckets = [0; 5];

@@ -9,7 +9,7 @@ use crate::domain::{FieldRef, Layout};
 use super::actor::Actor;
 use super::responses::MASKED;
 use super::visibility::Visibility;
-use super::{Found, Review};
+use super::{QueryResult, Review};
 
 /// An item, traced to its sources.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,7 +74,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`super::Refusal`].
-    pub fn trace(&self, actor: &Actor, attribution_id: &str) -> Found<Trace> {
+    pub fn trace(&self, actor: &Actor, attribution_id: &str) -> QueryResult<Trace> {
         actor.must(Permission::View)?;
         let (key, run, visible, hidden) = self.read(|work| {
             let item = work.item(attribution_id, false)?;

@@ -17,7 +17,7 @@ use super::actor::Actor;
 use super::requests::{AuditFilter, PageAsk, Period};
 use super::responses::{AccessRow, AuditView, OverrideRow, Page, SodFinding};
 use super::work::Work;
-use super::{Found, Refusal, Review, page};
+use super::{QueryResult, Refusal, Review, page};
 
 impl Review<'_> {
     /// Audit rows, newest first; without the permission for all rows, only the person's own.
@@ -29,7 +29,7 @@ impl Review<'_> {
         actor: &Actor,
         filter: &AuditFilter,
         ask: &PageAsk,
-    ) -> Found<Page<AuditView>> {
+    ) -> QueryResult<Page<AuditView>> {
         if !actor.may(Permission::AuditAll) {
             actor.must(Permission::AuditOwn)?;
         }
@@ -66,7 +66,7 @@ impl Review<'_> {
         actor: &Actor,
         filter: &AuditFilter,
         each: &mut dyn FnMut(&AuditRow) -> Result<(), Problem>,
-    ) -> Found<()> {
+    ) -> QueryResult<()> {
         actor.must(Permission::AuditAll)?;
         self.read(|work| {
             if !work.visibility(actor).is_whole() {
@@ -85,7 +85,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn checkpoint(&self, actor: &Actor) -> Found<Checkpoint> {
+    pub fn checkpoint(&self, actor: &Actor) -> QueryResult<Checkpoint> {
         actor.must(Permission::AuditAll)?;
         self.read(|work| {
             let now = work.now;
@@ -97,7 +97,12 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn verify(&self, actor: &Actor, from: Option<i64>, to: Option<i64>) -> Found<Verdict> {
+    pub fn verify(
+        &self,
+        actor: &Actor,
+        from: Option<i64>,
+        to: Option<i64>,
+    ) -> QueryResult<Verdict> {
         actor.must(Permission::AuditAll)?;
         self.read(|work| Ok(chain::verify(work.tables.tx, from, to)?))
     }
@@ -106,7 +111,11 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn report_overrides(&self, actor: &Actor, period: &Period) -> Found<Vec<OverrideRow>> {
+    pub fn report_overrides(
+        &self,
+        actor: &Actor,
+        period: &Period,
+    ) -> QueryResult<Vec<OverrideRow>> {
         actor.must(Permission::Reports)?;
         self.read(|work| work.overrides(period))
     }
@@ -115,7 +124,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn report_access(&self, actor: &Actor, period: &Period) -> Found<Vec<AccessRow>> {
+    pub fn report_access(&self, actor: &Actor, period: &Period) -> QueryResult<Vec<AccessRow>> {
         actor.must(Permission::Reports)?;
         self.read(|work| work.access(period))
     }
@@ -124,7 +133,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub fn report_sod(&self, actor: &Actor, period: &Period) -> Found<Vec<SodFinding>> {
+    pub fn report_sod(&self, actor: &Actor, period: &Period) -> QueryResult<Vec<SodFinding>> {
         actor.must(Permission::Reports)?;
         self.read(|work| work.separation(period))
     }

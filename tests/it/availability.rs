@@ -10,7 +10,7 @@ use recon::database::{StoreUrl, patience};
 use recon::diagnostic::Problem;
 use serde_json::{Value as Json, json};
 
-use crate::api::House;
+use crate::api::Served;
 use crate::postgres::Cluster;
 use crate::program::{Project, Said, Stop, ended, limited, output};
 use crate::wire::{Answer, Client, Server};
@@ -67,22 +67,22 @@ fn resolve(item: &Json) -> String {
 }
 
 /// A run's first open item.
-fn first_item(house: &House) -> Json {
-    house.queue("ann", "limit=1").remove(0)
+fn first_item(served: &Served) -> Json {
+    served.queue("ann", "limit=1").remove(0)
 }
 
 #[test]
 fn a_locked_store_does_not_stop_the_server_or_readers() {
-    let house = House::new();
-    let item = first_item(&house);
-    let (body, token) = (resolve(&item), house.person("ann").token);
-    let locked = Locked::store(&house.project().path("recon.db"));
+    let served = Served::new();
+    let item = first_item(&served);
+    let (body, token) = (resolve(&item), served.person("ann").token);
+    let locked = Locked::store(&served.project().path("recon.db"));
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..100)
             .map(|_| {
                 scope.spawn(|| {
                     let began = Instant::now();
-                    let answer = ask(&house.server, &token, "POST", "/workflow/resolve", &body);
+                    let answer = ask(&served.server, &token, "POST", "/workflow/resolve", &body);
                     assert_eq!(answer.status, 503, "{}", answer.text());
                     assert!(answer.header("retry-after").is_some());
                     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
@@ -91,10 +91,14 @@ fn a_locked_store_does_not_stop_the_server_or_readers() {
             .collect();
         let mut looks = 0;
         while !writers.iter().all(|writer| writer.is_finished()) {
-            let health = Client::to(&house.server).get("/health");
+            let health = Client::to(&served.server).get("/health");
             assert_eq!(health.status, 200, "{}", health.text());
-            assert_eq!(Client::to(&house.server).get("/ready").status, 200, "readers need no lock");
-            assert_eq!(Client::to(&house.server).get("/metrics").status, 200);
+            assert_eq!(
+                Client::to(&served.server).get("/ready").status,
+                200,
+                "readers need no lock"
+            );
+            assert_eq!(Client::to(&served.server).get("/metrics").status, 200);
             looks += 1;
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -103,29 +107,29 @@ fn a_locked_store_does_not_stop_the_server_or_readers() {
     // Readers are served while writers wait.
     std::thread::scope(|scope| {
         for _ in 0..12 {
-            scope.spawn(|| ask(&house.server, &token, "POST", "/workflow/resolve", &body));
+            scope.spawn(|| ask(&served.server, &token, "POST", "/workflow/resolve", &body));
         }
         // Most of them wait by then; the queue must answer in any case.
         std::thread::sleep(Duration::from_millis(800));
-        let queue = ask(&house.server, &house.person("bob").token, "GET", "/workflow/queue", "");
+        let queue = ask(&served.server, &served.person("bob").token, "GET", "/workflow/queue", "");
         assert_eq!(queue.status, 200, "{}", queue.text());
     });
     let credentials = r#"{"username":"ann","password":"not the right one"}"#;
     let headers = [("Content-Type", "application/json")];
-    let login = Client::to(&house.server).ask("POST", "/auth/login", &headers, credentials);
+    let login = Client::to(&served.server).ask("POST", "/auth/login", &headers, credentials);
     assert!(matches!(login.unwrap().status, 401 | 429 | 503));
     drop(locked);
-    let answer = ask(&house.server, &token, "POST", "/workflow/resolve", &body);
+    let answer = ask(&served.server, &token, "POST", "/workflow/resolve", &body);
     assert_eq!(answer.status, 200, "{}", answer.text());
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn a_server_with_a_locked_store_stops_in_time() {
-    let mut house = House::new();
-    let (body, token) = (resolve(&first_item(&house)), house.person("ann").token);
-    let _locked = Locked::store(&house.project().path("recon.db"));
-    let address = house.server.address;
+    let mut served = Served::new();
+    let (body, token) = (resolve(&first_item(&served)), served.person("ann").token);
+    let _locked = Locked::store(&served.project().path("recon.db"));
+    let address = served.server.address;
     let waiting: Vec<_> = (0..10)
         .map(|_| {
             let (bearer, body) = (format!("Bearer {token}"), body.clone());
@@ -139,7 +143,7 @@ fn a_server_with_a_locked_store_stops_in_time() {
     // Most of them wait by then; the server must stop in any case.
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
-    assert_eq!(house.server.stop(), 0);
+    assert_eq!(served.server.stop(), 0);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     for thread in waiting {
         assert_eq!(thread.join().unwrap().unwrap().status, 503);
@@ -154,12 +158,12 @@ fn an_unavailable_database_gives_503_until_it_is_back() {
     let project = Project::of(".");
     project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
     project.json(&["run", "--json"]);
-    let house = House::of_store(&store, project, &[]);
-    let body = resolve(&first_item(&house));
-    let token = house.person("ann").token;
+    let served = Served::of_store(&store, project, &[]);
+    let body = resolve(&first_item(&served));
+    let token = served.person("ann").token;
     let ask = |method: &str, path: &str, body: &str| {
         let began = Instant::now();
-        let answer = ask(&house.server, &token, method, path, body);
+        let answer = ask(&served.server, &token, method, path, body);
         assert!(began.elapsed() < SOON, "{path}: {:?}", began.elapsed());
         answer
     };
@@ -187,11 +191,11 @@ fn an_unavailable_database_gives_503_until_it_is_back() {
             }
         });
         cluster.start();
-        becomes(200, || Client::to(&house.server).get("/ready"));
+        becomes(200, || Client::to(&served.server).get("/ready"));
         becomes(200, || ask("GET", "/workflow/queue", ""));
     }
     assert_eq!(ask("POST", "/workflow/resolve", &body).status, 200);
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
@@ -206,11 +210,11 @@ fn a_frozen_database_is_503_in_time_and_comes_back() {
         let project = Project::of(".");
         project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
         project.json(&["run", "--json"]);
-        let house = House::of_store(&store, project, &[]);
-        let token = house.person("ann").token;
+        let served = Served::of_store(&store, project, &[]);
+        let token = served.person("ann").token;
         let ask = |path: &str, status: u16| {
             let began = Instant::now();
-            let answer = ask(&house.server, &token, "GET", path, "");
+            let answer = ask(&served.server, &token, "GET", path, "");
             assert_eq!(answer.status, status, "{mode} {path}: {}", answer.text());
             assert!(began.elapsed() < SOON, "{path}: {:?}", began.elapsed());
         };
@@ -232,9 +236,9 @@ fn a_frozen_database_is_503_in_time_and_comes_back() {
             ask("/review", 503);
         }
         cluster.thaw();
-        becomes(200, || Client::to(&house.server).get("/ready"));
+        becomes(200, || Client::to(&served.server).get("/ready"));
         many(200);
-        house.server.assert_well();
+        served.server.assert_well();
         let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
         other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
     }
@@ -262,13 +266,13 @@ fn stopped_sessions_are_replaced_while_the_server_answers() {
         let project = Project::of(".");
         project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
         project.json(&["run", "--json"]);
-        let house = House::of_store(&store, project, &[]);
-        let token = house.person("ann").token;
+        let served = Served::of_store(&store, project, &[]);
+        let token = served.person("ann").token;
         let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
         for _ in 0..2 {
             std::thread::scope(|scope| {
                 for _ in 0..12 {
-                    scope.spawn(|| ask(&house.server, &token, "GET", "/workflow/queue", ""));
+                    scope.spawn(|| ask(&served.server, &token, "GET", "/workflow/queue", ""));
                 }
             });
             let stopped = sessions(&mut other);
@@ -277,15 +281,15 @@ fn stopped_sessions_are_replaced_while_the_server_answers() {
             // Each request may find some of them; the next has new ones.
             becomes(200, || {
                 let began = Instant::now();
-                let answer = ask(&house.server, &token, "GET", "/workflow/queue", "");
+                let answer = ask(&served.server, &token, "GET", "/workflow/queue", "");
                 assert!(matches!(answer.status, 200 | 503), "{}", answer.text());
                 assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
                 answer
             });
-            becomes(200, || Client::to(&house.server).get("/ready"));
+            becomes(200, || Client::to(&served.server).get("/ready"));
             Cluster::continue_sessions(&stopped);
         }
-        house.server.assert_well();
+        served.server.assert_well();
         other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
     }
 }
@@ -347,8 +351,8 @@ fn a_request_whose_session_stops_in_a_statement_is_answered() {
         let project = Project::of(".");
         project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
         project.json(&["run", "--json"]);
-        let house = House::of_store(&store, project, &[]);
-        let (token, body) = (house.person("ann").token, resolve(&first_item(&house)));
+        let served = Served::of_store(&store, project, &[]);
+        let (token, body) = (served.person("ann").token, resolve(&first_item(&served)));
         let mut other = postgres_client(&format!("{}/postgres", cluster.url()));
         for (method, path, body, stops_all) in [
             ("GET", "/workflow/queue", "", false),
@@ -359,7 +363,7 @@ fn a_request_whose_session_stops_in_a_statement_is_answered() {
             other.batch_execute("BEGIN; LOCK TABLE recon.tokens IN ACCESS EXCLUSIVE MODE").unwrap();
             let began = Instant::now();
             let (answer, stopped) = std::thread::scope(|scope| {
-                let asked = scope.spawn(|| ask(&house.server, &token, method, path, body));
+                let asked = scope.spawn(|| ask(&served.server, &token, method, path, body));
                 let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
                 let session: i32 = loop {
                     if let Some(row) = other.query_opt(waiting, &[]).unwrap() {
@@ -379,15 +383,15 @@ fn a_request_whose_session_stops_in_a_statement_is_answered() {
             assert!(answer.header("retry-after").is_some());
             let (_, code) = crate::api::verdict(&answer);
             assert!(method == "GET" || code.starts_with("store-"), "{path}: {code}");
-            assert_eq!(Client::to(&house.server).get("/health").status, 200);
+            assert_eq!(Client::to(&served.server).get("/health").status, 200);
             match stops_all {
                 true => cluster.thaw(),
                 false => Cluster::continue_sessions(&[stopped]),
             }
             other.batch_execute("ROLLBACK").unwrap();
-            becomes(200, || ask(&house.server, &token, "GET", "/workflow/queue", ""));
+            becomes(200, || ask(&served.server, &token, "GET", "/workflow/queue", ""));
         }
-        house.server.assert_well();
+        served.server.assert_well();
         other.batch_execute("DROP SCHEMA recon CASCADE").unwrap();
     }
 }
@@ -428,17 +432,17 @@ fn a_locked_table_gives_503_in_time() {
     let project = Project::of(".");
     project.replace("recon.yaml", "store: sqlite:recon.db", &format!("store: {store}"));
     project.json(&["run", "--json"]);
-    let house = House::of_store(&store, project, &[]);
-    let token = house.person("ann").token;
+    let served = Served::of_store(&store, project, &[]);
+    let token = served.person("ann").token;
     let mut other = postgres_client(&store);
     other.batch_execute("BEGIN; LOCK TABLE recon.tokens IN ACCESS EXCLUSIVE MODE").unwrap();
     let began = Instant::now();
-    assert_eq!(ask(&house.server, &token, "GET", "/workflow/queue", "").status, 503);
+    assert_eq!(ask(&served.server, &token, "GET", "/workflow/queue", "").status, 503);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-    assert_eq!(Client::to(&house.server).get("/health").status, 200);
+    assert_eq!(Client::to(&served.server).get("/health").status, 200);
     other.batch_execute("ROLLBACK").unwrap();
-    assert_eq!(ask(&house.server, &token, "GET", "/workflow/queue", "").status, 200);
-    house.server.assert_well();
+    assert_eq!(ask(&served.server, &token, "GET", "/workflow/queue", "").status, 200);
+    served.server.assert_well();
 }
 
 fn postgres_client(url: &str) -> postgres::Client {
@@ -446,19 +450,19 @@ fn postgres_client(url: &str) -> postgres::Client {
 }
 
 /// A logged-in client at work during an attack: every request is answered.
-fn never_dropped(house: &House, keeps: bool, harm: impl FnOnce()) {
+fn never_dropped(served: &Served, keeps: bool, harm: impl FnOnce()) {
     let stop = Stop::default();
-    let token = house.person("ann").token;
+    let token = served.person("ann").token;
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str())];
     std::thread::scope(|scope| {
         let end = stop.at_end();
         let work = scope.spawn(|| {
-            let mut client = Client::to(&house.server);
+            let mut client = Client::to(&served.server);
             let mut answered = 0;
             while stop.goes_on() {
                 if !keeps || answered % 900 == 899 {
-                    client = Client::to(&house.server);
+                    client = Client::to(&served.server);
                 }
                 let answer = client.ask("GET", "/auth/me", &headers, "");
                 let answer = answer.unwrap_or_else(|error| panic!("after {answered}: {error}"));
@@ -502,27 +506,27 @@ fn empty_connects(server: &Server, time: Duration) {
 
 #[test]
 fn new_connections_do_not_displace_logged_in_users() {
-    let house = House::new();
+    let served = Served::new();
     for keeps in [true, false] {
-        never_dropped(&house, keeps, || {
-            let idle = served_and_idle(&house.server, 255);
-            empty_connects(&house.server, Duration::from_secs(3));
+        never_dropped(&served, keeps, || {
+            let idle = served_and_idle(&served.server, 255);
+            empty_connects(&served.server, Duration::from_secs(3));
             drop(idle);
         });
     }
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn busy_anonymous_clients_do_not_displace_logged_in_users() {
-    let house = House::new();
+    let served = Served::new();
     let stop = Stop::default();
     std::thread::scope(|scope| {
         let end = stop.at_end();
         // Anonymous clients with busy connections, and others that send half a request.
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut clients = served_and_idle(&house.server, 40);
+                let mut clients = served_and_idle(&served.server, 40);
                 while stop.goes_on() {
                     clients.retain_mut(|client| client.ask("GET", "/health", &[], "").is_ok());
                     std::thread::sleep(Duration::from_millis(100));
@@ -532,7 +536,7 @@ fn busy_anonymous_clients_do_not_displace_logged_in_users() {
         scope.spawn(|| {
             let mut halves = Vec::new();
             while stop.goes_on() {
-                let mut client = Client::to(&house.server);
+                let mut client = Client::to(&served.server);
                 let _ = client.send("GET /health HTTP/1.1\r\nHo");
                 halves.push(client);
                 if halves.len() > 100 {
@@ -542,47 +546,47 @@ fn busy_anonymous_clients_do_not_displace_logged_in_users() {
             }
         });
         for keeps in [true, false] {
-            never_dropped(&house, keeps, || {
-                empty_connects(&house.server, Duration::from_secs(3));
+            never_dropped(&served, keeps, || {
+                empty_connects(&served.server, Duration::from_secs(3));
             });
         }
         drop(end);
     });
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn exports_to_closed_connections_block_no_one() {
-    let house = House::new();
-    let run = house.project().sql("SELECT run_id FROM recon.recon_runs")[0]["run_id"].clone();
+    let served = Served::new();
+    let run = served.project().sql("SELECT run_id FROM recon.recon_runs")[0]["run_id"].clone();
     let path = format!("/runs/{}/export", run.as_str().unwrap());
-    let token = house.person("ann").token;
-    never_dropped(&house, true, || {
+    let token = served.person("ann").token;
+    never_dropped(&served, true, || {
         for _ in 0..600 {
-            let mut client = Client::to(&house.server);
+            let mut client = Client::to(&served.server);
             let _ = client.send(format!(
                 "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n",
-                house.server.address
+                served.server.address
             ));
             let _ = socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO));
         }
-        assert_eq!(ask(&house.server, &token, "GET", "/workflow/queue", "").status, 200);
+        assert_eq!(ask(&served.server, &token, "GET", "/workflow/queue", "").status, 200);
     });
-    let export = becomes(200, || ask(&house.server, &token, "GET", &path, ""));
+    let export = becomes(200, || ask(&served.server, &token, "GET", &path, ""));
     assert!(export.text().contains("attribution_id,run_id,"));
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn a_deleted_or_replaced_store_accepts_no_decisions() {
-    let house = House::new();
-    let items = house.queue("ann", "limit=10");
-    let token = house.person("ann").token;
-    let path = |name: &str| house.project().path(name);
+    let served = Served::new();
+    let items = served.queue("ann", "limit=10");
+    let token = served.person("ann").token;
+    let path = |name: &str| served.project().path(name);
     let decide = |item: &Json| {
-        ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
+        ask(&served.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
     };
-    let ready = || Client::to(&house.server).get("/ready").status;
+    let ready = || Client::to(&served.server).get("/ready").status;
     // A complete copy from before the first decision.
     let copy = rusqlite::Connection::open(path("recon.db")).unwrap();
     copy.execute("VACUUM INTO ?1", [path("older.db").to_str().unwrap()]).unwrap();
@@ -591,7 +595,7 @@ fn a_deleted_or_replaced_store_accepts_no_decisions() {
 
     std::fs::rename(path("recon.db"), path("aside.db")).unwrap();
     assert_eq!((decide(&items[1]), ready()), (503, 503), "moved away");
-    let answer = ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(&items[1]));
+    let answer = ask(&served.server, &token, "POST", "/workflow/resolve", &resolve(&items[1]));
     assert_eq!(crate::api::verdict(&answer).1, "store-replaced", "{}", answer.text());
     std::fs::copy(path("older.db"), path("recon.db")).unwrap();
     assert_eq!((decide(&items[1]), ready()), (503, 503), "replaced by an older copy");
@@ -609,20 +613,20 @@ fn a_deleted_or_replaced_store_accepts_no_decisions() {
     }
     assert_eq!((decide(&items[3]), ready()), (503, 503), "deleted");
     assert!(!path("recon.db").exists(), "nobody makes a new one");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn the_audit_trail_exposes_an_older_copy_in_the_same_file() {
-    let house = House::new();
-    let items = house.queue("ann", "limit=10");
-    let token = house.person("ann").token;
+    let served = Served::new();
+    let items = served.queue("ann", "limit=10");
+    let token = served.person("ann").token;
     let decide = |item: &Json| {
-        ask(&house.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
+        ask(&served.server, &token, "POST", "/workflow/resolve", &resolve(item)).status
     };
     assert_eq!(decide(&items[0]), 200);
     // A decision is undone within the file, as by restoring a copy.
-    let other = rusqlite::Connection::open(house.project().path("recon.db")).unwrap();
+    let other = rusqlite::Connection::open(served.project().path("recon.db")).unwrap();
     let triggers: Vec<String> = other
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'audit%'")
         .unwrap()
@@ -637,8 +641,8 @@ fn the_audit_trail_exposes_an_older_copy_in_the_same_file() {
         other.execute("DELETE FROM audit_trail WHERE seq = (SELECT max(seq) FROM audit_trail)", []);
     assert_eq!(deleted.unwrap(), 1);
     assert_eq!(decide(&items[1]), 503);
-    assert_eq!(Client::to(&house.server).get("/ready").status, 503);
-    house.server.assert_well();
+    assert_eq!(Client::to(&served.server).get("/ready").status, 503);
+    served.server.assert_well();
 }
 
 #[test]
@@ -745,14 +749,14 @@ fn proxied_requests_are_never_local() {
     let server = "server:\n  requests_per_second: 0\n  public_url: https://recon.example.com\n  \
                   trusted_proxy: { networks: [127.0.0.1] }\n";
     project.write("recon.yaml", format!("{yaml}\n{server}"));
-    let house = House::of(project, &[]);
+    let served = Served::of(project, &[]);
     let metrics = |forwarded: &[(&str, &str)]| {
-        Client::to(&house.server).ask("GET", "/metrics", forwarded, "").unwrap().status
+        Client::to(&served.server).ask("GET", "/metrics", forwarded, "").unwrap().status
     };
     assert_eq!(metrics(&[]), 200);
     for said in ["203.0.113.7", "127.0.0.1", "evil", "unknown", "", "::1, x"] {
         assert_eq!(metrics(&[("X-Forwarded-For", said)]), 401, "{said:?}");
     }
     assert_eq!(metrics(&[("X-Forwarded-Proto", "https")]), 401);
-    house.server.assert_well();
+    served.server.assert_well();
 }

@@ -2,7 +2,7 @@
 //! warned succeeds, and its code is gone.
 
 use super::job;
-use crate::api::House;
+use crate::api::Served;
 use crate::program::{Project, Said, limited, output};
 use crate::wire::{Client, Server};
 
@@ -513,8 +513,8 @@ fn decisions_refused_under_solo_are_made_without_it() {
     let json = ("Content-Type", "application/json");
     let answer = Client::to(&server).ask("POST", "/reasons/proposals", &[json], asked).unwrap();
     assert_eq!(crate::api::verdict(&answer).1, "solo", "{}", answer.text());
-    let house = House::new();
-    let answer = house.person("sue").ask("POST", "/reasons/proposals", &[], asked);
+    let served = Served::new();
+    let answer = served.person("sue").ask("POST", "/reasons/proposals", &[], asked);
     assert!(answer.status < 400, "{}", answer.text());
 }
 
@@ -551,11 +551,11 @@ fn a_filter_that_leaves_fewer_items_makes_a_bulk() {
     let project = job(format!("id,v\n-1,z\n{rows}"));
     project.write("b.csv", "id,v\n-1,y\n");
     goes_on(&project, &["run"], "too-many-items");
-    let house = House::of(project, &[]);
+    let served = Served::of(project, &[]);
     let ask = |filter: &str| {
         let body = format!(r#"{{"filter":{filter},"action":"REJECT"}}"#);
         let json = ("Content-Type", "application/json");
-        house.person("ann").ask("POST", "/workflow/bulk/preview", &[json], &body)
+        served.person("ann").ask("POST", "/workflow/bulk/preview", &[json], &body)
     };
     assert_eq!(crate::api::verdict(&ask("{}")), (422, "too-many-items".to_owned()));
     let narrow = ask(r#"{"field_name":"v"}"#);
@@ -564,9 +564,9 @@ fn a_filter_that_leaves_fewer_items_makes_a_bulk() {
 
 #[test]
 fn a_form_is_taken_if_it_is_sent_as_the_page_does() {
-    let house = House::new();
-    let ann = house.person("ann");
-    let item = house.queue("ann", "limit=1&status=UNKNOWN").remove(0);
+    let served = Served::new();
+    let ann = served.person("ann");
+    let item = served.queue("ann", "limit=1&status=UNKNOWN").remove(0);
     let decide = format!("/review/items/{}/decide", item["attribution_id"].as_str().unwrap());
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for (code, says, path, wrong, right) in [
@@ -602,7 +602,7 @@ fn a_form_is_taken_if_it_is_sent_as_the_page_does() {
         "{}",
         again.text()
     );
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use recon::diagnostic::{Code, Shows};
 use serde_json::Value as Json;
 
-use crate::api::House;
+use crate::api::Served;
 use crate::program::Project;
 use crate::wire::{Answer, Client};
 
@@ -21,7 +21,7 @@ pub fn followed() -> impl Iterator<Item = &'static str> {
 
 /// A story's own names for values in responses.
 struct Story<'h> {
-    house: &'h House,
+    served: &'h Served,
     said: BTreeMap<String, String>,
 }
 
@@ -67,7 +67,7 @@ impl Story<'_> {
             if ["item", "unknown", "only_a", "only_b", "newer"].contains(&name)
                 && !self.said.contains_key(name)
             {
-                let queue = self.house.queue("sue", "limit=200");
+                let queue = self.served.queue("sue", "limit=200");
                 let ids = queue.iter().filter(|item| is(name, item));
                 let mut ids = ids.map(|item| item["attribution_id"].as_str().unwrap().to_owned());
                 let id = ids.find(|id| used.insert(id.clone())).unwrap();
@@ -96,10 +96,10 @@ impl Story<'_> {
                 if !body.is_empty() {
                     headers.push(("Content-Type", "application/json"));
                 }
-                Client::to(&self.house.server).ask(method, path, &headers, body).unwrap()
+                Client::to(&self.served.server).ask(method, path, &headers, body).unwrap()
             }
-            "bearer" => self.house.bearer(&self.said["token"]).ask(method, path, &headers, body),
-            name => self.house.person(name).ask(method, path, &headers, body),
+            "bearer" => self.served.bearer(&self.said["token"]).ask(method, path, &headers, body),
+            name => self.served.person(name).ask(method, path, &headers, body),
         }
     }
 
@@ -116,14 +116,14 @@ impl Story<'_> {
         let filled = self.fill(line, used);
         let (verb, rest) = filled.split_once(' ').unwrap();
         if verb == "sh" {
-            let said = self.house.project().recon(&rest.split(' ').collect::<Vec<_>>());
+            let said = self.served.project().recon(&rest.split(' ').collect::<Vec<_>>());
             assert_eq!(said.code, 0, "{line}: {}", said.err);
             return true;
         }
         if matches!(verb, "no" | "again") {
             let (code, request) = rest.split_once(' ').unwrap();
             if let Some(arguments) = request.strip_prefix("sh ") {
-                let said = self.house.project().recon(&arguments.split(' ').collect::<Vec<_>>());
+                let said = self.served.project().recon(&arguments.split(' ').collect::<Vec<_>>());
                 assert!(said.err.contains(&format!("error[{code}]")), "{line}: {}", said.err);
                 return false;
             }
@@ -164,16 +164,16 @@ fn following_the_remedy_of_a_refusal_gets_further() {
         let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
         project.write("recon.yaml", format!("{yaml}\n{}\n", settings.trim()));
         project.json(&["run", "--json"]);
-        let house = House::of(project, &[]);
+        let served = Served::of(project, &[]);
         let mut used = BTreeSet::new();
         for story in stories.split("\n\n") {
             let lines = story.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-            let mut story = Story { house: &house, said: BTreeMap::new() };
+            let mut story = Story { served: &served, said: BTreeMap::new() };
             let ended_well = lines.map(|line| story.line(line, &mut used)).last();
             assert_ne!(ended_well, Some(false), "a story ends with a refusal");
         }
         if settings.trim().is_empty() {
-            house.server.assert_well();
+            served.server.assert_well();
         }
     }
 }

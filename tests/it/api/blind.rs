@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{House, json as document, verdict};
+use super::{Served, json as document, verdict};
 use crate::program::Project;
 
-fn house(more: &str) -> House {
+fn served(more: &str) -> Served {
     let project = Project::of(".");
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     project.write("recon.yaml", format!("{yaml}\n{more}"));
     project.json(&["run", "--json"]);
-    House::of(project, &[])
+    Served::of(project, &[])
 }
 
 fn ids(items: &Json) -> BTreeSet<String> {
@@ -21,11 +21,11 @@ fn ids(items: &Json) -> BTreeSet<String> {
 }
 
 /// The whole queue, page by page.
-fn everything(house: &House) -> Vec<Json> {
+fn everything(served: &Served) -> Vec<Json> {
     let mut all = Vec::new();
     let mut next = Some("/workflow/queue?limit=100".to_owned());
     while let Some(path) = next {
-        let answer = house.person("ann").get(&path);
+        let answer = served.person("ann").get(&path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         all.extend(document(&answer).as_array().unwrap().iter().cloned());
         let link = answer.header("link").and_then(|link| link.split('>').next());
@@ -36,9 +36,9 @@ fn everything(house: &House) -> Vec<Json> {
 
 #[test]
 fn filters_sorting_and_groups_do_not_reveal_hidden_suggestions() {
-    let house = house("review: { blind_suggestions: 0.5, deciding_tokens: [test] }\n");
-    let ann = house.person("ann");
-    let all = everything(&house);
+    let served = served("review: { blind_suggestions: 0.5, deciding_tokens: [test] }\n");
+    let ann = served.person("ann");
+    let all = everything(&served);
     let hidden: BTreeSet<String> = all
         .iter()
         .filter(|item| item["current_reason"].is_null())
@@ -55,9 +55,9 @@ fn filters_sorting_and_groups_do_not_reveal_hidden_suggestions() {
     let teaches = ann.get("/workflow/queue?sort=teaches&limit=200");
     let named = ids(&document(&teaches));
     assert!(!named.is_empty() && named.is_disjoint(&hidden), "{named:?}");
-    let codes = house.project().sql("SELECT DISTINCT code FROM recon.reason_codes");
+    let codes = served.project().sql("SELECT DISTINCT code FROM recon.reason_codes");
     let signatures =
-        house.project().sql("SELECT DISTINCT signature_id AS id FROM recon.signatures");
+        served.project().sql("SELECT DISTINCT signature_id AS id FROM recon.signatures");
     let mut asked = vec!["min_confidence=0".to_owned(), "max_confidence=1".to_owned()];
     asked.extend(
         codes
@@ -101,18 +101,18 @@ fn filters_sorting_and_groups_do_not_reveal_hidden_suggestions() {
         let item = document(&ann.get(&format!("/workflow/items/{id}")));
         assert!(item["signature"].is_null() && item["group_size"].is_null(), "{item}");
         assert_eq!(item["confidence_score"], 0.0);
-        assert!(ids_of_similar(&house, id).is_empty());
+        assert!(ids_of_similar(&served, id).is_empty());
         let siblings = item["siblings"].as_array().unwrap();
         for sibling in siblings {
             let hidden = hidden.contains(sibling["attribution_id"].as_str().unwrap());
             assert!(!hidden || sibling["reason_code"].is_null(), "{sibling}");
         }
     }
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
-fn ids_of_similar(house: &House, id: &str) -> BTreeSet<String> {
-    ids(&document(&house.person("ann").get(&format!("/workflow/items/{id}/similar"))))
+fn ids_of_similar(served: &Served, id: &str) -> BTreeSet<String> {
+    ids(&document(&served.person("ann").get(&format!("/workflow/items/{id}/similar"))))
 }
 
 #[test]
@@ -125,16 +125,16 @@ fn filters_and_groups_do_not_reveal_blind_samples() {
         yaml.replacen("\nattribution:", "\nattribution:\n  audit_sample: 0.5", 1),
     );
     project.json(&["run", "--json"]);
-    let house = House::of(project, &[]);
-    let samples = ids(&Json::Array(house.queue("ann", "limit=200&kind=AUDIT_SAMPLE")));
+    let served = Served::of(project, &[]);
+    let samples = ids(&Json::Array(served.queue("ann", "limit=200&kind=AUDIT_SAMPLE")));
     assert!(samples.len() > 3, "{samples:?}");
-    let ann = house.person("ann");
-    let codes = house.project().sql("SELECT DISTINCT code FROM recon.reason_codes");
+    let ann = served.person("ann");
+    let codes = served.project().sql("SELECT DISTINCT code FROM recon.reason_codes");
     for code in codes.as_array().unwrap() {
         let code = code["code"].as_str().unwrap();
         for status in ["ACCEPTED", "ALL"] {
             let query = format!("status={status}&reason_code={code}");
-            let found = ids(&Json::Array(house.queue("ann", &format!("limit=200&{query}"))));
+            let found = ids(&Json::Array(served.queue("ann", &format!("limit=200&{query}"))));
             assert!(found.is_disjoint(&samples), "{query} tells blind samples");
             let groups = document(&ann.get(&format!("/workflow/groups?{query}")));
             for group in groups["items"].as_array().unwrap() {
@@ -143,7 +143,7 @@ fn filters_and_groups_do_not_reveal_blind_samples() {
         }
     }
     // Without a revealing filter they appear among the others.
-    let all = ids(&Json::Array(house.queue("ann", "limit=200&status=ACCEPTED")));
+    let all = ids(&Json::Array(served.queue("ann", "limit=200&status=ACCEPTED")));
     assert!(!all.is_disjoint(&samples));
-    house.server.assert_well();
+    served.server.assert_well();
 }

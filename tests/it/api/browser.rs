@@ -1,13 +1,13 @@
 //! Headers that browsers send by themselves: cookies, origins, sites.
 
-use super::{House, Project, json, verdict};
+use super::{Project, Served, json, verdict};
 use crate::wire::{Answer, Client, Server};
 
 pub const PASSWORD: &str = "four words of hers";
 /// The password set by an administrator.
 pub const GIVEN: &str = "chosen by somebody else";
 
-fn house() -> House {
+fn served() -> Served {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     project.write("password", GIVEN);
@@ -16,11 +16,11 @@ fn house() -> House {
             project.recon(&["user", "add", name, "--role", role, "--password-file", "password"]);
         assert_eq!(said.code, 0, "{}", said.err);
     }
-    let house = House::of(project, &[]);
+    let served = Served::of(project, &[]);
     for name in ["zoe", "yan"] {
-        own_password(&house.server, name, PASSWORD);
+        own_password(&served.server, name, PASSWORD);
     }
-    house
+    served
 }
 
 /// The user changes the initial password.
@@ -47,8 +47,8 @@ pub fn cookie(answer: &Answer) -> String {
 
 #[test]
 fn sessions_are_fresh_and_end_for_good() {
-    let house = house();
-    let server = &house.server;
+    let served = served();
+    let server = &served.server;
     let preset = "recon=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
     let answer = log_in(server, &[("Cookie", preset)], "zoe", PASSWORD);
     assert_eq!(answer.status, 204, "{}", answer.text());
@@ -60,7 +60,7 @@ fn sessions_are_fresh_and_end_for_good() {
     assert_eq!(json(&me(&cookie))["login"], "zoe");
     assert_eq!(me(preset).status, 401);
     // A change of roles ends it.
-    assert_eq!(house.project().recon(&["user", "roles", "zoe", "--role", "senior"]).code, 0);
+    assert_eq!(served.project().recon(&["user", "roles", "zoe", "--role", "senior"]).code, 0);
     assert_eq!(me(&cookie).status, 401);
     let second = self::cookie(&log_in(server, &[], "ZOE", PASSWORD));
     assert_eq!(me(&second).status, 200);
@@ -75,23 +75,23 @@ fn sessions_are_fresh_and_end_for_good() {
     let answers: Vec<u16> =
         (0..8).map(|_| log_in(server, &[], "zoe", "not her password").status).collect();
     assert!(answers.contains(&429), "{answers:?}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn cross_site_requests_are_refused() {
-    let house = house();
-    let server = &house.server;
+    let served = served();
+    let server = &served.server;
     let cookie = cookie(&log_in(server, &[], "yan", PASSWORD));
     let own = format!("http://{}", server.address);
-    let item = house.queue("ann", "limit=1").remove(0);
+    let item = served.queue("ann", "limit=1").remove(0);
     let body = serde_json::json!({
         "attribution_id": item["attribution_id"], "action": "OVERRIDE",
         "new_reason_code": "TIMING_LAG", "comments": "booked a day late",
     })
     .to_string();
-    let before = house.state();
-    let token = format!("Bearer {}", house.person("ann").token);
+    let before = served.state();
+    let token = format!("Bearer {}", served.person("ann").token);
     let typed = ("Content-Type", "application/json");
     let with = ("Cookie", cookie.as_str());
     for headers in [
@@ -111,11 +111,11 @@ fn cross_site_requests_are_refused() {
     let plain = [("Content-Type", "text/plain"), with];
     let answer = Client::to(server).ask("POST", "/workflow/resolve", &plain, &body).unwrap();
     assert_eq!(answer.status, 415);
-    assert_eq!(house.state(), before);
+    assert_eq!(served.state(), before);
     let good = [typed, with, ("Origin", &own)];
     let answer = Client::to(server).ask("POST", "/workflow/resolve", &good, &body).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
@@ -136,22 +136,22 @@ fn only_the_declared_proxy_is_trusted() {
         let said = start(networks).recon(&["serve", "--bind", "127.0.0.1:0"]);
         assert_eq!(said.code, 2, "{networks}: {}", said.err);
     }
-    let me = |house: &House, headers: &[(&str, &str)]| {
-        Client::to(&house.server).ask("GET", "/auth/me", headers, "").unwrap()
+    let me = |served: &Served, headers: &[(&str, &str)]| {
+        Client::to(&served.server).ask("GET", "/auth/me", headers, "").unwrap()
     };
-    let elsewhere = House::of(start("[10.9.8.7]"), &[]);
+    let elsewhere = Served::of(start("[10.9.8.7]"), &[]);
     assert_eq!(me(&elsewhere, &[("X-Forwarded-User", "ann")]).status, 401);
-    let house = House::of(start("[127.0.0.1]"), &[]);
-    let answer = me(&house, &[("X-Forwarded-User", "ann"), ("X-Forwarded-Proto", "https")]);
+    let served = Served::of(start("[127.0.0.1]"), &[]);
+    let answer = me(&served, &[("X-Forwarded-User", "ann"), ("X-Forwarded-Proto", "https")]);
     assert_eq!(json(&answer)["auth_method"], "proxy");
     assert!(answer.header("strict-transport-security").is_some());
-    assert_eq!(me(&house, &[("X-Forwarded-User", "nobody")]).status, 401);
-    assert_eq!(me(&house, &[]).status, 401);
+    assert_eq!(me(&served, &[("X-Forwarded-User", "nobody")]).status, 401);
+    assert_eq!(me(&served, &[]).status, 401);
     let twice = [("X-Forwarded-User", "ann"), ("X-Forwarded-User", "bob")];
-    assert_eq!(me(&house, &twice).status, 400);
+    assert_eq!(me(&served, &twice).status, 400);
     // Pages of the listed origin may call; others may not.
     let cors = |origin: &str| {
-        let answer = me(&house, &[("Origin", origin)]);
+        let answer = me(&served, &[("Origin", origin)]);
         assert_eq!(answer.header("vary"), Some("Origin"));
         assert!(answer.header("access-control-allow-credentials").is_none());
         answer.header("access-control-allow-origin").map(str::to_owned)
@@ -160,5 +160,5 @@ fn only_the_declared_proxy_is_trusted() {
     assert_eq!(cors("null"), None);
     assert_eq!(cors("https://tools.example.com").as_deref(), Some("https://tools.example.com"));
     elsewhere.server.assert_well();
-    house.server.assert_well();
+    served.server.assert_well();
 }

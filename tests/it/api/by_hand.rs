@@ -2,20 +2,20 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{House, json as document, verdict};
+use super::{Served, json as document, verdict};
 
-fn ids(house: &House, kind: &str) -> Vec<String> {
+fn ids(served: &Served, kind: &str) -> Vec<String> {
     let found =
-        house.queue("ann", &format!("status=ALL&by_people=false&limit=200&diff_type={kind}"));
+        served.queue("ann", &format!("status=ALL&by_people=false&limit=200&diff_type={kind}"));
     let id = |item: &Json| item["attribution_id"].as_str().unwrap().to_owned();
     found.iter().map(id).collect()
 }
 
 #[test]
 fn rows_without_a_partner_are_matched_over_the_api() {
-    let house = House::new();
-    let only_a = ids(&house, "MISSING_IN_SOURCE_B").remove(0);
-    let ann = house.person("ann");
+    let served = Served::new();
+    let only_a = ids(&served, "MISSING_IN_SOURCE_B").remove(0);
+    let ann = served.person("ann");
     let found = ann.get(&format!("/v1/workflow/items/{only_a}/candidates"));
     assert_eq!(found.status, 200, "{}", found.text());
     let found = document(&found);
@@ -27,7 +27,7 @@ fn rows_without_a_partner_are_matched_over_the_api() {
     let body = json!({
         "ids": [only_a, only_b], "reason_code": "TIMING_LAG", "comments": "one trade, two names",
     });
-    let before = house.state();
+    let before = served.state();
     let alone = ann.post(
         "/v1/workflow/matches",
         &json!({ "ids": [only_a], "reason_code": "TIMING_LAG", "comments": "one trade" }),
@@ -38,7 +38,7 @@ fn rows_without_a_partner_are_matched_over_the_api() {
         &json!({ "ids": [only_a, only_a], "reason_code": "TIMING_LAG", "comments": "one trade" }),
     );
     assert_eq!(verdict(&same), (422, "unmatchable-rows".into()));
-    assert_eq!(house.state(), before);
+    assert_eq!(served.state(), before);
 
     let proposed = ann.post("/v1/workflow/matches", &body);
     assert_eq!(proposed.status, 201, "{}", proposed.text());
@@ -46,11 +46,11 @@ fn rows_without_a_partner_are_matched_over_the_api() {
     let path = format!("/workflow/proposals/{}", proposal["proposal_id"].as_str().unwrap());
     assert_eq!(proposed.header("location"), Some(path.as_str()));
     assert_eq!(proposal["eyes_required"], 4);
-    let page = house.person("bob").get(&path.replace("/workflow", "/review"));
+    let page = served.person("bob").get(&path.replace("/workflow", "/review"));
     assert!(page.text().contains("Match by hand as TIMING_LAG"), "{}", page.text());
     let good = json!({ "content_hash": proposal["content_hash"] });
     let tag = proposal["tag"].as_str().unwrap();
-    let approved = house.person("bob").post_if(tag, &format!("{path}/approve"), &good);
+    let approved = served.person("bob").post_if(tag, &format!("{path}/approve"), &good);
     assert_eq!(approved.status, 200, "{}", approved.text());
     let item = document(&ann.get(&format!("/v1/workflow/items/{only_b}")));
     assert_eq!(item["status"], "ACCEPTED");
@@ -74,15 +74,15 @@ fn rows_without_a_partner_are_matched_over_the_api() {
     // A checker and an authorizer agree, and both rows are open again.
     let path = format!("/workflow/proposals/{}", apart["proposal_id"].as_str().unwrap());
     for (who, state, rows) in [("bob", "CHECKED", "PENDING"), ("cat", "APPLIED", "UNKNOWN")] {
-        let page = house.person(who).get(&path.replace("/workflow", "/review")).text().to_owned();
+        let page = served.person(who).get(&path.replace("/workflow", "/review")).text().to_owned();
         assert!(
             page.contains("Take a match apart") && page.contains("they are two trades"),
             "{page}"
         );
-        let seen = document(&house.person(who).get(&path));
+        let seen = document(&served.person(who).get(&path));
         let good = json!({ "content_hash": seen["content_hash"] });
         let tag = seen["tag"].as_str().unwrap();
-        let done = house.person(who).post_if(tag, &format!("{path}/approve"), &good);
+        let done = served.person(who).post_if(tag, &format!("{path}/approve"), &good);
         assert_eq!(
             (done.status, &document(&done)["state"]),
             (200, &json!(state)),
@@ -96,17 +96,17 @@ fn rows_without_a_partner_are_matched_over_the_api() {
     }
     let item = document(&ann.get(&format!("/v1/workflow/items/{only_b}")));
     assert!(item["matched_by_hand"].is_null(), "{item}");
-    let verified = document(&house.person("aud").get("/audit/verify"));
+    let verified = document(&served.person("aud").get("/audit/verify"));
     assert_eq!(verified["ok"], true, "{verified}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn open_rows_of_the_other_side_are_searched() {
-    let house = House::new();
-    let ann = house.person("ann");
+    let served = Served::new();
+    let ann = served.person("ann");
     let row = |kind: &str| {
-        let id = ids(&house, kind).remove(0);
+        let id = ids(&served, kind).remove(0);
         let item = document(&ann.get(&format!("/v1/workflow/items/{id}")));
         let side = if kind.ends_with('B') { "source_a_ref_id" } else { "source_b_ref_id" };
         (id, item[side].as_str().unwrap().to_lowercase())
@@ -128,15 +128,15 @@ fn open_rows_of_the_other_side_are_searched() {
     };
     assert!(page(&other).contains(&format!("name=\"id\" value=\"{only_b}\"")), "{}", page(&other));
     assert!(page(&own).contains("No open row contains this text."), "{}", page(&own));
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn the_page_shows_both_sums_and_proposes_the_match() {
-    let house = House::new();
-    let only_a = ids(&house, "MISSING_IN_SOURCE_B").remove(0);
-    let only_b = ids(&house, "MISSING_IN_SOURCE_A").remove(0);
-    let ann = house.person("ann");
+    let served = Served::new();
+    let only_a = ids(&served, "MISSING_IN_SOURCE_B").remove(0);
+    let only_b = ids(&served, "MISSING_IN_SOURCE_A").remove(0);
+    let ann = served.person("ann");
     let item = ann.get(&format!("/review/items/{only_a}")).text().to_owned();
     assert!(item.contains(&format!("/review/match?id={only_a}")), "{item}");
     let alone = ann.get(&format!("/review/match?id={only_a}"));
@@ -152,14 +152,14 @@ fn the_page_shows_both_sums_and_proposes_the_match() {
     let sent = ann.ask("POST", "/review/match", &typed, &form("TIMING_LAG"));
     assert_eq!(sent.status, 303, "{}", sent.text());
     assert!(sent.header("location").unwrap().contains("said=proposed."));
-    assert_eq!(house.queue("ann", "status=PENDING").len(), 2);
-    house.server.assert_well();
+    assert_eq!(served.queue("ann", "status=PENDING").len(), 2);
+    served.server.assert_well();
 }
 
 #[test]
 fn a_view_has_a_name_and_an_address() {
-    let house = House::new();
-    let ann = house.person("ann");
+    let served = Served::new();
+    let ann = served.person("ann");
     let typed = [("Content-Type", "application/x-www-form-urlencoded")];
     let form = "name=Late+ones&filter=%3Fsla%3Doverdue%26colour%3Dred";
     let saved = ann.ask("POST", "/review/views", &typed, form);
@@ -168,24 +168,24 @@ fn a_view_has_a_name_and_an_address() {
     assert_eq!(saved.header("location"), Some("/review/queue?sla=overdue&said=saved-view"));
     let page = ann.get("/review/queue").text().to_owned();
     assert!(page.contains("href=\"/review/queue?sla=overdue\"><bdi>Late ones</bdi>"), "{page}");
-    let others = house.person("sue").get("/review/queue").text().to_owned();
+    let others = served.person("sue").get("/review/queue").text().to_owned();
     assert!(!others.contains("Late ones"));
     let gone = ann.ask("POST", "/review/views/delete", &typed, "name=Late+ones");
     assert_eq!(gone.status, 303);
     assert!(!ann.get("/review/queue").text().contains("Late ones"));
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn the_profile_makes_and_revokes_tokens() {
     let project = crate::program::Project::of(".");
-    let mut house = House::of(project, &[]);
+    let mut served = Served::of(project, &[]);
     let typed = [("Content-Type", "application/x-www-form-urlencoded")];
-    let ann = house.person("ann");
+    let ann = served.person("ann");
     let page = ann.get("/review/profile").text().to_owned();
     assert!(page.contains("New token") && page.contains("Revoke"), "{page}");
     // Tokens neither make nor revoke tokens.
     let made = ann.ask("POST", "/review/profile/tokens", &typed, "name=nightly&days=30&scope=view");
     assert!(made.status == 403 && !made.text().contains("rcn_"), "{}", made.text());
-    assert_eq!(house.server.stop(), 0);
+    assert_eq!(served.server.stop(), 0);
 }

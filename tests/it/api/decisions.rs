@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use serde_json::{Value as Json, json};
 
-use super::{House, json as document, verdict};
+use super::{Served, json as document, verdict};
 
 fn override_of(item: &Json) -> Json {
     json!({
@@ -15,8 +15,8 @@ fn override_of(item: &Json) -> Json {
 
 #[test]
 fn a_decision_takes_a_maker_and_a_checker() {
-    let house = House::new();
-    let items = house.queue("ann", "limit=200");
+    let served = Served::new();
+    let items = served.queue("ann", "limit=200");
     let item = &items[0];
     for name in ["attribution_id", "confidence_score", "status", "difference", "current_reason"] {
         assert!(!item[name].is_null(), "{name}: {item}");
@@ -24,27 +24,27 @@ fn a_decision_takes_a_maker_and_a_checker() {
     assert!(items.windows(2).all(|pair| {
         pair[0]["confidence_score"].as_f64() <= pair[1]["confidence_score"].as_f64()
     }));
-    let answer = house.person("ann").post("/workflow/resolve", &override_of(item));
+    let answer = served.person("ann").post("/workflow/resolve", &override_of(item));
     assert_eq!(answer.status, 200, "{}", answer.text());
     let resolved = document(&answer);
     assert_eq!(resolved["message"], "Resolution processed successfully");
     assert_eq!((&resolved["status"], &resolved["eyes_done"]), (&"PENDING".into(), &2.into()));
     // A second proposal is refused; the response names the first.
-    let again = house.person("sue").post("/workflow/resolve", &override_of(item));
+    let again = served.person("sue").post("/workflow/resolve", &override_of(item));
     assert_eq!(verdict(&again), (409, "already-pending".into()));
     assert_eq!(document(&again)["proposal"], resolved["proposal_id"]);
 
     let path = format!("/workflow/proposals/{}", resolved["proposal_id"].as_str().unwrap());
-    let shown = house.person("bob").get(&path);
+    let shown = served.person("bob").get(&path);
     let proposal = document(&shown);
     let tag = shown.header("etag").unwrap().trim_matches('"').to_owned();
     assert_eq!(resolved["proposal_tag"], tag);
     let approve = format!("{path}/approve");
     let good = json!({ "content_hash": proposal["content_hash"] });
-    let before = house.state();
-    let bob = house.person("bob");
+    let before = served.state();
+    let bob = served.person("bob");
     for (answer, expected) in [
-        (house.person("ann").post_if(&tag, &approve, &good), (403, "missing-permission")),
+        (served.person("ann").post_if(&tag, &approve, &good), (403, "missing-permission")),
         (bob.post(&approve, &good), (428, "")),
         (bob.post_if("p9-00000000", &approve, &good), (412, "")),
         (bob.post_if("nonsense", &approve, &good), (412, "stale")),
@@ -56,7 +56,7 @@ fn a_decision_takes_a_maker_and_a_checker() {
         assert_eq!(status, expected.0, "{code}: {}", answer.text());
         assert!(expected.1.is_empty() || code == expected.1, "{code}");
     }
-    assert_eq!(house.state(), before, "a refused request changed something");
+    assert_eq!(served.state(), before, "a refused request changed something");
     let approved = bob.post_if(&tag, &approve, &good);
     assert_eq!(approved.status, 200, "{}", approved.text());
     let mut state = document(&approved);
@@ -64,13 +64,13 @@ fn a_decision_takes_a_maker_and_a_checker() {
         let tag = state["tag"].as_str().unwrap().to_owned();
         let same = bob.post_if(&tag, &approve, &good);
         assert_eq!(same.status, 403, "{}", same.text());
-        state = document(&house.person("cat").post_if(&tag, &approve, &good));
+        state = document(&served.person("cat").post_if(&tag, &approve, &good));
     }
     assert_eq!((&state["state"], &state["status"]), (&"APPLIED".into(), &"ACCEPTED".into()));
-    let audit = document(&house.person("aud").get("/audit?limit=5"));
+    let audit = document(&served.person("aud").get("/audit?limit=5"));
     assert_eq!(audit["items"][0]["action_type"], "APPROVE");
     // Reports and `explain` name the users and their comments.
-    let project = house.project();
+    let project = served.project();
     let csv = project.recon(&["report", "--format", "csv"]).out;
     let named = csv.lines().find(|line| line.contains("booked a day late")).unwrap();
     assert!(named.contains(",ann,") && named.contains(",bob,"), "{named}");
@@ -81,48 +81,48 @@ fn a_decision_takes_a_maker_and_a_checker() {
     let said = project.recon(&["explain", reference]);
     assert!(said.out.contains("checked by   bob"), "{}", said.out);
     assert!(said.out.contains("booked a day late"), "{}", said.out);
-    let verdict = document(&house.person("aud").get("/audit/verify"));
+    let verdict = document(&served.person("aud").get("/audit/verify"));
     assert_eq!(verdict["ok"], true, "{verdict}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn nobody_approves_their_own_proposal() {
-    let house = House::new();
-    let item = house.queue("bob", "limit=1").remove(0);
-    let resolved = document(&house.person("bob").post("/workflow/resolve", &override_of(&item)));
+    let served = Served::new();
+    let item = served.queue("bob", "limit=1").remove(0);
+    let resolved = document(&served.person("bob").post("/workflow/resolve", &override_of(&item)));
     let path = format!("/workflow/proposals/{}", resolved["proposal_id"].as_str().unwrap());
-    let proposal = document(&house.person("bob").get(&path));
+    let proposal = document(&served.person("bob").get(&path));
     let tag = proposal["tag"].as_str().unwrap();
     let good = json!({ "content_hash": proposal["content_hash"] });
-    let before = house.state();
+    let before = served.state();
     // The same person with another login and another token.
-    let project = house.project();
+    let project = served.project();
     assert_eq!(
         project.recon(&["user", "add", "bob2", "--same-as", "bob", "--no-password"]).code,
         0
     );
     let second = super::token(project, "bob2", &["view", "check"]);
     let other = super::token(project, "bob", &["view", "check"]);
-    let after = house.state();
+    let after = served.state();
     // A login without ben's consent does not work.
-    let answer = house.bearer(&second).post_if(tag, &format!("{path}/approve"), &good);
+    let answer = served.bearer(&second).post_if(tag, &format!("{path}/approve"), &good);
     assert_eq!(answer.status, 401, "{}", answer.text());
-    for person in [house.person("bob"), house.bearer(&other)] {
+    for person in [served.person("bob"), served.bearer(&other)] {
         let answer = person.post_if(tag, &format!("{path}/approve"), &good);
         assert_eq!(verdict(&answer), (403, "self-approval".into()));
     }
-    assert_eq!(house.state()[..3], before[..3]);
-    assert_eq!(house.state(), after);
+    assert_eq!(served.state()[..3], before[..3]);
+    assert_eq!(served.state(), after);
     // An amender becomes a contributor, and earlier ETags are stale.
     let amendment =
         json!({ "action": "REJECT", "comments": "no reason explains this one" }).to_string();
     let if_match = format!("\"{tag}\"");
-    let cat = house.person("cat");
+    let cat = served.person("cat");
     let amended = cat.ask("PUT", &path, &[("If-Match", &if_match)], &amendment);
     assert_eq!(amended.status, 200, "{}", amended.text());
     let amended = document(&amended);
-    let stale = house.person("mia").post_if(tag, &format!("{path}/approve"), &good);
+    let stale = served.person("mia").post_if(tag, &format!("{path}/approve"), &good);
     assert_eq!(stale.status, 412, "{}", stale.text());
     let tag = amended["tag"].as_str().unwrap();
     let good = json!({ "content_hash": amended["content_hash"] });
@@ -131,29 +131,29 @@ fn nobody_approves_their_own_proposal() {
     // Sent back with a comment, the item is restored.
     let back = format!("{path}/return");
     let blank = json!({ "comments": "\u{a0}\u{200b}\u{200b} \u{a0}\u{301}" });
-    assert_eq!(house.person("mia").post_if(tag, &back, &blank).status, 422);
+    assert_eq!(served.person("mia").post_if(tag, &back, &blank).status, 422);
     let why = json!({ "comments": "the rate is another day's" });
-    let returned = house.person("mia").post_if(tag, &back, &why);
+    let returned = served.person("mia").post_if(tag, &back, &why);
     assert_eq!(returned.status, 200, "{}", returned.text());
     let id = item["attribution_id"].as_str().unwrap();
-    let shown = document(&house.person("ann").get(&format!("/workflow/items/{id}")));
+    let shown = document(&served.person("ann").get(&format!("/workflow/items/{id}")));
     assert_eq!(shown["status"], "UNKNOWN");
     assert!(shown["sent_back"]["comment"].as_str().unwrap().contains("another day"));
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn malformed_decisions_are_refused_and_change_nothing() {
-    let house = House::new();
-    let item = house.queue("ann", "limit=1").remove(0);
-    let before = house.state();
+    let served = Served::new();
+    let item = served.queue("ann", "limit=1").remove(0);
+    let before = served.state();
     let good = override_of(&item);
     let with = |name: &str, value: Json| {
         let mut body = good.clone();
         body[name] = value;
         body
     };
-    let ann = house.person("ann");
+    let ann = served.person("ann");
     for (body, status, text) in [
         (
             with("attribution_id", "0190b5a0-0000-7000-8000-00000000ffff".into()),
@@ -199,25 +199,25 @@ fn malformed_decisions_are_refused_and_change_nothing() {
     let typed = [("Content-Type", "text/plain")];
     assert_eq!(ann.ask("POST", "/workflow/resolve", &typed, &good.to_string()).status, 415);
     // The requester's name can't be forged.
-    assert_eq!(house.state(), before);
+    assert_eq!(served.state(), before);
     let own = ann.post("/workflow/resolve", &with("actor_id", "ann".into()));
     assert_eq!(own.status, 200, "{}", own.text());
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn a_repeated_request_has_one_effect() {
-    let house = House::new();
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = Served::new();
+    let item = served.queue("ann", "limit=1").remove(0);
     let body = override_of(&item).to_string();
-    let rows = || house.state()[3][0]["n"].as_i64().unwrap();
+    let rows = || served.state()[3][0]["n"].as_i64().unwrap();
     let before = rows();
     let barrier = Barrier::new(16);
     let answers: Vec<_> = std::thread::scope(|scope| {
         let ask = || {
             barrier.wait();
             let key = [("Idempotency-Key", "key-1")];
-            house.person("ann").ask("POST", "/workflow/resolve", &key, &body)
+            served.person("ann").ask("POST", "/workflow/resolve", &key, &body)
         };
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -227,22 +227,22 @@ fn a_repeated_request_has_one_effect() {
     assert!(good.iter().all(|answer| answer.body == good[0].body));
     assert_eq!(rows(), before + 1);
     let key = [("Idempotency-Key", "key-1")];
-    let replayed = house.person("ann").ask("POST", "/workflow/resolve", &key, &body);
+    let replayed = served.person("ann").ask("POST", "/workflow/resolve", &key, &body);
     assert_eq!((replayed.status, replayed.header("idempotency-replayed")), (200, Some("true")));
     let other = override_of(&item).to_string().replace("a day", "two days");
-    let answer = house.person("ann").ask("POST", "/workflow/resolve", &key, &other);
+    let answer = served.person("ann").ask("POST", "/workflow/resolve", &key, &other);
     assert_eq!(answer.status, 422, "{}", answer.text());
     assert_eq!(rows(), before + 1);
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn exactly_one_of_concurrent_decisions_wins() {
-    let house = House::new();
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = Served::new();
+    let item = served.queue("ann", "limit=1").remove(0);
     let barrier = Barrier::new(32);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let (house, item, barrier) = (&house, &item, &barrier);
+        let (served, item, barrier) = (&served, &item, &barrier);
         let threads: Vec<_> = (0..32)
             .map(|number| {
                 scope.spawn(move || {
@@ -251,7 +251,7 @@ fn exactly_one_of_concurrent_decisions_wins() {
                     body["new_reason_code"] =
                         ["TIMING_LAG", "FX_VARIANCE", "ACCRUAL_DIFF"][number % 3].into();
                     barrier.wait();
-                    house.person(name).post("/workflow/resolve", &body).status
+                    served.person(name).post("/workflow/resolve", &body).status
                 })
             })
             .collect();
@@ -259,16 +259,16 @@ fn exactly_one_of_concurrent_decisions_wins() {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 409 | 412)), "{statuses:?}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn a_bulk_decision_covers_exactly_the_items_shown() {
-    let house = House::new();
-    let groups = document(&house.person("ann").get("/workflow/groups?limit=5"));
+    let served = Served::new();
+    let groups = document(&served.person("ann").get("/workflow/groups?limit=5"));
     let group = &groups["items"][0];
     let count = group["count"].as_u64().unwrap();
-    let preview = house.person("ann").post(
+    let preview = served.person("ann").post(
         "/workflow/bulk/preview",
         &json!({
             "filter": { "signature": group["signature"] },
@@ -280,15 +280,15 @@ fn a_bulk_decision_covers_exactly_the_items_shown() {
     let excluded = preview["excluded"].as_array().unwrap().len() as u64;
     assert_eq!(preview["count"].as_u64().unwrap() + excluded, count);
     let commit = json!({ "token": preview["token"], "comments": "the migration's rounding" });
-    let made = house.person("ann").post("/workflow/bulk", &commit);
+    let made = served.person("ann").post("/workflow/bulk", &commit);
     assert_eq!(made.status, 201, "{}", made.text());
     let place = made.header("location").unwrap().to_owned();
-    let shown = document(&house.person("bob").get(&place));
+    let shown = document(&served.person("bob").get(&place));
     assert_eq!(shown["count"], preview["count"]);
     let none = json!({ "action": "REJECT" });
-    assert_eq!(house.person("ann").post("/workflow/bulk/preview", &none).status, 422);
+    assert_eq!(served.person("ann").post("/workflow/bulk/preview", &none).status, 422);
     let bad = json!({ "token": "nonsense", "comments": "hello there" });
-    let refused = house.person("ann").post("/workflow/bulk", &bad).status;
+    let refused = served.person("ann").post("/workflow/bulk", &bad).status;
     assert!(matches!(refused, 404 | 409 | 410 | 422), "{refused}");
-    house.server.assert_well();
+    served.server.assert_well();
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
-use super::{House, json as body};
+use super::{Served, json as body};
 use crate::wire::Client;
 
 /// A schema of the document with its components beside it.
@@ -20,15 +20,15 @@ fn validator(document: &Json, schema: &Json) -> jsonschema::Validator {
 
 #[test]
 fn the_document_has_versioned_paths_and_no_pages() {
-    let house = House::new();
-    let document = body(&Client::to(&house.server).get("/openapi.json"));
+    let served = Served::new();
+    let document = body(&Client::to(&served.server).get("/openapi.json"));
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     assert!(paths.iter().all(|path| !path.starts_with("/review")), "{paths:?}");
     for path in ["/v1/workflow/groups", "/v1/runs", "/workflow/queue", "/workflow/resolve"] {
         assert!(paths.iter().any(|one| *one == path), "{path}");
     }
     assert_eq!(document["tags"][0]["name"], "workflow");
-    let ann = house.person("ann");
+    let ann = served.person("ann");
     for path in ["/workflow/queue", "/workflow/groups", "/runs"] {
         let (plain, versioned) = (ann.get(path), ann.get(&format!("/v1{path}")));
         assert_eq!((plain.status, versioned.status), (200, 200), "{path}");
@@ -40,10 +40,10 @@ fn the_document_has_versioned_paths_and_no_pages() {
 
 #[test]
 fn a_legacy_actor_is_ignored_with_a_warning() {
-    let house = House::new();
-    let items = house.queue("ann", "limit=2");
+    let served = Served::new();
+    let items = served.queue("ann", "limit=2");
     let decide = |at: usize, actor: &str| {
-        house.person("ann").post(
+        served.person("ann").post(
             "/workflow/resolve",
             &json!({
                 "attribution_id": items[at]["attribution_id"], "action": "REJECT",
@@ -59,15 +59,15 @@ fn a_legacy_actor_is_ignored_with_a_warning() {
 
 #[test]
 fn responses_match_the_openapi_document() {
-    let house = House::new();
-    let document = body(&Client::to(&house.server).get("/openapi.json"));
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = Served::new();
+    let document = body(&Client::to(&served.server).get("/openapi.json"));
+    let item = served.queue("ann", "limit=1").remove(0);
     let id = item["attribution_id"].as_str().unwrap();
     let decision = json!({
         "attribution_id": id, "action": "OVERRIDE", "new_reason_code": "TIMING_LAG",
         "comments": "booked a day late",
     });
-    let resolved = body(&house.person("ann").post("/workflow/resolve", &decision));
+    let resolved = body(&served.person("ann").post("/workflow/resolve", &decision));
     let proposal = resolved["proposal_id"].as_str().unwrap();
     let run = item["run_id"].as_str().unwrap();
     for (who, template, path) in [
@@ -94,12 +94,12 @@ fn responses_match_the_openapi_document() {
         ("adm", "/admin/policy", "/admin/policy".into()),
         ("adm", "/ready", "/ready".into()),
     ] {
-        let answer = house.person(who).get(&path);
+        let answer = served.person(who).get(&path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         let versioned = format!("/v1{template}");
         let template = match document["paths"].get(&versioned) {
             Some(_) => {
-                assert!(!body(&house.person(who).get(&format!("/v1{path}"))).is_null());
+                assert!(!body(&served.person(who).get(&format!("/v1{path}"))).is_null());
                 versioned.as_str()
             }
             None => template,
@@ -115,9 +115,9 @@ fn responses_match_the_openapi_document() {
         assert!(problems.is_empty(), "{path}: {problems:#?}");
     }
     let problem = json!({ "$ref": "#/components/schemas/Problem" });
-    let refused = body(&Client::to(&house.server).get("/auth/me"));
+    let refused = body(&Client::to(&served.server).get("/auth/me"));
     assert!(validator(&document, &problem).is_valid(&refused), "{refused}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 /// The fuzzer installed by `scripts/test`.
@@ -130,13 +130,13 @@ fn schemathesis() -> PathBuf {
 
 #[test]
 fn a_fuzzer_finds_nothing() {
-    let house = House::new();
+    let served = Served::new();
     // Existing ids, so that the fuzzer gets past 404.
-    let items = house.queue("cat", "limit=3");
+    let items = served.queue("cat", "limit=3");
     let id = |at: usize| items[at]["attribution_id"].as_str().unwrap();
     let decision =
         json!({ "attribution_id": id(0), "action": "REJECT", "comments": "a true break" });
-    let resolved = body(&house.person("ann").post("/workflow/resolve", &decision));
+    let resolved = body(&served.person("ann").post("/workflow/resolve", &decision));
     let mut config = include_str!("schemathesis.toml").to_owned();
     for (paths, id) in [
         ("^/v1/workflow/items/", id(1)),
@@ -147,16 +147,16 @@ fn a_fuzzer_finds_nothing() {
             "\n[[operations]]\ninclude-path-regex = \"{paths}\"\nparameters = {{ \"path.id\" = \"{id}\" }}\n"
         );
     }
-    house.project().write("schemathesis.toml", config);
+    served.project().write("schemathesis.toml", config);
     let output = Command::new(schemathesis())
         .args(["--config-file", "schemathesis.toml"])
-        .args(["run", &format!("http://{}/openapi.json", house.server.address)])
-        .args(["--header", &format!("Authorization: Bearer {}", house.person("cat").token)])
+        .args(["run", &format!("http://{}/openapi.json", served.server.address)])
+        .args(["--header", &format!("Authorization: Bearer {}", served.person("cat").token)])
         .env("NO_COLOR", "1")
-        .current_dir(house.project().path(""))
+        .current_dir(served.project().path(""))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    house.server.assert_well();
+    served.server.assert_well();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{House, json, verdict};
+use super::{Served, json, verdict};
 use crate::program::Project;
 
 fn next(link: Option<&str>) -> Option<String> {
@@ -15,7 +15,7 @@ fn next(link: Option<&str>) -> Option<String> {
 
 #[test]
 fn paging_visits_each_item_once() {
-    let house = House::new();
+    let house = Served::new();
     let ann = house.person("ann");
     let whole = json(&ann.get("/workflow/queue?limit=200&status=ALL&count=exact"));
     let mut path = "/workflow/queue?limit=7&status=ALL".to_owned();
@@ -65,7 +65,7 @@ fn paging_visits_each_item_once() {
 
 #[test]
 fn search_terms_are_literal() {
-    let house = House::new();
+    let house = Served::new();
     let ann = house.person("ann");
     for word in
         ["' OR 1=1--", "%", "_", "\\", "\"", "a* OR b", "NEAR(", "\u{1F4A9}", ";DROP TABLE x"]
@@ -125,7 +125,7 @@ fn exports_are_complete_and_safe_for_spreadsheets() {
     }
     project.write(file, lines.join("\n") + "\n");
     let run = project.json(&["run", "--json"])["run_id"].as_str().unwrap().to_owned();
-    let house = House::of(project, &[]);
+    let house = Served::of(project, &[]);
     let ann = house.person("ann");
     let answer = ann.get(&format!("/runs/{run}/export?format=csv"));
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -191,7 +191,7 @@ fn runs_are_named_by_their_beginning_or_as_the_latest() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     project.json(&["run", "--json", "--batch-date", "2026-01-14"]);
-    let house = House::of(project, &[]);
+    let house = Served::of(project, &[]);
     let runs = house.project().sql("SELECT run_id FROM recon.recon_runs ORDER BY run_id");
     let ids: Vec<&str> =
         runs.as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap()).collect();
@@ -263,7 +263,7 @@ fn the_overview_begins_with_warnings_that_question_the_figures() {
         );
         let summary = project.json(&["run", "--json"]);
         assert_eq!(summary["warnings"][0]["code"], "same-difference", "{summary}");
-        let house = House::of(project, &[]);
+        let house = Served::of(project, &[]);
         let page = house.person("ann").get("/review");
         assert_eq!(page.status, 200);
         assert!(page.text().contains("Check this first"));
@@ -275,7 +275,7 @@ fn the_overview_begins_with_warnings_that_question_the_figures() {
 
 #[test]
 fn every_list_of_the_page_is_a_file_too() {
-    let house = House::new();
+    let house = Served::new();
     let items = house.queue("ann", "limit=1");
     let decision = serde_json::json!({
         "attribution_id": items[0]["attribution_id"], "action": "REJECT",
@@ -317,7 +317,7 @@ fn every_list_of_the_page_is_a_file_too() {
 
 #[test]
 fn lists_refuse_filters_that_they_do_not_know() {
-    let house = House::new();
+    let house = Served::new();
     let item = house.queue("ann", "limit=1").remove(0);
     let item = item["attribution_id"].as_str().unwrap();
     for (who, path) in [
@@ -360,7 +360,7 @@ fn lists_refuse_filters_that_they_do_not_know() {
 
 #[test]
 fn the_trail_is_downloaded_with_its_filter() {
-    let house = House::new();
+    let house = Served::new();
     let items = house.queue("ann", "limit=2");
     for (item, action) in items.iter().zip(["REJECT", "OVERRIDE"]) {
         let mut decision = serde_json::json!({
@@ -392,7 +392,7 @@ fn the_trail_is_downloaded_with_its_filter() {
 
 #[test]
 fn filters_tell_how_many_items_each_value_leaves() {
-    let house = House::new();
+    let house = Served::new();
     let list = house.person("ann").get("/workflow/queue?limit=1&count=exact");
     let all: u64 = list.header("x-total-count").unwrap().parse().unwrap();
     let items = house.queue("ann", "limit=1");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::{House, json as document};
+use super::{Served, json as document};
 use crate::program::Project;
 use crate::wire::Answer;
 
@@ -67,7 +67,7 @@ const B: &str = "id,currency,amount,account,name\n\
 const OF_VALUES: &[&str] = &["7312", "ACCSECRE", "73120", "91735", "91734", "0.007891"];
 const OF_KEYS: &[&str] = &["KEYSECRET"];
 
-fn house(masked: &str) -> House {
+fn served(masked: &str) -> Served {
     let project = Project::new();
     let review = format!(
         "review:\n  masked_fields: [{masked}]\n  currency_field: currency\n  \
@@ -76,11 +76,11 @@ fn house(masked: &str) -> House {
     project.write("a.csv", A).write("b.csv", B).write("rules.rhai", RULES);
     project.write("recon.yaml", format!("{JOB}{review}"));
     project.json(&["run", "--json"]);
-    let house = House::of(project, &[]);
+    let served = Served::of(project, &[]);
     for field in masked.split(", ") {
-        assert_eq!(house.project().recon(&["user", "grant", "mia", field]).code, 0);
+        assert_eq!(served.project().recon(&["user", "grant", "mia", field]).code, 0);
     }
-    house
+    served
 }
 
 /// Non-GET operations whose responses never contain record data.
@@ -164,7 +164,7 @@ const OF_PAGES: &[&str] = &[
 
 /// A user, and the texts that their responses must not contain.
 struct Walk<'a> {
-    house: &'a House,
+    served: &'a Served,
     secrets: &'a [&'a str],
     amounts: bool,
     tried: usize,
@@ -187,7 +187,7 @@ impl Walk<'_> {
     }
 
     fn get(&mut self, who: &str, path: &str, asked: &str) -> Answer {
-        let answer = self.house.person(who).get(path);
+        let answer = self.served.person(who).get(path);
         self.clean(
             &format!("{who} GET {path}"),
             &answer,
@@ -254,15 +254,15 @@ fn ids(answer: &Answer) -> Vec<String> {
         .collect()
 }
 
-fn column(house: &House, sql: &str) -> Vec<String> {
-    let rows = house.project().sql(sql);
+fn column(served: &Served, sql: &str) -> Vec<String> {
+    let rows = served.project().sql(sql);
     let cell =
         |row: &Json| row.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
     rows.as_array().unwrap().iter().map(cell).collect()
 }
 
 /// Every path of every reading route, with real ids.
-fn paths(house: &House, path: &str) -> Vec<String> {
+fn paths(served: &Served, path: &str) -> Vec<String> {
     let named = |name: &str| path.contains(&format!("{{{name}}}"));
     let with = |name: &str, values: Vec<String>| -> Vec<String> {
         values.iter().map(|value| path.replace(&format!("{{{name}}}"), value)).collect()
@@ -272,13 +272,13 @@ fn paths(house: &House, path: &str) -> Vec<String> {
         _ if named("file") => with("file", vec!["x.css".to_owned()]),
         _ if named("login") => with("login", vec!["ann".to_owned()]),
         Some("items") if named("id") => {
-            with("id", column(house, "SELECT attribution_id FROM recon.attributions"))
+            with("id", column(served, "SELECT attribution_id FROM recon.attributions"))
         }
         Some("proposals") if named("id") => {
-            with("id", column(house, "SELECT proposal_id FROM recon.proposals"))
+            with("id", column(served, "SELECT proposal_id FROM recon.proposals"))
         }
         Some("runs") if named("id") => {
-            with("id", column(house, "SELECT run_id FROM recon.recon_runs"))
+            with("id", column(served, "SELECT run_id FROM recon.recon_runs"))
         }
         _ => {
             assert!(!path.contains('{'), "{path}: say here which ids this route takes");
@@ -291,7 +291,7 @@ fn paths(house: &House, path: &str) -> Vec<String> {
 fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
     for (path, item) in routes["paths"].as_object().unwrap() {
         let Some(operation) = item.get("get") else { continue };
-        for at in paths(walk.house, path) {
+        for at in paths(walk.served, path) {
             for who in ["cat", "ann", "aud", "adm"] {
                 walk.get(who, &at, "");
             }
@@ -326,7 +326,7 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
             }
         }
         if path.starts_with("/review") {
-            for at in paths(walk.house, path).iter().take(2) {
+            for at in paths(walk.served, path).iter().take(2) {
                 for name in OF_PAGES {
                     for value in ["amount", "-confidence", "ALL"] {
                         walk.get("cat", &format!("{at}?view=items&{name}={value}"), "");
@@ -344,7 +344,7 @@ fn look_everywhere(walk: &mut Walk<'_>, routes: &Json) {
 
 /// Every writing route, by users without the grant. Returns the operations tried.
 fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
-    let house = walk.house;
+    let served = walk.served;
     let mut tried = BTreeSet::new();
     let of_field = |field: &str| {
         let sql = format!(
@@ -352,7 +352,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
              ON d.diff_id = a.diff_id WHERE d.field_name = '{field}' AND a.status = 'UNKNOWN' \
              ORDER BY 1"
         );
-        column(house, &sql)
+        column(served, &sql)
     };
     let mut act =
         |operation: &'static str, who: &str, method: &str, path: &str, tag: &str, body: &Json| {
@@ -368,9 +368,9 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
                     })
                     .collect();
                 let typed = [("Content-Type", "application/x-www-form-urlencoded")];
-                house.person(who).ask(method, path, &typed, &form.join("&"))
+                served.person(who).ask(method, path, &typed, &form.join("&"))
             } else {
-                house.person(who).ask(
+                served.person(who).ask(
                     method,
                     path,
                     &[("If-Match", &tag)],
@@ -385,7 +385,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
         "attribution_id": id, "action": "OVERRIDE", "new_reason_code": "TIMING_LAG", "comments": "booked late" })
     };
     let tag_of = |id: &str| {
-        let seen = document(&house.person("cat").get(&format!("/workflow/proposals/{id}")));
+        let seen = document(&served.person("cat").get(&format!("/workflow/proposals/{id}")));
         (seen["tag"].as_str().unwrap().to_owned(), seen["content_hash"].clone())
     };
     let amounts = of_field("amount");
@@ -474,7 +474,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
     act("page_unmatch", "sue", "POST", &format!("/review/matches/{no_match}/unmatch"), "", &why);
     // The item with a large amount: the trigger shows it.
     let large = &column(
-        house,
+        served,
         "SELECT a.attribution_id FROM recon.attributions a JOIN recon.data_differences d \
          ON d.diff_id = a.diff_id WHERE d.value_b = '1.25'",
     )[0];
@@ -505,7 +505,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
         act("proposal_approve", "cat", "POST", &format!("{path}/approve"), &tag, &approve);
     assert_eq!(document(&applied)["state"], "APPLIED", "{}", applied.text());
     let version =
-        document(&house.person("cat").get(&format!("/workflow/items/{large}")))["version"]
+        document(&served.person("cat").get(&format!("/workflow/items/{large}")))["version"]
             .to_string();
     let again =
         json!({ "action": "OVERRIDE", "new_reason_code": "TIMING_LAG", "comments": "after all" });
@@ -579,7 +579,7 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
     let done = act("bulk_commit", "sue", "POST", "/workflow/bulk", "", &commit);
     assert_eq!(done.status, 201, "{}", done.text());
     // Several at once: the preview shows them, and so does the refusal of a stale one.
-    let open = column(house, "SELECT proposal_id FROM recon.proposals WHERE closed_at IS NULL");
+    let open = column(served, "SELECT proposal_id FROM recon.proposals WHERE closed_at IS NULL");
     let ids: Vec<String> = open.iter().map(|id| format!("{id}~p9-00000000~00")).collect();
     assert!(ids.len() > 1, "{ids:?}");
     let chosen = json!({ "id": ids.join(" "), "list": "to_check" });
@@ -591,17 +591,17 @@ fn act_everywhere(walk: &mut Walk<'_>) -> BTreeSet<&'static str> {
 }
 
 fn walk(masked: &str, secrets: &[&str]) {
-    let house = house(masked);
+    let served = served(masked);
     let routes = recon::server::every_route();
     // Control: with the grant everything is visible.
-    let seen = house.person("mia").get("/workflow/queue?limit=200");
+    let seen = served.person("mia").get("/workflow/queue?limit=200");
     let text = String::from_utf8_lossy(&seen.body).into_owned();
     assert!(
         secrets.iter().filter(|secret| text.contains(**secret)).count() > secrets.len() / 2,
         "{text}"
     );
     let amounts = masked.contains("amount");
-    let mut walk = Walk { house: &house, secrets, amounts, tried: 0 };
+    let mut walk = Walk { served: &served, secrets, amounts, tried: 0 };
     let tried = act_everywhere(&mut walk);
     for (path, item) in routes["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -614,7 +614,7 @@ fn walk(masked: &str, secrets: &[&str]) {
     }
     look_everywhere(&mut walk, &routes);
     assert!(walk.tried > 1_000, "{} answers were looked at", walk.tried);
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
@@ -629,10 +629,10 @@ fn no_route_reveals_masked_keys() {
 
 #[test]
 fn totals_are_shown_only_to_users_who_may_see_every_field() {
-    let house = house("amount, account");
-    let run = column(&house, "SELECT run_id FROM recon.recon_runs").remove(0);
+    let served = served("amount, account");
+    let run = column(&served, "SELECT run_id FROM recon.recon_runs").remove(0);
     let page = |who: &str, path: &str| {
-        let answer = house.person(who).get(path);
+        let answer = served.person(who).get(path);
         assert_eq!(answer.status, 200, "{path}");
         String::from_utf8_lossy(&answer.body).into_owned()
     };
@@ -655,19 +655,19 @@ fn totals_are_shown_only_to_users_who_may_see_every_field() {
     for (who, shown) in [("mia", true), ("cat", false)] {
         assert_eq!(page(who, "/review").contains("Reconciliation statement"), shown, "{who}");
     }
-    assert_eq!(house.person("mia").get("/review/statement?run=1").status, 404);
+    assert_eq!(served.person("mia").get("/review/statement?run=1").status, 404);
 }
 
 #[test]
 fn amounts_of_masked_fields_cannot_be_sorted_or_filtered() {
-    let house = house("amount, account");
+    let served = served("amount, account");
     for query in ["sort=amount", "min_amount=1", "max_amount=1", "field_name=amount&min_amount=1"] {
-        let answer = house.person("cat").get(&format!("/workflow/queue?{query}"));
+        let answer = served.person("cat").get(&format!("/workflow/queue?{query}"));
         assert_eq!(super::verdict(&answer), (403, "masked-field".into()), "{query}");
-        assert_eq!(house.person("mia").get(&format!("/workflow/queue?{query}")).status, 200);
+        assert_eq!(served.person("mia").get(&format!("/workflow/queue?{query}")).status, 200);
     }
     let found = |who: &str, q: &str| {
-        document(&house.person(who).get(&format!("/workflow/queue?q={q}")))
+        document(&served.person(who).get(&format!("/workflow/queue?q={q}")))
             .as_array()
             .unwrap()
             .len()
@@ -677,5 +677,5 @@ fn amounts_of_masked_fields_cannot_be_sorted_or_filtered() {
         (0, 2, 3)
     );
     assert!(found("mia", "7312.56") > 0, "with the grant it is looked for");
-    house.server.assert_well();
+    served.server.assert_well();
 }

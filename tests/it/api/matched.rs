@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{House, json};
+use super::{Served, json};
 use crate::matching::{NEAR, SPLIT, job};
 use crate::sources::{copied, trades};
 
@@ -18,13 +18,13 @@ fn an_item_shows_the_rows_of_its_group_and_the_choices_of_a_tie() {
     );
     let summary = project.json(&["run", "--json"]);
     assert_eq!(summary["records"]["groups"], 1, "{summary}");
-    let house = House::of(project, &[]);
-    let items = house.queue("ann", "limit=50");
+    let served = Served::of(project, &[]);
+    let items = served.queue("ann", "limit=50");
     let id_of = |reference: &str| {
         let found = items.iter().find(|item| item["source_a_ref_id"] == reference).unwrap();
         found["attribution_id"].as_str().unwrap().to_owned()
     };
-    let ann = house.person("ann");
+    let ann = served.person("ann");
     let matching = |id: &str| {
         let answer = ann.get(&format!("/v1/workflow/items/{id}"));
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -79,10 +79,10 @@ fn an_item_shows_where_its_rows_are_in_the_words_of_their_kind() {
         project.replace("trades.csv", "T-017,23.29,", "T-017,24.29,");
         let summary = project.json(&["run", "--json"]);
         assert_eq!(summary["differences"]["total"], 1, "{summary}");
-        let house = House::of(project, &[]);
-        let items = house.queue("ann", "limit=5");
+        let served = Served::of(project, &[]);
+        let items = served.queue("ann", "limit=5");
         let id = items[0]["attribution_id"].as_str().unwrap();
-        let ann = house.person("ann");
+        let ann = served.person("ann");
         let told = json(&ann.get(&format!("/v1/workflow/items/{id}")));
         let of = |side: &str| told[format!("record_{side}")]["place"].as_str().unwrap().to_owned();
         assert!(of("a").ends_with(place), "{told}");

@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-use super::{House, PEOPLE};
+use super::{PEOPLE, Served};
 use crate::wire::{Answer, Client};
 
 #[test]
 fn every_route_admits_exactly_the_roles_of_the_table() {
-    let house = House::new();
+    let served = Served::new();
     let document = recon::server::every_route();
     let names = ["ann", "sue", "bob", "cat", "aud", "adm"];
     let mut table = String::from(
@@ -44,10 +44,10 @@ fn every_route_admits_exactly_the_roles_of_the_table() {
                 403 => "-",
                 _ => "+",
             };
-            let nobody = Client::to(&house.server).ask(&method, &at, typed, body).unwrap();
+            let nobody = Client::to(&served.server).ask(&method, &at, typed, body).unwrap();
             let mut row = format!("{method} {path}: {}", sign(&nobody));
             for name in names {
-                let answer = house.person(name).ask(&method, &at, typed, body);
+                let answer = served.person(name).ask(&method, &at, typed, body);
                 assert_ne!(answer.status, 500, "{method} {at}: {}", answer.text());
                 write!(row, " {}", sign(&answer)).unwrap();
             }
@@ -63,5 +63,5 @@ fn every_route_admits_exactly_the_roles_of_the_table() {
     }
     let expected = std::fs::read_to_string(file).unwrap_or_default();
     assert_eq!(table, expected, "UPDATE_EXPECTED=1 cargo test writes it anew; read what changed");
-    house.server.assert_well();
+    served.server.assert_well();
 }

@@ -35,12 +35,12 @@ const PEOPLE: &[(&str, Role)] = &[
 ];
 
 /// A server with a run to review, and users.
-pub struct House {
+pub struct Served {
     pub server: Server,
     tokens: BTreeMap<&'static str, String>,
 }
 
-impl House {
+impl Served {
     /// The shipped example, run and served.
     pub fn new() -> Self {
         let project = Project::of(".");
@@ -78,12 +78,12 @@ impl House {
 
     /// A client of the server.
     pub fn person(&self, name: &str) -> Person<'_> {
-        Person { house: self, token: self.tokens[name].clone() }
+        Person { served: self, token: self.tokens[name].clone() }
     }
 
     /// The client with this token.
     pub fn bearer(&self, token: &str) -> Person<'_> {
-        Person { house: self, token: token.to_owned() }
+        Person { served: self, token: token.to_owned() }
     }
 
     pub fn project(&self) -> &Project {
@@ -133,7 +133,7 @@ pub fn json(answer: &Answer) -> Json {
 
 /// A client with a token.
 pub struct Person<'a> {
-    house: &'a House,
+    served: &'a Served,
     pub token: String,
 }
 
@@ -145,7 +145,7 @@ impl Person<'_> {
             all.push(("Content-Type", "application/json"));
         }
         all.extend(headers);
-        Client::to(&self.house.server).ask(method, path, &all, body).unwrap()
+        Client::to(&self.served.server).ask(method, path, &all, body).unwrap()
     }
 
     /// A GET request.

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
-use super::{House, json as document};
+use super::{Served, json as document};
 use crate::program::Project;
 
 const SECRET: &str = "between us";
@@ -126,30 +126,30 @@ fn next(messages: &Receiver<Received>, event: &str) -> Received {
     panic!("no {event} came");
 }
 
-fn serving(url: &str) -> House {
+fn serving(url: &str) -> Served {
     serving_with(Project::of("."), url)
 }
 
-fn serving_with(project: Project, url: &str) -> House {
+fn serving_with(project: Project, url: &str) -> Served {
     project.json(&["run", "--json"]);
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     let server = format!(
         "\nserver:\n  requests_per_second: 0\n  notify:\n    url: {url}\n    secret: {SECRET}\n"
     );
     project.write("recon.yaml", format!("{yaml}{server}"));
-    House::of(project, &[])
+    Served::of(project, &[])
 }
 
 #[test]
 fn a_waiting_proposal_and_a_finished_run_are_announced() {
     let (url, messages) = receiver();
-    let house = serving(&url);
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = serving(&url);
+    let item = served.queue("ann", "limit=1").remove(0);
     let decision = json!({
         "attribution_id": item["attribution_id"], "action": "OVERRIDE",
         "new_reason_code": "TIMING_LAG", "comments": "booked a day late",
     });
-    let resolved = document(&house.person("ann").post("/workflow/resolve", &decision));
+    let resolved = document(&served.person("ann").post("/workflow/resolve", &decision));
     // The first delivery was answered 503, so the same message comes again.
     let (first, again) = (next(&messages, "proposal_waiting"), next(&messages, "proposal_waiting"));
     assert_eq!(first.body, again.body);
@@ -163,43 +163,43 @@ fn a_waiting_proposal_and_a_finished_run_are_announced() {
         mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(again.header("x-recon-signature"), format!("sha256={signature}"));
 
-    let run = house.project().json(&["run", "--json"]);
+    let run = served.project().json(&["run", "--json"]);
     let told = next(&messages, "run_finished").json();
     assert_eq!(
         (&told["data"]["run_id"], &told["data"]["job"]),
         (&run["run_id"], &run["job"]),
         "{told}"
     );
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn messages_go_over_tls_to_a_receiver_whose_authority_is_trusted() {
     let project = Project::of(".");
     let (url, messages) = secure_receiver(&project.path(""));
-    let house = serving_with(project, &url);
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = serving_with(project, &url);
+    let item = served.queue("ann", "limit=1").remove(0);
     let decision = json!({
         "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "a true break",
     });
-    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    assert_eq!(served.person("ann").post("/workflow/resolve", &decision).status, 200);
     let (first, again) = (next(&messages, "proposal_waiting"), next(&messages, "proposal_waiting"));
     assert_eq!(first.body, again.body);
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn an_untrusted_receiver_gets_no_messages() {
     let elsewhere = tempfile::tempdir().unwrap();
     let (url, messages) = secure_receiver(elsewhere.path());
-    let house = serving(&url);
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = serving(&url);
+    let item = served.queue("ann", "limit=1").remove(0);
     let decision = json!({
         "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "a true break",
     });
-    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    assert_eq!(served.person("ann").post("/workflow/resolve", &decision).status, 200);
     let began = Instant::now();
-    let log = house.project().path("access.log");
+    let log = served.project().path("access.log");
     loop {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         if log.contains("server.notify") && log.to_lowercase().contains("certificate") {
@@ -209,7 +209,7 @@ fn an_untrusted_receiver_gets_no_messages() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(messages.try_recv().is_err(), "a stranger got a message");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
@@ -227,14 +227,14 @@ fn overdue_items_are_announced_in_one_message() {
     for date in ["2026-01-14", "2026-01-15"] {
         project.json(&["run", "--json", "--batch-date", date]);
     }
-    let house = House::of(project, &[]);
-    let list = house.person("ann").get("/workflow/queue?sla=overdue&limit=1&count=exact");
+    let served = Served::of(project, &[]);
+    let list = served.person("ann").get("/workflow/queue?sla=overdue&limit=1&count=exact");
     let overdue: u64 = list.header("x-total-count").unwrap().parse().unwrap();
     assert!(overdue > 0);
     let told = next(&messages, "item_overdue").json();
     assert_eq!(told["data"]["count"], overdue, "{told}");
     assert!(told["data"]["items"][0]["due_at"].is_string(), "{told}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
@@ -244,19 +244,19 @@ fn a_receiver_that_is_gone_delays_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}/hook", listener.local_addr().unwrap())
     };
-    let house = serving(&url);
-    let item = house.queue("ann", "limit=1").remove(0);
+    let served = serving(&url);
+    let item = served.queue("ann", "limit=1").remove(0);
     let decision = json!({
         "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "a true break",
     });
-    assert_eq!(house.person("ann").post("/workflow/resolve", &decision).status, 200);
+    assert_eq!(served.person("ann").post("/workflow/resolve", &decision).status, 200);
     let began = Instant::now();
-    let log = house.project().path("access.log");
+    let log = served.project().path("access.log");
     while began.elapsed() < DEADLINE {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         if log.contains("server.notify") && log.contains("tried again later") {
             // It stops at once, although a message still waits.
-            house.server.assert_well();
+            served.server.assert_well();
             return;
         }
         std::thread::sleep(Duration::from_millis(50));

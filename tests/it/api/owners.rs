@@ -3,14 +3,14 @@
 use serde_json::{Value as Json, json};
 
 use super::browser::{GIVEN, PASSWORD, cookie, log_in, own_password};
-use super::{House, json as document, verdict};
+use super::{Served, json as document, verdict};
 use crate::program::Project;
 use crate::wire::{Answer, Client};
 
-fn with_cookie(house: &House, cookie: &str, method: &str, path: &str, body: &Json) -> Answer {
+fn with_cookie(served: &Served, cookie: &str, method: &str, path: &str, body: &Json) -> Answer {
     let headers = [("Content-Type", "application/json"), ("Cookie", cookie)];
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    Client::to(&house.server).ask(method, path, &headers, &body).unwrap()
+    Client::to(&served.server).ask(method, path, &headers, &body).unwrap()
 }
 
 fn project() -> Project {
@@ -21,8 +21,8 @@ fn project() -> Project {
 }
 
 /// A user created on the command line who then changes the password.
-fn added(house: &House, name: &str, role: &str) -> String {
-    let said = house.project().recon(&[
+fn added(served: &Served, name: &str, role: &str) -> String {
+    let said = served.project().recon(&[
         "user",
         "add",
         name,
@@ -32,17 +32,17 @@ fn added(house: &House, name: &str, role: &str) -> String {
         "password",
     ]);
     assert_eq!(said.code, 0, "{}", said.err);
-    own_password(&house.server, name, PASSWORD);
-    cookie(&log_in(&house.server, &[], name, PASSWORD))
+    own_password(&served.server, name, PASSWORD);
+    cookie(&log_in(&served.server, &[], name, PASSWORD))
 }
 
 #[test]
 fn an_initial_password_must_be_changed_first() {
-    let house = House::of(project(), &[]);
+    let served = Served::of(project(), &[]);
     let add = ["user", "add", "zoe", "--role", "manager", "--password-file", "password"];
-    assert_eq!(house.project().recon(&add).code, 0);
-    let mine = cookie(&log_in(&house.server, &[], "zoe", GIVEN));
-    let me = document(&with_cookie(&house, &mine, "GET", "/auth/me", &Json::Null));
+    assert_eq!(served.project().recon(&add).code, 0);
+    let mine = cookie(&log_in(&served.server, &[], "zoe", GIVEN));
+    let me = document(&with_cookie(&served, &mine, "GET", "/auth/me", &Json::Null));
     assert_eq!(me["must_change_password"], true);
     let routes = recon::server::every_route();
     let id = "0190b5a0-0000-7000-8000-00000000ffff";
@@ -58,7 +58,7 @@ fn an_initial_password_must_be_changed_first() {
             }
             let method = method.to_ascii_uppercase();
             let plain = [("Cookie", mine.as_str())];
-            let answer = Client::to(&house.server).ask(&method, &at, &plain, "").unwrap();
+            let answer = Client::to(&served.server).ask(&method, &at, &plain, "").unwrap();
             let page =
                 answer.header("location").is_some_and(|to| to.starts_with("/review/password"));
             let said = verdict(&answer).1;
@@ -71,33 +71,33 @@ fn an_initial_password_must_be_changed_first() {
     }
     assert!(shut > 40, "{shut} routes were tried");
     let body = json!({ "present": GIVEN, "new": PASSWORD });
-    let changed = with_cookie(&house, &mine, "POST", "/auth/password", &body);
+    let changed = with_cookie(&served, &mine, "POST", "/auth/password", &body);
     assert_eq!(changed.status, 204, "{}", changed.text());
     let new = cookie(&changed);
-    assert_eq!(with_cookie(&house, &new, "GET", "/workflow/queue", &Json::Null).status, 200);
-    assert_eq!(with_cookie(&house, &mine, "GET", "/auth/me", &Json::Null).status, 401);
-    house.server.assert_well();
+    assert_eq!(with_cookie(&served, &new, "GET", "/workflow/queue", &Json::Null).status, 200);
+    assert_eq!(with_cookie(&served, &mine, "GET", "/auth/me", &Json::Null).status, 401);
+    served.server.assert_well();
 }
 
 #[test]
 fn pages_redirect_to_the_password_change_and_back() {
-    let house = House::of(project(), &[]);
+    let served = Served::of(project(), &[]);
     let add = ["user", "add", "zoe", "--role", "analyst", "--password-file", "password"];
-    assert_eq!(house.project().recon(&add).code, 0);
+    assert_eq!(served.project().recon(&add).code, 0);
     let form = |path: &str, cookie: &str, body: &str| {
         let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", cookie)];
         let headers = if cookie.is_empty() { &headers[..1] } else { &headers[..] };
-        Client::to(&house.server).ask("POST", path, headers, body).unwrap()
+        Client::to(&served.server).ask("POST", path, headers, body).unwrap()
     };
     let given = GIVEN.replace(' ', "+");
     let own = PASSWORD.replace(' ', "+");
     let answer = form("/review/login", "", &format!("username=zoe&password={given}"));
     let mine = cookie(&answer);
     let headers = [("Cookie", mine.as_str())];
-    let asked = Client::to(&house.server).ask("GET", "/review/queue?field=amount", &headers, "");
+    let asked = Client::to(&served.server).ask("GET", "/review/queue?field=amount", &headers, "");
     let to = asked.unwrap().header("location").unwrap().to_owned();
     assert!(to.starts_with("/review/password?then=%2Freview%2Fqueue"), "{to}");
-    let page = Client::to(&house.server).ask("GET", &to, &headers, "").unwrap();
+    let page = Client::to(&served.server).ask("GET", &to, &headers, "").unwrap();
     assert!(page.status == 200 && page.text().contains("Choose your own password"));
     let body = |again: &str| {
         format!("present={given}&password={own}&again={again}&then=%2Freview%2Fqueue")
@@ -109,27 +109,27 @@ fn pages_redirect_to_the_password_change_and_back() {
     assert_eq!((done.status, done.header("location")), (303, Some("/review/queue")));
     let headers = [("Cookie", cookie(&done))];
     let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    let queue = Client::to(&house.server).ask("GET", "/review/queue", &headers, "").unwrap();
+    let queue = Client::to(&served.server).ask("GET", "/review/queue", &headers, "").unwrap();
     assert_eq!(queue.status, 200);
     // A second login is confirmed in the profile.
-    assert_eq!(house.project().recon(&["user", "add", "zoe.2", "--same-as", "zoe"]).code, 0);
+    assert_eq!(served.project().recon(&["user", "add", "zoe.2", "--same-as", "zoe"]).code, 0);
     let cookie = headers[0].1;
-    let profile = Client::to(&house.server).ask("GET", "/review/profile", &headers, "").unwrap();
+    let profile = Client::to(&served.server).ask("GET", "/review/profile", &headers, "").unwrap();
     assert!(profile.text().contains("zoe.2"), "{}", profile.text());
     let second = "login=zoe.2&password=words+for+the+second&again=words+for+the+second";
     let agreed = form("/review/agree", cookie, second);
     assert_eq!(agreed.status, 303, "{}", agreed.text());
-    assert_eq!(log_in(&house.server, &[], "zoe.2", "words for the second").status, 204);
-    house.server.assert_well();
+    assert_eq!(log_in(&served.server, &[], "zoe.2", "words for the second").status, 204);
+    served.server.assert_well();
 }
 
 #[test]
 fn two_new_logins_of_one_administrator_are_not_six_eyes() {
-    let house = House::of(project(), &[]);
+    let served = Served::of(project(), &[]);
     let (maker, checker, authorizer) = (
-        added(&house, "m", "analyst"),
-        added(&house, "c", "supervisor"),
-        added(&house, "x.y", "manager"),
+        added(&served, "m", "analyst"),
+        added(&served, "c", "supervisor"),
+        added(&served, "x.y", "manager"),
     );
     let resolve = |item: &Json| {
         json!({ "attribution_id": item["attribution_id"], "action": "OVERRIDE",
@@ -137,21 +137,21 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
     };
     let approve = |who: &str, id: &str| {
         let path = format!("/workflow/proposals/{id}");
-        let seen = document(&with_cookie(&house, who, "GET", &path, &Json::Null));
+        let seen = document(&with_cookie(&served, who, "GET", &path, &Json::Null));
         let tag = format!("\"{}\"", seen["tag"].as_str().unwrap());
         let body = json!({ "content_hash": seen["content_hash"] }).to_string();
         let headers =
             [("Content-Type", "application/json"), ("Cookie", who), ("If-Match", tag.as_str())];
-        Client::to(&house.server).ask("POST", &format!("{path}/approve"), &headers, &body).unwrap()
+        Client::to(&served.server).ask("POST", &format!("{path}/approve"), &headers, &body).unwrap()
     };
     // Six eyes: a confident prediction is overridden, or a functional reason becomes
     // non-functional.
     let (mut six, mut four) = (None, None);
-    for item in house.queue("ann", "limit=200") {
+    for item in served.queue("ann", "limit=200") {
         if six.is_some() && four.is_some() {
             break;
         }
-        let made = with_cookie(&house, &maker, "POST", "/workflow/resolve", &resolve(&item));
+        let made = with_cookie(&served, &maker, "POST", "/workflow/resolve", &resolve(&item));
         let made = document(&made);
         let id = made["proposal_id"].as_str().map(str::to_owned);
         match made["eyes_required"].as_u64() {
@@ -166,37 +166,37 @@ fn two_new_logins_of_one_administrator_are_not_six_eyes() {
     let refused = approve(&authorizer, &six);
     assert_eq!(verdict(&refused), (403, "one-administrator".into()), "{}", refused.text());
     // Users whose passwords were never set by someone else are allowed.
-    let tag = document(&house.person("bob").get(&format!("/workflow/proposals/{six}")));
+    let tag = document(&served.person("bob").get(&format!("/workflow/proposals/{six}")));
     let body = json!({ "content_hash": tag["content_hash"] });
     let path = format!("/workflow/proposals/{six}/approve");
-    let checked = house.person("bob").post_if(tag["tag"].as_str().unwrap(), &path, &body);
+    let checked = served.person("bob").post_if(tag["tag"].as_str().unwrap(), &path, &body);
     assert_eq!(checked.status, 200, "{}", checked.text());
     // Four-eye decisions are reported.
     assert_eq!(approve(&checker, &four).status, 200);
-    let file = house.person("aud").get("/review/reports?report=duties&format=jsonl");
+    let file = served.person("aud").get("/review/reports?report=duties&format=jsonl");
     let file = file.text();
     let findings = file.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
     let found = findings.into_iter().find(|one| one["kind"] == "one-administrator");
     let found = found.unwrap_or_else(|| panic!("{file}"));
     assert_eq!(found["entity"], four);
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn an_approval_does_not_count_after_its_user_lost_the_role() {
-    let house = House::new();
+    let served = Served::new();
     let roles = |name: &str, role: &str| {
-        let said = house.project().recon(&["user", "roles", name, "--role", role]);
+        let said = served.project().recon(&["user", "roles", name, "--role", role]);
         assert_eq!(said.code, 0, "{}", said.err);
     };
     let approve = |name: &str, id: &str| {
         let path = format!("/workflow/proposals/{id}");
-        let seen = document(&house.person(name).get(&path));
+        let seen = document(&served.person(name).get(&path));
         let body = json!({ "content_hash": seen["content_hash"] });
         let tag = seen["tag"].as_str().unwrap();
-        document(&house.person(name).post_if(tag, &format!("{path}/approve"), &body))
+        document(&served.person(name).post_if(tag, &format!("{path}/approve"), &body))
     };
-    let six: Vec<String> = house
+    let six: Vec<String> = served
         .queue("ann", "limit=200")
         .iter()
         .filter_map(|item| {
@@ -204,7 +204,7 @@ fn an_approval_does_not_count_after_its_user_lost_the_role() {
                 "attribution_id": item["attribution_id"], "action": "OVERRIDE",
                 "new_reason_code": "TIMING_LAG", "comments": "booked a day late",
             });
-            let made = document(&house.person("ann").post("/workflow/resolve", &ask));
+            let made = document(&served.person("ann").post("/workflow/resolve", &ask));
             let id = made["proposal_id"].as_str()?.to_owned();
             (made["eyes_required"] == 6).then_some(id)
         })
@@ -222,7 +222,7 @@ fn an_approval_does_not_count_after_its_user_lost_the_role() {
     let moved = approve("cat", lost);
     assert_eq!(moved["state"], "CHECKED", "{moved}");
     assert_eq!(approve("mia", lost)["state"], "APPLIED");
-    let seen = document(&house.person("aud").get(&format!("/workflow/proposals/{lost}")));
+    let seen = document(&served.person("aud").get(&format!("/workflow/proposals/{lost}")));
     let counts: Vec<_> = seen["approvals"]
         .as_array()
         .unwrap()
@@ -230,24 +230,24 @@ fn an_approval_does_not_count_after_its_user_lost_the_role() {
         .map(|one| (one["person"].clone(), one["counts"].clone()))
         .collect();
     assert!(counts.iter().any(|(_, counts)| counts == false), "{counts:?}");
-    let verdict = document(&house.person("aud").get("/audit/verify"));
+    let verdict = document(&served.person("aud").get("/audit/verify"));
     assert_eq!(verdict["ok"], true, "{verdict}");
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn tokens_cannot_create_extend_or_revoke_tokens() {
-    let house = House::of(project(), &[]);
-    let sue = house.person("sue");
+    let served = Served::of(project(), &[]);
+    let sue = served.person("sue");
     let wanted = json!({ "name": "again", "scopes": ["view"], "expires_in": 90 });
     assert_eq!(verdict(&sue.post("/auth/tokens", &wanted)), (403, "token-by-token".into()));
-    let other = super::token(house.project(), "sue", &["view"]);
+    let other = super::token(served.project(), "sue", &["view"]);
     let id = other.split('_').nth(1).unwrap().to_owned();
     let revoked = sue.ask("DELETE", &format!("/auth/tokens/{id}"), &[], "");
     assert_eq!(verdict(&revoked), (403, "token-by-token".into()));
-    assert_eq!(house.bearer(&other).get("/auth/me").status, 200);
+    assert_eq!(served.bearer(&other).get("/auth/me").status, 200);
     // An administrator's login would make tokens.
-    let adm = house.person("adm");
+    let adm = served.person("adm");
     let admin = json!({ "login": "eve", "roles": ["admin"] });
     assert_eq!(verdict(&adm.post("/admin/users", &admin)), (403, "token-by-token".into()));
     let link = adm.post("/admin/users/adm/invitation", &json!({}));
@@ -262,9 +262,9 @@ fn tokens_cannot_create_extend_or_revoke_tokens() {
     let analyst = json!({ "login": "eve", "roles": ["analyst"] });
     assert_eq!(adm.post("/admin/users", &analyst).status, 201);
     // A session may.
-    let mine = added(&house, "zoe", "supervisor");
+    let mine = added(&served, "zoe", "supervisor");
     let made = with_cookie(
-        &house,
+        &served,
         &mine,
         "POST",
         "/auth/tokens",
@@ -273,11 +273,11 @@ fn tokens_cannot_create_extend_or_revoke_tokens() {
     );
     assert_eq!(made.status, 201, "{}", made.text());
     let text = document(&made)["token"].as_str().unwrap().to_owned();
-    let me = document(&house.bearer(&text).get("/auth/me"));
+    let me = document(&served.bearer(&text).get("/auth/me"));
     assert_eq!(me["permissions"], json!(["view"]), "a token is nobody's second pair of eyes");
     // Users can't give their own token the name of a deciding token.
     let named = with_cookie(
-        &house,
+        &served,
         &mine,
         "POST",
         "/auth/tokens",
@@ -285,23 +285,23 @@ fn tokens_cannot_create_extend_or_revoke_tokens() {
         "name": "test", "scopes": ["view"], "expires_in": 1 }),
     );
     assert_eq!(verdict(&named), (403, "deciding-token".into()));
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn a_solo_user_cannot_touch_shared_work_or_leave_anything_behind() {
-    let house = House::of(project(), &[]);
-    let item = house.queue("ann", "limit=1").remove(0);
-    let made = house.person("ann").post(
+    let served = Served::of(project(), &[]);
+    let item = served.queue("ann", "limit=1").remove(0);
+    let made = served.person("ann").post(
         "/workflow/resolve",
         &json!({
         "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "it is wrong" }),
     );
     let proposal = document(&made)["proposal_id"].as_str().unwrap().to_owned();
-    let mut house = house;
-    let adm = house.person("adm").token;
-    house.server.stop();
-    let project = std::mem::replace(&mut house.server.project, Project::new());
+    let mut served = served;
+    let adm = served.person("adm").token;
+    served.server.stop();
+    let project = std::mem::replace(&mut served.server.project, Project::new());
     let people = "SELECT count(*) AS n FROM recon.people";
     let before = project.sql(people);
     let server = crate::wire::Server::serving(project, None, &["--solo"]);

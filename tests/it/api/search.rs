@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::lists::unchunked;
-use super::{House, json as body, verdict};
+use super::{Served, json as body, verdict};
 use crate::program::Project;
 
 const JOB: &str = r#"version: 1
@@ -41,7 +41,7 @@ fn attribute(d) {
 "#;
 
 /// Payments of which each differs in its amount, and every other in its note, too.
-fn house(store: &str) -> House {
+fn served(store: &str) -> Served {
     let project = Project::new();
     let mut a = "id,party,currency,amount,note\n".to_owned();
     let mut b = a.clone();
@@ -55,16 +55,16 @@ fn house(store: &str) -> House {
     project.write("a.csv", a).write("b.csv", b).write("rules.rhai", RULES);
     project.write("recon.yaml", JOB.replace("STORE", store));
     project.json(&["run", "--json"]);
-    House::of_store(store, project, &[])
+    Served::of_store(store, project, &[])
 }
 
-fn told_to(store: &str, story: impl Fn(&House)) {
-    let house = house(store);
-    story(&house);
-    house.server.assert_well();
+fn told_to(store: &str, story: impl Fn(&Served)) {
+    let served = served(store);
+    story(&served);
+    served.server.assert_well();
 }
 
-fn on_both(story: impl Fn(&House)) {
+fn on_both(story: impl Fn(&Served)) {
     told_to("sqlite:recon.db", &story);
     told_to(&crate::postgres::new_database(), &story);
 }
@@ -73,13 +73,13 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-fn found(house: &House, query: &str) -> usize {
-    house.queue("ann", &format!("limit=200&{query}")).len()
+fn found(served: &Served, query: &str) -> usize {
+    served.queue("ann", &format!("limit=200&{query}")).len()
 }
 
 #[test]
 fn a_text_is_found_in_references_values_and_counterparties_in_any_case() {
-    on_both(|house| {
+    on_both(|served| {
         for (text, items) in [
             ("ref0002", 2),
             ("00-ref/0002", 2),
@@ -93,8 +93,8 @@ fn a_text_is_found_in_references_values_and_counterparties_in_any_case() {
             ("zz", 0),
         ] {
             let query = format!("status=ALL&q={}", escaped(text));
-            assert_eq!(found(house, &query), items, "{text}");
-            let groups = body(&house.person("ann").get(&format!("/workflow/groups?{query}")));
+            assert_eq!(found(served, &query), items, "{text}");
+            let groups = body(&served.person("ann").get(&format!("/workflow/groups?{query}")));
             let groups = groups["items"].as_array().unwrap().clone();
             let sum: u64 = groups.iter().map(|group| group["count"].as_u64().unwrap()).sum();
             assert_eq!(sum, items as u64, "the groups of {text}");
@@ -104,8 +104,8 @@ fn a_text_is_found_in_references_values_and_counterparties_in_any_case() {
 
 #[test]
 fn pages_of_a_search_visit_each_item_once() {
-    on_both(|house| {
-        let ann = house.person("ann");
+    on_both(|served| {
+        let ann = served.person("ann");
         let mut path = "/workflow/queue?status=ALL&limit=4&q=acme&count=exact".to_owned();
         let mut seen = std::collections::BTreeSet::new();
         loop {
@@ -125,10 +125,10 @@ fn pages_of_a_search_visit_each_item_once() {
 
 #[test]
 fn the_order_of_amounts_keeps_the_items_without_one() {
-    on_both(|house| {
-        let all = found(house, "");
+    on_both(|served| {
+        let all = found(served, "");
         for limit in [200, 7] {
-            let ann = house.person("ann");
+            let ann = served.person("ann");
             let mut path = format!("/workflow/queue?sort=amount&limit={limit}");
             let mut amounts: Vec<Option<f64>> = Vec::new();
             loop {
@@ -153,9 +153,9 @@ fn the_order_of_amounts_keeps_the_items_without_one() {
 
 #[test]
 fn lists_of_every_status_are_whole() {
-    on_both(|house| {
-        let (ann, bob) = (house.person("ann"), house.person("bob"));
-        let items = house.queue("ann", "field_name=note&limit=200");
+    on_both(|served| {
+        let (ann, bob) = (served.person("ann"), served.person("bob"));
+        let items = served.queue("ann", "field_name=note&limit=200");
         let id = |at: usize| items[at]["attribution_id"].as_str().unwrap();
         let decide = |at: usize| {
             let answer = ann.post(
@@ -179,7 +179,7 @@ fn lists_of_every_status_are_whole() {
             );
             assert_eq!(answer.status, 200, "{}", answer.text());
         };
-        let amounts = house.queue("ann", "field_name=amount&limit=1");
+        let amounts = served.queue("ann", "field_name=amount&limit=1");
         let accepted = ann.post(
             "/workflow/resolve",
             &json!({ "attribution_id": amounts[0]["attribution_id"], "action": "APPROVE" }),
@@ -204,20 +204,20 @@ fn lists_of_every_status_are_whole() {
             ("sent_back=true&field_name=note", vec![id(1)]),
             ("sla=overdue", vec![]),
         ] {
-            let listed = house.queue("ann", query);
+            let listed = served.queue("ann", query);
             let listed: Vec<&str> =
                 listed.iter().map(|item| item["attribution_id"].as_str().unwrap()).collect();
             assert_eq!(listed, ids, "{query}");
         }
-        let accepted = found(house, "status=ACCEPTED");
-        let expected = house
+        let accepted = found(served, "status=ACCEPTED");
+        let expected = served
             .project()
             .sql("SELECT count(*) AS n FROM recon.attributions WHERE status = 'ACCEPTED'");
         assert_eq!(accepted as u64, expected[0]["n"].as_u64().unwrap());
         assert_eq!(accepted, 1);
-        assert_eq!(found(house, "sla=ok"), found(house, ""));
+        assert_eq!(found(served, "sla=ok"), found(served, ""));
         // The search counts each list by itself, and includes later decisions.
-        assert_eq!(found(house, "status=REJECTED&q=left"), 1);
+        assert_eq!(found(served, "status=REJECTED&q=left"), 1);
         assert_eq!(verdict(&ann.get("/workflow/queue?q=a%00b")).0, 422);
     });
 }
@@ -229,16 +229,16 @@ fn proposal_hash(read: &Json) -> String {
 
 #[test]
 fn kept_figures_are_those_of_the_items() {
-    on_both(|house| {
+    on_both(|served| {
         let kept = || {
-            house.project().sql(
+            served.project().sql(
                 "SELECT f.blocked, n.status, sum(n.items) AS items \
                  FROM recon.run_figures f JOIN recon.reason_counts n ON n.run_no = f.run_no \
                  WHERE n.items <> 0 GROUP BY 1, 2 ORDER BY 2",
             )
         };
         let counted = || {
-            house.project().sql(
+            served.project().sql(
                 "SELECT (SELECT count(*) FROM recon.recon_records r WHERE r.gate_status = 'BLOCKED') \
                  AS blocked, CASE status WHEN 'UNKNOWN' THEN 1 WHEN 'PENDING' THEN 2 \
                  WHEN 'ACCEPTED' THEN 3 ELSE 4 END AS status, count(*) AS items \
@@ -252,8 +252,8 @@ fn kept_figures_are_those_of_the_items() {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
         assert_eq!(text(&kept()), text(&counted()), "before decisions");
-        let (ann, bob) = (house.person("ann"), house.person("bob"));
-        let ids: Vec<String> = house
+        let (ann, bob) = (served.person("ann"), served.person("bob"));
+        let ids: Vec<String> = served
             .queue("ann", "field_name=amount&limit=10")
             .iter()
             .map(|item| item["attribution_id"].as_str().unwrap().to_owned())
@@ -289,7 +289,7 @@ fn kept_figures_are_those_of_the_items() {
         let reasons = super::json(&ann.get("/reasons?q=rounding"));
         assert_eq!(reasons[0]["used"], 2, "{reasons}");
         // Filters count the remaining items.
-        let open = house.queue("ann", "field_name=amount&limit=200");
+        let open = served.queue("ann", "field_name=amount&limit=200");
         let open_id = open[0]["attribution_id"].as_str().unwrap();
         let path = format!("/workflow/items/{open_id}/assignee");
         assert_eq!(ann.ask("PUT", &path, &[], "{\"assignee\": \"ann\"}").status, 200);
@@ -303,10 +303,10 @@ fn kept_figures_are_those_of_the_items() {
 
 #[test]
 fn a_list_is_downloaded_with_its_filter() {
-    on_both(|house| {
-        let ann = house.person("ann");
+    on_both(|served| {
+        let ann = served.person("ann");
         let filter = "status=ALL&q=m%C3%BCller&sort=amount";
-        let listed = house.queue("ann", &format!("limit=200&{filter}"));
+        let listed = served.queue("ann", &format!("limit=200&{filter}"));
         let lines = ann.get(&format!("/v1/workflow/export?{filter}&format=jsonl"));
         let lines: Vec<Json> = unchunked(&lines.body)
             .lines()
@@ -331,9 +331,9 @@ fn a_list_is_downloaded_with_its_filter() {
 
 #[test]
 fn a_digest_lists_the_open_work() {
-    let house = house("sqlite:recon.db");
-    let items = house.queue("ann", "field_name=note&limit=2");
-    let decided = house.person("ann").post(
+    let served = served("sqlite:recon.db");
+    let items = served.queue("ann", "field_name=note&limit=2");
+    let decided = served.person("ann").post(
         "/workflow/resolve",
         &json!({
             "attribution_id": items[0]["attribution_id"], "action": "REJECT",
@@ -341,41 +341,41 @@ fn a_digest_lists_the_open_work() {
         }),
     );
     assert_eq!(decided.status, 200, "{}", decided.text());
-    let digest = house.project().json(&["report", "--digest", "--json"]);
-    assert_eq!(digest["to_decide"], found(&house, "") as u64);
+    let digest = served.project().json(&["report", "--digest", "--json"]);
+    assert_eq!(digest["to_decide"], found(&served, "") as u64);
     assert_eq!((&digest["proposed"], &digest["proposals_to_check"]), (&json!(1), &json!(1)));
     assert_eq!(digest["runs"][0]["job"], "payments");
     assert_eq!(digest["runs"][0]["to_decide"], digest["to_decide"]);
-    let text = house.project().recon(&["report", "--digest"]);
+    let text = served.project().recon(&["report", "--digest"]);
     assert!(
         text.out.contains("To decide") && text.out.contains("1 proposal to check"),
         "{}",
         text.out
     );
-    house.server.assert_well();
+    served.server.assert_well();
 }
 
 #[test]
 fn a_search_counts_a_break_that_goes_on_once() {
-    on_both(|house| {
-        house.project().json(&["run", "--json", "--batch-date", "2199-01-01"]);
-        let page = house.person("ann").get("/review/queue?q=acme&view=items").text().to_owned();
+    on_both(|served| {
+        served.project().json(&["run", "--json", "--batch-date", "2199-01-01"]);
+        let page = served.person("ann").get("/review/queue?q=acme&view=items").text().to_owned();
         let tab = page.split("To decide").nth(1).unwrap();
         let number = tab.split('>').nth(1).unwrap().split('<').next().unwrap();
-        let listed = found(house, "q=acme");
+        let listed = found(served, "q=acme");
         assert!(listed > 10, "{listed}");
         assert_eq!(number, listed.to_string(), "the tab has the number of its list");
-        assert!(found(house, "q=acme&status=ALL") > listed, "the earlier date has them, too");
+        assert!(found(served, "q=acme&status=ALL") > listed, "the earlier date has them, too");
     });
 }
 
 #[test]
 fn a_row_is_traced_with_the_fields_in_their_order() {
-    on_both(|house| {
-        let said = house.project().recon(&["explain", "REF0002"]);
+    on_both(|served| {
+        let said = served.project().recon(&["explain", "REF0002"]);
         assert_eq!(said.code, 0, "{}", said.err);
-        let id = house.queue("ann", "q=REF0002&field_name=note")[0]["attribution_id"].clone();
-        let page = house.person("ann").get(&format!("/review/items/{}/why", id.as_str().unwrap()));
+        let id = served.queue("ann", "q=REF0002&field_name=note")[0]["attribution_id"].clone();
+        let page = served.person("ann").get(&format!("/review/items/{}/why", id.as_str().unwrap()));
         for text in [said.out.as_str(), page.text()] {
             assert!(text.contains("a.csv:3"), "{text}");
             assert!(!text.contains("changed since the run"), "{text}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{House, json as body};
+use super::{Served, json as body};
 use crate::postgres;
 use crate::program::Project;
 
@@ -32,7 +32,7 @@ const RULES: &str = r#"fn small(d) { if d.field == "amount" { return reason("ROU
 /// Enough differences that their run is kept in memory.
 const RECORDS: usize = 10_100;
 
-fn house(store: &str) -> House {
+fn served(store: &str) -> Served {
     let project = Project::new();
     let mut a = "id,currency,amount,fee\n".to_owned();
     let mut b = a.clone();
@@ -49,12 +49,12 @@ fn house(store: &str) -> House {
     project.write("a.csv", a).write("b.csv", b).write("rules.rhai", RULES);
     project.write("recon.yaml", JOB.replace("STORE", store));
     project.json(&["run", "--json"]);
-    House::of_store(store, project, &[])
+    Served::of_store(store, project, &[])
 }
 
 /// Reason, amount and count of each line that the page shows, statement after statement.
-fn shown(house: &House, run: &str) -> Vec<[String; 3]> {
-    let answer = house.person("ann").get(&format!("/review/statement?run={run}"));
+fn shown(served: &Served, run: &str) -> Vec<[String; 3]> {
+    let answer = served.person("ann").get(&format!("/review/statement?run={run}"));
     assert_eq!(answer.status, 200, "{}", answer.text());
     let text = answer.text();
     let cell = |row: &str, from: &str| {
@@ -74,8 +74,8 @@ fn shown(house: &House, run: &str) -> Vec<[String; 3]> {
 }
 
 /// The same as a report has it, which reads every difference.
-fn reported(house: &House) -> Vec<[String; 3]> {
-    let report = house.project().json(&["report", "--format", "json"]);
+fn reported(served: &Served) -> Vec<[String; 3]> {
+    let report = served.project().json(&["report", "--format", "json"]);
     let statements = report["statement"].as_array().unwrap();
     let line = |line: &Json| {
         let count = line["count"].as_u64().unwrap();
@@ -90,10 +90,10 @@ fn reported(house: &House) -> Vec<[String; 3]> {
 }
 
 fn amounts_move(store: &str) {
-    let house = house(store);
-    let run = house.queue("ann", "limit=1")[0]["run_id"].as_str().unwrap().to_owned();
+    let served = served(store);
+    let run = served.queue("ann", "limit=1")[0]["run_id"].as_str().unwrap().to_owned();
     let agree = |when: &str| {
-        let (shown, reported) = (shown(&house, &run), reported(&house));
+        let (shown, reported) = (shown(&served, &run), reported(&served));
         assert_eq!(shown.len(), reported.len(), "{when}");
         for (shown, reported) in shown.iter().zip(&reported) {
             assert_eq!([&shown[0], &shown[2]], [&reported[0], &reported[2]], "{when}");
@@ -103,18 +103,18 @@ fn amounts_move(store: &str) {
         shown
     };
     let before = agree("before");
-    let queue = |query: &str| house.queue("ann", query);
+    let queue = |query: &str| served.queue("ann", query);
     let resolve = |item: &Json, reason: &str| {
         let ask = json!({ "attribution_id": item["attribution_id"], "action": "OVERRIDE",
                           "new_reason_code": reason, "comments": "looked up" });
-        let answer = house.person("ann").post("/workflow/resolve", &ask);
+        let answer = served.person("ann").post("/workflow/resolve", &ask);
         assert_eq!(answer.status, 200, "{}", answer.text());
         body(&answer)["proposal_id"].as_str().unwrap().to_owned()
     };
     let end = |proposal: &str, how: &str| {
         let path = format!("/workflow/proposals/{proposal}");
         for who in ["bob", "cat"] {
-            let detail = body(&house.person(who).get(&path));
+            let detail = body(&served.person(who).get(&path));
             if !["OPEN", "CHECKED"].contains(&detail["state"].as_str().unwrap()) {
                 return;
             }
@@ -123,7 +123,7 @@ fn amounts_move(store: &str) {
                 _ => json!({ "comments": "look again" }),
             };
             let tag = detail["tag"].as_str().unwrap();
-            let answer = house.person(who).post_if(tag, &format!("{path}/{how}"), &ask);
+            let answer = served.person(who).post_if(tag, &format!("{path}/{how}"), &ask);
             assert_eq!(answer.status, 200, "{}", answer.text());
         }
     };

@@ -8,9 +8,9 @@ use recon::store::{Store, transact};
 
 use super::{checkpoint, decide, examined};
 use crate::review::fixture::{GUESS, SETTLED, item_id, stock, team};
-use crate::store::{Place, fixture, told_to_both};
+use crate::store::{Place, fixture, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     whatever_is_changed_or_deleted_is_found_or_named_in_the_documentation,
     three_commands_are_verified_like_one_pass,
 }

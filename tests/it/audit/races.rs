@@ -14,9 +14,9 @@ use crate::review::fixture::{
     GUESS, ReviewStage, agree, approve, back, item_id, override_, stock, team,
 };
 use crate::store::fixture::column;
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     one_of_many_decides,
     sixty_four_reasons_for_one_item,
     a_request_with_a_key_has_one_effect,

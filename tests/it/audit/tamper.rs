@@ -6,9 +6,9 @@ use recon::store::audit::{GENESIS, hash};
 
 use super::{ROWS, checkpoint, decide, examined, rows};
 use crate::review::fixture::{GUESS, item_id, stock, team};
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     the_database_refuses_rows_that_do_not_continue_the_chain,
     runs_and_proposals_that_are_gone_are_missed,
     changes_that_the_database_cannot_refuse_are_found,

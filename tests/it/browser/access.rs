@@ -3,13 +3,13 @@
 use serde_json::{Value as Json, json};
 
 use super::driver::Browser;
-use super::town::{HOSTILE, Town};
+use super::site::{HOSTILE, Site};
 
 /// Every screen of a user with all permissions, after some decisions.
-fn screens(town: &Town, browser: &Browser) -> Vec<String> {
-    town.enter(browser, "ann");
+fn screens(site: &Site, browser: &Browser) -> Vec<String> {
+    site.enter(browser, "ann");
     // Content: a comment, a proposal, a bulk decision, a reason.
-    browser.open(&town.at("/review/queue?field=name&view=items&sort=-confidence"));
+    browser.open(&site.at("/review/queue?field=name&view=items&sort=-confidence"));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     let item =
@@ -26,11 +26,11 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
-    browser.open(&town.at("/review/check?list=mine"));
+    browser.open(&site.at("/review/check?list=mine"));
     browser.click(".list.proposals a.main");
     browser.has(".decision");
     let proposal = browser.run("return location.pathname").as_str().unwrap().to_owned();
-    town.change(browser, "carl");
+    site.change(browser, "carl");
     let mut paths: Vec<String> = [
         "/review",
         "/review/queue",
@@ -62,7 +62,7 @@ fn screens(town: &Town, browser: &Browser) -> Vec<String> {
     paths.push(format!("{}/why", item.split('?').next().unwrap()));
     paths.push(proposal);
     paths.push(format!("/review/reasons?like={}", item.split(['?', '/']).nth(3).unwrap()));
-    let open = town.sql("SELECT attribution_id FROM recon.attributions WHERE status = 'UNKNOWN'");
+    let open = site.sql("SELECT attribution_id FROM recon.attributions WHERE status = 'UNKNOWN'");
     for row in open.iter().take(8) {
         paths.push(format!("/review/items/{}", row["attribution_id"].as_str().unwrap()));
     }
@@ -90,11 +90,11 @@ fn complaints(browser: &Browser) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn hostile_cells_stay_text_on_every_screen() {
-    let town = Town::new(3, 3);
+    let site = Site::new(3, 3);
     let browser = Browser::start();
     let mut shown = String::new();
-    for path in screens(&town, &browser) {
-        browser.open(&town.at(&path));
+    for path in screens(&site, &browser) {
+        browser.open(&site.at(&path));
         assert!(!browser.has_dialog(), "{path} opened a dialog");
         let scripts = browser.run("return document.scripts.length");
         assert_eq!(scripts, 1, "{path} has our script and no other");
@@ -123,19 +123,19 @@ fn hostile_cells_stay_text_on_every_screen() {
     let (said, asked) = complaints(&browser);
     assert!(said.is_empty(), "{said:#?}");
     let elsewhere: Vec<&String> =
-        asked.iter().filter(|url| !url.starts_with(&town.at(""))).collect();
+        asked.iter().filter(|url| !url.starts_with(&site.at(""))).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
 }
 
 #[test]
 fn a_page_needs_three_requests() {
-    let town = Town::new(60, 30);
+    let site = Site::new(60, 30);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     browser.tell("Network.setCacheDisabled", &json!({"cacheDisabled": true}));
     for path in ["/review", "/review/queue", "/review/queue?view=items"] {
         complaints(&browser);
-        browser.open(&town.at(path));
+        browser.open(&site.at(path));
         let loaded = browser.run("return performance.getEntriesByType('resource').length + 1");
         let size = browser.run_until(
             "const done = arguments[0]; const all = [location.href, \
@@ -165,11 +165,11 @@ fn axe() -> String {
 #[test]
 fn axe_finds_no_accessibility_problem_in_either_theme() {
     let axe = axe();
-    let town = Town::new(30, 3);
-    let empty = Town::new(0, 0);
+    let site = Site::new(30, 3);
+    let empty = Site::new(0, 0);
     let browser = Browser::start();
     let mut pages: Vec<String> =
-        screens(&town, &browser).iter().take(26).map(|path| town.at(path)).collect();
+        screens(&site, &browser).iter().take(26).map(|path| site.at(path)).collect();
     let check = |pages: &[String]| {
         let mut found = Vec::new();
         for page in pages {
@@ -191,8 +191,8 @@ fn axe_finds_no_accessibility_problem_in_either_theme() {
         found
     };
     let mut found = check(&pages);
-    town.change(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=note&view=items"));
+    site.change(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=note&view=items"));
     pages = vec![browser.url()];
     empty.enter(&browser, "bob");
     pages

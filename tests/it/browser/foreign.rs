@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use serde_json::json;
 
 use super::driver::Browser;
-use super::town::Town;
+use super::site::Site;
 
 /// A server that always returns the same page.
 struct Foreign {
@@ -48,10 +48,10 @@ fn answer(mut stream: TcpStream, page: &str) {
 
 #[test]
 fn pages_cannot_be_framed() {
-    let town = Town::new(1, 0);
+    let site = Site::new(1, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    let foreign = Foreign::serving(format!("<iframe src=\"{}\"></iframe>", town.at("/review")));
+    site.enter(&browser, "ann");
+    let foreign = Foreign::serving(format!("<iframe src=\"{}\"></iframe>", site.at("/review")));
     for address in foreign.addresses() {
         browser.open(&address);
         browser.enter_frame("iframe");
@@ -65,15 +65,15 @@ fn pages_cannot_be_framed() {
 
 #[test]
 fn cross_site_pages_cannot_act_for_the_user() {
-    let town = Town::new(0, 2);
+    let site = Site::new(0, 2);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     let row =
-        &town.sql("SELECT attribution_id FROM recon.attributions WHERE status = 'UNKNOWN'")[0];
+        &site.sql("SELECT attribution_id FROM recon.attributions WHERE status = 'UNKNOWN'")[0];
     let item = row["attribution_id"].as_str().unwrap();
     let fields = "<input name=choice value=reject><input name=comment value='not her words'>\
                   <input name=version value=1>";
-    let decide = town.at(&format!("/review/items/{item}/decide"));
+    let decide = site.at(&format!("/review/items/{item}/decide"));
     let body = json!({"attribution_id": item, "action": "REJECT", "comments": "not her words"});
     let page = format!(
         "<form id=decide method=post action='{decide}' target=into>{fields}</form>\
@@ -87,16 +87,16 @@ fn cross_site_pages_cannot_act_for_the_user() {
          await fetch('{}', {{method: 'POST', mode: type.endsWith('json') ? 'cors' : 'no-cors', \
          credentials: 'include', headers: {{'Content-Type': type}}, body: '{body}'}})\
          .catch(() => 0); document.title = 'over'; }} attack()</script>",
-        town.at("/review/logout"),
-        town.at("/workflow/resolve"),
+        site.at("/review/logout"),
+        site.at("/workflow/resolve"),
     );
-    let before = town.count("SELECT count(*) FROM recon.audit_trail");
+    let before = site.count("SELECT count(*) FROM recon.audit_trail");
     let foreign = Foreign::serving(page);
     for address in foreign.addresses() {
         browser.open(&address);
         browser.wait("the end of the attack", "return document.title === 'over'");
     }
-    let (posts, through): (Vec<_>, Vec<_>) = town
+    let (posts, through): (Vec<_>, Vec<_>) = site
         .answers()
         .into_iter()
         .filter(|(path, _)| {
@@ -105,8 +105,8 @@ fn cross_site_pages_cannot_act_for_the_user() {
         .partition(|(_, status)| [401, 403, 405, 415].contains(status));
     assert!(through.is_empty(), "{through:?}");
     assert!(posts.len() >= 6, "the attacks did not arrive: {posts:?}");
-    assert_eq!(town.count("SELECT count(*) FROM recon.audit_trail"), before);
-    assert_eq!(town.count("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'"), 0);
-    browser.open(&town.at("/review/work"));
+    assert_eq!(site.count("SELECT count(*) FROM recon.audit_trail"), before);
+    assert_eq!(site.count("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'"), 0);
+    browser.open(&site.at("/review/work"));
     browser.has("header.top");
 }

@@ -4,22 +4,22 @@
 use serde_json::json;
 
 use super::driver::Browser;
-use super::town::Town;
+use super::site::Site;
 
 const AMOUNTS: &str = "/review/queue?field_name=amount&view=items";
 
-fn open_first(town: &Town, browser: &Browser, list: &str) {
-    browser.open(&town.at(list));
+fn open_first(site: &Site, browser: &Browser, list: &str) {
+    browser.open(&site.at(list));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
 }
 
 #[test]
 fn the_decision_is_in_view_on_a_laptop_and_on_a_phone() {
-    let town = Town::new(3, 0);
+    let site = Site::new(3, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    open_first(&town, &browser, AMOUNTS);
+    site.enter(&browser, "ann");
+    open_first(&site, &browser, AMOUNTS);
     for (width, height) in [(1280, 800), (390, 844)] {
         browser.resize(width, height);
         browser.reload();
@@ -44,10 +44,10 @@ fn the_decision_is_in_view_on_a_laptop_and_on_a_phone() {
 
 #[test]
 fn amounts_stand_above_each_other_with_their_difference() {
-    let town = Town::new(1, 0);
+    let site = Site::new(1, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    open_first(&town, &browser, AMOUNTS);
+    site.enter(&browser, "ann");
+    open_first(&site, &browser, AMOUNTS);
     let edges = browser.run(
         "return [...document.querySelectorAll('.versus dd, .apart .num')].map(each => {
             const range = document.createRange(); range.selectNodeContents(each);
@@ -66,10 +66,10 @@ fn amounts_stand_above_each_other_with_their_difference() {
 
 #[test]
 fn why_shows_cells_steps_and_the_rule_beside_the_item() {
-    let town = Town::new(1, 0);
+    let site = Site::new(1, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    open_first(&town, &browser, AMOUNTS);
+    site.enter(&browser, "ann");
+    open_first(&site, &browser, AMOUNTS);
     browser.shows("rule “amount”: Never confident enough");
     browser.press(&["r"]);
     browser.type_text("typed before");
@@ -93,10 +93,10 @@ fn why_shows_cells_steps_and_the_rule_beside_the_item() {
 
 #[test]
 fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
-    let town = Town::new(100, 0);
+    let site = Site::new(100, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue"));
     // Some at a time: a script has half a minute.
     let mut proposed = 0;
     for _ in 0..5 {
@@ -118,8 +118,8 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
         proposed += done.as_u64().unwrap();
     }
     assert_eq!(proposed, 100);
-    town.change(&browser, "bob");
-    browser.open(&town.at("/review/check"));
+    site.change(&browser, "bob");
+    browser.open(&site.at("/review/check"));
     browser.shows("100 alike by");
     assert_eq!(browser.run("return document.title"), "Check (100) · recon");
     // A phone shows how far the sides are apart, too.
@@ -134,12 +134,12 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
     browser.shows("Approved: 100 proposals.");
     assert!(keys.len() <= 10);
     let approved = "SELECT count(*) FROM recon.audit_trail WHERE stage = 'CHECKER'";
-    assert_eq!(town.count(approved), 100, "each is approved and audited by itself");
+    assert_eq!(site.count(approved), 100, "each is approved and audited by itself");
     // Settled items keep recon's earlier predictions.
-    browser.open(&town.at("/review/queue?status=ACCEPTED&view=items"));
+    browser.open(&site.at("/review/queue?status=ACCEPTED&view=items"));
     browser.click(".list.items a.main");
     browser.shows("rule “amount”: Never confident enough");
-    browser.open(&town.at("/review/check?state=APPLIED"));
+    browser.open(&site.at("/review/check?state=APPLIED"));
     browser.click(".list.proposals a.main");
     browser.shows("What recon knew");
     browser.shows("rule “amount”");
@@ -147,13 +147,13 @@ fn a_checker_approves_a_hundred_look_alikes_with_few_keys() {
 
 #[test]
 fn choosing_with_a_key_leaves_the_values_in_view() {
-    let town = Town::new(1, 1);
+    let site = Site::new(1, 1);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     browser.resize(1280, 500);
     for list in [AMOUNTS, "/review/queue?field_name=note&view=items"] {
         for key in ["1", "o", "r"] {
-            open_first(&town, &browser, list);
+            open_first(&site, &browser, list);
             browser.press(&[key]);
             browser
                 .wait("the choice", "return !!document.querySelector('.deciding input:checked')");
@@ -167,10 +167,10 @@ fn choosing_with_a_key_leaves_the_values_in_view() {
 
 #[test]
 fn undo_stays_where_it_was_pressed() {
-    let town = Town::new(0, 4);
+    let site = Site::new(0, 4);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    open_first(&town, &browser, "/review/queue?field_name=note&view=items&sort=-confidence");
+    site.enter(&browser, "ann");
+    open_first(&site, &browser, "/review/queue?field_name=note&view=items&sort=-confidence");
     browser.press(&["r"]);
     browser.type_text("Nothing explains it.");
     browser.pause();
@@ -191,10 +191,10 @@ fn undo_stays_where_it_was_pressed() {
 
 #[test]
 fn text_typed_as_a_comment_is_no_shortcut() {
-    let town = Town::new(1, 0);
+    let site = Site::new(1, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    open_first(&town, &browser, AMOUNTS);
+    site.enter(&browser, "ann");
+    open_first(&site, &browser, AMOUNTS);
     let before = browser.url();
     browser.press(&["c"]);
     browser.has(".say-it textarea:focus");
@@ -208,11 +208,11 @@ fn text_typed_as_a_comment_is_no_shortcut() {
 
 #[test]
 fn the_keyboard_comes_to_a_value_that_scrolls() {
-    let town = Town::new(0, 0);
+    let site = Site::new(0, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     for (name, stops) in [("L", 2), ("U", 0)] {
-        browser.open(&town.at("/review/queue?field_name=name&view=items"));
+        browser.open(&site.at("/review/queue?field_name=name&view=items"));
         let found = browser.run_with(
             "return [...document.querySelectorAll('.list.items a.main')]
                 .find(link => link.innerText === arguments[0]).href",
@@ -227,11 +227,11 @@ fn the_keyboard_comes_to_a_value_that_scrolls() {
 
 #[test]
 fn tokens_and_sessions_are_managed_on_the_profile() {
-    let town = Town::new(0, 1);
+    let site = Site::new(0, 1);
     let (first, second) = Browser::pair();
-    town.enter(&first, "ann");
-    town.enter(&second, "ann");
-    first.open(&town.at("/review/profile"));
+    site.enter(&first, "ann");
+    site.enter(&second, "ann");
+    first.open(&site.at("/review/profile"));
     first.shows("You have none.");
     first.click("section[aria-labelledby=tokens] summary");
     first.write("section[aria-labelledby=tokens] input[name=name]", "nightly");
@@ -240,21 +240,21 @@ fn tokens_and_sessions_are_managed_on_the_profile() {
     let token = first.run("return document.querySelector('.notice code').textContent");
     let seen = |token: &str| {
         let bearer = format!("Bearer {token}");
-        let mut client = crate::wire::Client::to(&town.server);
+        let mut client = crate::wire::Client::to(&site.server);
         client.ask("GET", "/auth/me", &[("Authorization", &bearer)], "").unwrap().status
     };
     let token = token.as_str().unwrap();
     assert_eq!(seen(token), 200);
-    first.open(&town.at("/review/profile"));
+    first.open(&site.at("/review/profile"));
     assert!(!first.run("return document.body.innerText").as_str().unwrap().contains(token));
     first.click("section[aria-labelledby=tokens] li button");
     first.shows("Changed.");
     assert_eq!(seen(token), 401, "a revoked token opens nothing");
     // Of the two sessions, the other one is ended. A fresh page has no "Changed." of the step before.
-    first.open(&town.at("/review/profile"));
+    first.open(&site.at("/review/profile"));
     first.click("section[aria-labelledby=sessions] li button");
     first.shows("Changed.");
-    second.open(&town.at("/review/profile"));
+    second.open(&site.at("/review/profile"));
     second.has("input[name=password]");
     first.reload();
     first.shows("Sessions");

@@ -1,13 +1,13 @@
 //! From a maker's decision to an applied one.
 
 use super::driver::Browser;
-use super::town::{PASSWORD, Town};
+use super::site::{PASSWORD, Site};
 
 const ITEMS: &str = "/review/queue?field=note&view=items";
 
 /// Opens the first difference of the list and decides it with the mouse.
-fn propose_with_the_mouse(town: &Town, browser: &Browser) -> String {
-    browser.open(&town.at(ITEMS));
+fn propose_with_the_mouse(site: &Site, browser: &Browser) -> String {
+    browser.open(&site.at(ITEMS));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     let item = browser.run("return document.getElementById('main').dataset.item");
@@ -21,44 +21,44 @@ fn propose_with_the_mouse(town: &Town, browser: &Browser) -> String {
     item.as_str().unwrap().to_owned()
 }
 
-fn approve_with_the_mouse(town: &Town, browser: &Browser, name: &str) {
-    town.change(browser, name);
-    browser.open(&town.at("/review/check"));
+fn approve_with_the_mouse(site: &Site, browser: &Browser, name: &str) {
+    site.change(browser, name);
+    browser.open(&site.at("/review/check"));
     browser.click(".list.proposals a.main");
     browser.click("#approve button");
     browser.shows(if name == "bob" { "An authorizer decides." } else { "Settled:" });
 }
 
-fn status(town: &Town, item: &str) -> String {
+fn status(site: &Site, item: &str) -> String {
     let query = format!("SELECT status FROM recon.attributions WHERE attribution_id = '{item}'");
-    town.sql(&query)[0]["status"].as_str().unwrap().to_owned()
+    site.sql(&query)[0]["status"].as_str().unwrap().to_owned()
 }
 
 fn maker_to_authorizer(scripts: bool) {
-    let town = Town::new(0, 8);
+    let site = Site::new(0, 8);
     let browser = Browser::start();
     if !scripts {
         browser.without_scripts();
     }
-    town.enter(&browser, "ann");
-    let item = propose_with_the_mouse(&town, &browser);
-    assert_eq!(status(&town, &item), "PENDING");
+    site.enter(&browser, "ann");
+    let item = propose_with_the_mouse(&site, &browser);
+    assert_eq!(status(&site, &item), "PENDING");
     browser.click(".toast button");
     browser.shows("Withdrawn.");
-    assert_eq!(status(&town, &item), "UNKNOWN", "undone");
-    let item = propose_with_the_mouse(&town, &browser);
+    assert_eq!(status(&site, &item), "UNKNOWN", "undone");
+    let item = propose_with_the_mouse(&site, &browser);
     // The maker sees no approve button.
-    browser.open(&town.at("/review/check?list=mine"));
+    browser.open(&site.at("/review/check?list=mine"));
     browser.click(".list.proposals a.main");
     browser.has(".decision");
     assert_eq!(browser.run("return document.querySelector('#approve')"), serde_json::Value::Null);
-    approve_with_the_mouse(&town, &browser, "bob");
-    assert_eq!(status(&town, &item), "PENDING", "the first decision of its kind needs six eyes");
-    approve_with_the_mouse(&town, &browser, "carl");
-    assert_eq!(status(&town, &item), "ACCEPTED");
+    approve_with_the_mouse(&site, &browser, "bob");
+    assert_eq!(status(&site, &item), "PENDING", "the first decision of its kind needs six eyes");
+    approve_with_the_mouse(&site, &browser, "carl");
+    assert_eq!(status(&site, &item), "ACCEPTED");
     // Several selected items.
-    town.change(&browser, "ann");
-    browser.open(&town.at(ITEMS));
+    site.change(&browser, "ann");
+    browser.open(&site.at(ITEMS));
     browser.click("tbody tr:nth-child(1) .box");
     browser.click("tbody tr:nth-child(2) .box");
     browser.click(".dock button.danger");
@@ -67,7 +67,7 @@ fn maker_to_authorizer(scripts: bool) {
     browser.click(".decision button.primary");
     browser.shows("Proposed: 2 items.");
     let pending = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
-    assert_eq!(town.count(pending), 2);
+    assert_eq!(site.count(pending), 2);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_decision_from_maker_to_authorizer_without_scripts() {
 }
 
 /// Logs in without a mouse.
-fn type_in(town: &Town, browser: &Browser, name: &str) {
-    browser.open(&town.at("/review/login"));
+fn type_in(site: &Site, browser: &Browser, name: &str) {
+    browser.open(&site.at("/review/login"));
     browser.has("input[name=username]:focus");
     browser.type_text(name);
     browser.press(&["Tab"]);
@@ -107,16 +107,16 @@ fn tab_to(browser: &Browser, selector: &str) {
 
 #[test]
 fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
-    let town = Town::new(0, 4);
+    let site = Site::new(0, 4);
     let browser = Browser::start();
-    type_in(&town, &browser, "ann");
+    type_in(&site, &browser, "ann");
     browser.press(&["g", "q"]);
     browser.has("[data-row]");
     // The notes are a group; `o` decides all of it, Enter opens it.
     browser.press(&["f"]);
     browser.has(".facets[open] select:focus");
     browser.press(&["Escape"]);
-    browser.open(&town.at(ITEMS));
+    browser.open(&site.at(ITEMS));
     browser.has("[data-row]");
     browser.press(&["j", "k", "j", "Enter"]);
     browser.has("form[data-decide]");
@@ -130,7 +130,7 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
     browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
-    assert_eq!(status(&town, item), "PENDING");
+    assert_eq!(status(&site, item), "PENDING");
     for (name, after) in [("bob", "An authorizer decides."), ("carl", "Settled:")] {
         browser.press(&["g", "w"]);
         browser.shows("My work");
@@ -138,7 +138,7 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
         browser.press(&["Enter"]);
         tab_to(&browser, ".leave button");
         browser.press(&["Enter"]);
-        type_in(&town, &browser, name);
+        type_in(&site, &browser, name);
         browser.press(&["g", "c"]);
         browser.has("[data-row]");
         browser.press(&["Enter"]);
@@ -146,7 +146,7 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
         browser.press(&["a", "Enter"]);
         browser.shows(after);
     }
-    assert_eq!(status(&town, item), "ACCEPTED");
+    assert_eq!(status(&site, item), "ACCEPTED");
     // The key map opens over the page and closes.
     browser.press(&["?"]);
     browser.has("dialog[open] kbd");
@@ -156,12 +156,12 @@ fn a_decision_from_maker_to_authorizer_with_the_keyboard() {
 
 #[test]
 fn a_thousand_similar_items_with_the_keyboard_alone() {
-    let town = Town::new(1_000, 0);
+    let site = Site::new(1_000, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue"));
     browser.has("[data-row]");
-    let seen = town.requests().len();
+    let seen = site.requests().len();
     // Four keys of the maker.
     browser.press(&["j", "1"]);
     browser.shows("for 1,000 items");
@@ -169,8 +169,8 @@ fn a_thousand_similar_items_with_the_keyboard_alone() {
     browser.shows("Proposed: 1,000 items.");
     // Three of each approver.
     for (name, after) in [("bob", "An authorizer decides."), ("carl", "Settled: 1,000 items.")] {
-        town.change(&browser, name);
-        browser.open(&town.at("/review/check"));
+        site.change(&browser, name);
+        browser.open(&site.at("/review/check"));
         browser.has("[data-row]");
         browser.press(&["Enter"]);
         browser.has("#approve");
@@ -178,16 +178,16 @@ fn a_thousand_similar_items_with_the_keyboard_alone() {
         browser.shows(after);
     }
     let accepted = "SELECT count(*) FROM recon.attributions WHERE status = 'ACCEPTED'";
-    assert_eq!(town.count(accepted), 1_000);
+    assert_eq!(site.count(accepted), 1_000);
     for stage in ["MAKER", "CHECKER", "AUTHORIZER"] {
         let query = format!(
             "SELECT count(*) FROM recon.audit_trail WHERE stage = '{stage}' \
              AND attribution_id IS NOT NULL"
         );
-        assert_eq!(town.count(&query), 1_000, "{stage}");
+        assert_eq!(site.count(&query), 1_000, "{stage}");
     }
     let steps = ["/review/bulk", "/review/bulk/commit"];
-    let spent: f64 = town.requests()[seen..]
+    let spent: f64 = site.requests()[seen..]
         .iter()
         .filter(|(path, _)| steps.contains(&path.as_str()) || path.ends_with("/approve"))
         .map(|(_, ms)| ms)
@@ -199,12 +199,12 @@ fn a_thousand_similar_items_with_the_keyboard_alone() {
 
 #[test]
 fn a_concurrent_decision_is_reported_and_the_comment_kept() {
-    let town = Town::new(0, 3);
+    let site = Site::new(0, 3);
     let (first, second) = Browser::pair();
-    town.enter(&first, "ann");
-    town.enter(&second, "amy");
+    site.enter(&first, "ann");
+    site.enter(&second, "amy");
     for browser in [&first, &second] {
-        browser.open(&town.at(ITEMS));
+        browser.open(&site.at(ITEMS));
         browser.click(".list.items a.main");
         browser.has("form[data-decide]");
     }
@@ -222,7 +222,7 @@ fn a_concurrent_decision_is_reported_and_the_comment_kept() {
     println!("the second of two saw the conflict after {} ms", began.elapsed().as_millis());
     second.shows(words);
     assert_eq!(
-        town.count("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'"),
+        site.count("SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'"),
         1,
         "nothing of the second decision was stored"
     );
@@ -230,10 +230,10 @@ fn a_concurrent_decision_is_reported_and_the_comment_kept() {
 
 #[test]
 fn back_returns_to_the_same_row_of_the_list() {
-    let town = Town::new(0, 40);
+    let site = Site::new(0, 40);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=note&view=items&sort=-confidence"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=note&view=items&sort=-confidence"));
     browser.has("[data-row]");
     browser.click("nav.pages a[rel=next]");
     browser.wait("the second page", "return location.search.includes('cursor')");

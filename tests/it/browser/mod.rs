@@ -2,13 +2,13 @@
 //! data, accessibility, and speed.
 
 mod access;
-mod desk;
 mod driver;
 mod foreign;
 mod item;
 mod journey;
+mod site;
 mod speed;
-mod town;
+mod work;
 
 /// The quantile of the values: 0.95 for p95.
 fn percentile(mut values: Vec<f64>, share: f64) -> f64 {

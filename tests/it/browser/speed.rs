@@ -2,7 +2,7 @@
 
 use super::driver::Browser;
 use super::percentile;
-use super::town::Town;
+use super::site::Site;
 
 /// Records when a key was pressed and when the next item was painted.
 const WATCH: &str = "
@@ -21,10 +21,10 @@ const WATCH: &str = "
 
 #[test]
 fn the_next_item_appears_immediately() {
-    let town = Town::new(40, 0);
+    let site = Site::new(40, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=amount&view=items"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=amount&view=items"));
     browser.press(&["j", "Enter"]);
     browser.has("form[data-decide]");
     browser.run(WATCH);
@@ -52,18 +52,18 @@ fn the_next_item_appears_immediately() {
     browser.wait("the last decision", "return !document.querySelector('form[data-sent]')");
     let pending = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
     let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while town.count(pending) < decided as u64 && std::time::Instant::now() < until {
+    while site.count(pending) < decided as u64 && std::time::Instant::now() < until {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    assert_eq!(town.count(pending), decided as u64, "what was shown as decided is decided");
+    assert_eq!(site.count(pending), decided as u64, "what was shown as decided is decided");
 }
 
 #[test]
 fn a_late_response_does_not_replace_the_current_item() {
-    let town = Town::new(6, 0);
+    let site = Site::new(6, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=amount&view=items"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=amount&view=items"));
     browser.press(&["j", "Enter"]);
     browser.has("form[data-decide]");
     browser.tell(
@@ -89,17 +89,17 @@ fn a_late_response_does_not_replace_the_current_item() {
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(item(), seen[2], "the page went back to an item that is decided");
     let pending = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
-    assert_eq!(town.count(pending), 2);
+    assert_eq!(site.count(pending), 2);
 }
 
 #[test]
 fn pages_are_painted_quickly() {
-    let town = Town::new(2_000, 200);
+    let site = Site::new(2_000, 200);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     let (mut paint, mut usable) = (Vec::new(), Vec::new());
     for _ in 0..20 {
-        browser.open(&town.at("/review/queue?view=items"));
+        browser.open(&site.at("/review/queue?view=items"));
         browser.wait(
             "the paint",
             "return performance.getEntriesByName('first-contentful-paint').length === 1",
@@ -115,11 +115,11 @@ fn pages_are_painted_quickly() {
     println!("queue of 2,200: painted after {paint:.0} ms, usable after {usable:.0} ms (95 %)");
     for path in ["/review", "/review/queue", "/review/queue?view=items&field=amount"] {
         for _ in 0..20 {
-            browser.open(&town.at(path));
+            browser.open(&site.at(path));
         }
     }
     for path in ["/review", "/review/queue"] {
-        let times = town.requests().into_iter().filter(|(own, _)| own == path);
+        let times = site.requests().into_iter().filter(|(own, _)| own == path);
         let p95 = percentile(times.map(|(_, ms)| ms).collect(), 0.95);
         println!("{path}: {p95:.1} ms in the server (95 %)");
     }

@@ -29,13 +29,13 @@ fn at(seconds: i64) -> Instant {
 
 const PASSWORD: &str = "four words of hers";
 
-struct House {
+struct Accounts {
     store: Box<dyn Store>,
     hashing: Hashing,
     cli: Actor,
 }
 
-impl House {
+impl Accounts {
     fn new(place: &Place) -> Self {
         let hashing = Hashing::default();
         Self { store: place.open(), hashing, cli: command_line_actor("root") }

@@ -4,14 +4,14 @@ use std::io::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use crate::api::House;
+use crate::api::Served;
 use crate::wire::{Answer, Client};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A client whose passwords are searched for at the end.
 struct Typist<'a> {
-    house: &'a House,
+    served: &'a Served,
     typed: Vec<String>,
 }
 
@@ -24,12 +24,12 @@ impl Typist<'_> {
     }
 
     fn send(&self, path: &str, cookie: &str, kind: &str, body: &str) -> Answer {
-        let origin = format!("http://{}", self.house.server.address);
+        let origin = format!("http://{}", self.served.server.address);
         let mut headers = vec![("Content-Type", kind), ("Origin", origin.as_str())];
         if !cookie.is_empty() {
             headers.push(("Cookie", cookie));
         }
-        Client::to(&self.house.server).ask("POST", path, &headers, body).unwrap()
+        Client::to(&self.served.server).ask("POST", path, &headers, body).unwrap()
     }
 
     fn json(&self, path: &str, cookie: &str, body: &Json) -> Answer {
@@ -48,7 +48,7 @@ impl Typist<'_> {
 
     /// Invites a login of its own, which chooses this password.
     fn invite(&self, login: &str, password: &str) {
-        let said = self.house.project().recon(&["user", "invite", login, "--json"]);
+        let said = self.served.project().recon(&["user", "invite", login, "--json"]);
         assert_eq!(said.code, 0, "{}", said.err);
         let (_, token) = said.out.split_once("token=").unwrap_or_else(|| panic!("{}", said.out));
         let token: String = token.chars().take_while(|at| !matches!(at, '"' | '&')).collect();
@@ -67,8 +67,8 @@ fn cookie(answer: &Answer) -> String {
 #[cfg(target_os = "linux")]
 #[test]
 fn passwords_are_wiped_from_memory_after_use() {
-    let house = House::new();
-    let mut typist = Typist { house: &house, typed: Vec::new() };
+    let served = Served::new();
+    let mut typist = Typist { served: &served, typed: Vec::new() };
     let (anns, adms) = (typist.password("anns"), typist.password("adms"));
     typist.invite("ann", &anns);
     typist.invite("adm", &adms);
@@ -105,16 +105,16 @@ fn passwords_are_wiped_from_memory_after_use() {
     let pieces = typist.password("pieces");
     let body = format!("{{\"username\":\"bob\",\"password\":\"{pieces}\"}}");
     for whole in [true, false] {
-        let mut client = Client::to(&house.server);
+        let mut client = Client::to(&served.server);
         let length = body.len() + usize::from(!whole);
         let head = format!(
             "POST /auth/login HTTP/1.1\r\nHost: {}\r\nContent-Type: {json}\r\nContent-Length: {length}\r\n\r\n",
-            house.server.address
+            served.server.address
         );
         let (first, rest) = body.split_at(body.len() - 12);
         client.send(head + first).unwrap();
         // Once the server has answered another client, it has read the earlier request.
-        assert_eq!(Client::to(&house.server).get("/health").status, 200);
+        assert_eq!(Client::to(&served.server).get("/health").status, 200);
         client.stream.write_all(rest.as_bytes()).unwrap();
         if whole {
             assert_eq!(client.answer(false).unwrap().status, 401);
@@ -145,17 +145,17 @@ fn passwords_are_wiped_from_memory_after_use() {
     assert!(!typist.log_in("ann2", &agreed).is_empty());
 
     // Every thread has wiped its memory after serving others.
-    let found = house.server.in_memory(&["recon.db", "access.log"]);
+    let found = served.server.in_memory(&["recon.db", "access.log"]);
     assert_eq!(found.len(), 2, "looking finds what is there: {found:?}");
     let typed: Vec<&str> = typist.typed.iter().map(String::as_str).collect();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
-        let found = house.server.in_memory(&typed);
+        let found = served.server.in_memory(&typed);
         if found.is_empty() {
             break;
         }
         assert!(std::time::Instant::now() < until, "still in memory: {found:?}");
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    house.server.assert_well();
+    served.server.assert_well();
 }

@@ -9,9 +9,9 @@ use super::fixture::{
     GUESS, ReviewStage, alone_id, code, item_id, override_, stock, stock_alone, team,
 };
 use crate::store::fixture::column;
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     rows_of_both_sides_are_matched_by_two_people,
     a_match_is_taken_apart_by_three_people,
     matches_go_over_to_the_run_that_takes_its_place,

@@ -15,9 +15,9 @@ use super::fixture::{
     stock_keyed, team,
 };
 use crate::store::fixture::{column, rows};
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     decisions_go_over_where_the_difference_is_the_same,
     rows_that_share_a_key_are_carried_once_each,
     open_proposals_follow_to_the_new_run,

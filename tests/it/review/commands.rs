@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::fixture::{approve, team};
-use crate::api::House;
+use crate::api::Served;
 use crate::program::Project;
 
 /// A copy of the shipped example that uses a store.
@@ -119,21 +119,21 @@ fn the_server_adopts_the_configured_policy_once() {
     let yaml = std::fs::read_to_string(project.path("recon.yaml")).unwrap();
     let review = "review: { first_of_signature: true, sla_hours: { critical: 4 } }\n";
     project.write("recon.yaml", format!("{yaml}\n{review}"));
-    let house = House::of(project, &[]);
+    let served = Served::of(project, &[]);
     let policies = "SELECT policy_version, policy FROM recon.policies";
-    let there = house.project().sql(policies).to_string();
+    let there = served.project().sql(policies).to_string();
     assert!(
         there.contains("first_of_signature") && there.contains("\\\"critical\\\":4"),
         "{there}"
     );
     // The first decision about such a difference now needs six eyes.
-    let item = house.queue("ann", "limit=1").remove(0);
+    let item = served.queue("ann", "limit=1").remove(0);
     let ask = serde_json::json!({
         "attribution_id": item["attribution_id"], "action": "REJECT", "comments": "to be mended",
     });
-    let made = house.person("ann").post("/workflow/resolve", &ask);
+    let made = served.person("ann").post("/workflow/resolve", &ask);
     let made: Json = serde_json::from_slice(&made.body).unwrap();
     assert_eq!(made["eyes_required"], 6, "{made}");
     assert!(made["triggers"].to_string().contains("FIRST_OF_SIGNATURE"), "{made}");
-    house.server.assert_well();
+    served.server.assert_well();
 }

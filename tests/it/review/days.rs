@@ -9,9 +9,9 @@ use super::fixture::{
     GUESS, Given, ReviewStage, SETTLED, agree, approve, back, item_id, override_, stock_on, team,
 };
 use crate::store::fixture::{column, rows};
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     a_decision_holds_on_the_next_date_while_both_values_are_the_same,
     an_open_proposal_moves_along_while_both_values_are_the_same,
     money_at_risk_comes_first_and_an_item_shows_the_life_of_its_break,

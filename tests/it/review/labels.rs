@@ -11,9 +11,9 @@ use recon::store::{Store, training, transact};
 
 use super::fixture::{CLUELESS, GUESS, Given, ReviewStage, SETTLED, item_id, stock, team};
 use crate::store::fixture::rows;
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     labels_agree_with_the_tables,
     one_person_alone_teaches_only_if_asked,
     the_queue_lists_the_most_informative_items,

@@ -9,9 +9,9 @@ use super::fixture::{
     CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, override_, stock, team,
 };
 use crate::store::fixture::column;
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     agreeing_locks_and_disagreeing_proposes,
     blind_samples_are_a_list_of_their_own,
     a_hidden_suggestion_is_chosen_unseen,

@@ -10,9 +10,9 @@ use recon::store::Store;
 use super::fixture::{
     CLUELESS, GUESS, SETTLED, agree, approve, back, code, item_id, override_, stock, tag, team,
 };
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     four_eyes_decide,
     items_that_are_sent_back_have_their_earlier_state,
     amending_voids_and_excludes,

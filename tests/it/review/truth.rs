@@ -17,9 +17,9 @@ use super::fixture::{
     CLUELESS, GUESS, Given, SETTLED, agree, alone_id, code, item_id, override_, stock, stock_alone,
     stock_keyed, team,
 };
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     a_settled_proposal_keeps_its_predictions,
     proposals_of_several_items_keep_the_evidence_of_each,
     history_is_one_line_for_each_step,

@@ -15,9 +15,9 @@ use super::fixture::{
     CLUELESS, GUESS, Given, SETTLED, agree, approve, code, item_id, override_, stock, team,
 };
 use crate::store::fixture::{all_before, column};
-use crate::store::{Place, told_to_both};
+use crate::store::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     a_bulk_decides_the_items_of_its_preview,
     a_repeated_request_gets_the_first_answer,
     people_talk_and_share_the_work,

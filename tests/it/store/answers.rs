@@ -6,9 +6,9 @@ use recon::store::SqlValue::{Integer, Null, Real, Text};
 use recon::store::{Opening, RowSink, SqlValue, open};
 
 use super::fixture::{Table, column, new_run, query, run_in_one_pass, visible};
-use super::{Place, told_to_both};
+use super::{Place, on_both_stores};
 
-told_to_both![
+on_both_stores![
     reason_codes_follow_the_file,
     only_reading_statements_are_answered,
     answers_keep_their_types,

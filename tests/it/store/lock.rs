@@ -12,9 +12,9 @@ use recon::domain::{Date, Progress, Quiet, RunStatus};
 use recon::store::{Opening, open};
 
 use super::fixture::{date, new_run};
-use super::{Place, told_to_both};
+use super::{Place, on_both_stores};
 
-told_to_both![
+on_both_stores![
     a_second_command_waits_or_gets_the_owner_of_the_lock,
     a_lock_dies_with_its_process,
     waiting_can_be_interrupted,

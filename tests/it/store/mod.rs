@@ -88,7 +88,7 @@ impl Place {
 }
 
 /// A test for each backend that hands a fresh place to the function of this name.
-macro_rules! told_to_both {
+macro_rules! on_both_stores {
     ($($name:ident),+ $(,)?) => {
         mod on_sqlite {
             $(#[test] fn $name() { super::$name(&$crate::store::Place::sqlite()); })+
@@ -98,4 +98,4 @@ macro_rules! told_to_both {
         }
     };
 }
-pub(crate) use told_to_both;
+pub(crate) use on_both_stores;

@@ -6,9 +6,9 @@ use recon::store::{Evidence, NewModel, Promotion, Store};
 use serde_json::json;
 
 use super::fixture::{new_run, rows, run_in_one_pass};
-use super::{Place, told_to_both};
+use super::{Place, on_both_stores};
 
-told_to_both![
+on_both_stores![
     a_model_is_stored_unchanged,
     a_job_has_one_champion_and_every_change_is_kept,
     the_newest_evidence_of_a_job_counts,

@@ -12,9 +12,9 @@ use super::fixture::{
     Content, all_before, attribute, batches, codes, column, date, diff, differences, ingest,
     layout, new_run, outcome, records, rejected, row, rows, run_in_one_pass, visible, write,
 };
-use super::{Place, told_to_both};
+use super::{Place, on_both_stores};
 
-told_to_both![
+on_both_stores![
     one_pass_and_three_commands_store_the_same,
     views_show_the_written_rows,
     every_code_shows_under_its_name,

@@ -4,9 +4,9 @@ use recon::diagnostic::{Code, Problem};
 use recon::store::SqlValue;
 use recon::store::transact::{self, Dialect, Transaction};
 
-use super::{Place, told_to_both};
+use super::{Place, on_both_stores};
 
-told_to_both! {
+on_both_stores! {
     values_come_back_as_they_went,
     a_failed_transaction_leaves_nothing,
     readers_see_one_moment_and_cannot_write,

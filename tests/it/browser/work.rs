@@ -2,14 +2,14 @@
 //! link to their items.
 
 use super::driver::Browser;
-use super::town::Town;
+use super::site::Site;
 
 #[test]
 fn items_can_be_taken_reassigned_and_released() {
-    let town = Town::new(0, 2);
+    let site = Site::new(0, 2);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=note&view=items"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=note&view=items"));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     browser.press(&["s"]);
@@ -23,18 +23,18 @@ fn items_can_be_taken_reassigned_and_released() {
     browser.write(".hand input[name=to]", "amy");
     browser.click(".hand button");
     browser.shows("with amy <i>analyst</i>");
-    town.change(&browser, "amy");
-    browser.open(&town.at("/review"));
+    site.change(&browser, "amy");
+    browser.open(&site.at("/review"));
     browser.click(".inbox a[href*=assignee]");
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     browser.click(".facts form button.link");
     browser.shows("Unassigned.");
-    assert_eq!(town.count("SELECT count(*) FROM recon.assignments"), 0);
+    assert_eq!(site.count("SELECT count(*) FROM recon.assignments"), 0);
     let said = "SELECT count(*) FROM recon.audit_trail WHERE action_type = 'ASSIGN'";
-    assert_eq!(town.count(said), 3);
-    town.change(&browser, "dora");
-    browser.open(&town.at("/review/audit?action=ASSIGN&each=yes"));
+    assert_eq!(site.count(said), 3);
+    site.change(&browser, "dora");
+    browser.open(&site.at("/review/audit?action=ASSIGN&each=yes"));
     browser.has("[data-row]");
     let named = browser
         .run("return [...document.querySelectorAll('.changes')].map(one => one.innerText).join()");
@@ -44,10 +44,10 @@ fn items_can_be_taken_reassigned_and_released() {
 
 #[test]
 fn a_contributor_cannot_approve_a_proposal() {
-    let town = Town::new(0, 2);
+    let site = Site::new(0, 2);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=note&view=items"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=note&view=items"));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     browser.press(&["r"]);
@@ -55,8 +55,8 @@ fn a_contributor_cannot_approve_a_proposal() {
     browser.pause();
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
-    town.change(&browser, "bob");
-    browser.open(&town.at("/review/check"));
+    site.change(&browser, "bob");
+    browser.open(&site.at("/review/check"));
     browser.click(".list.proposals a.main");
     browser.has("#approve");
     browser.click(".decision details.say-it summary");
@@ -66,8 +66,8 @@ fn a_contributor_cannot_approve_a_proposal() {
     browser.shows("Changed since the last version");
     browser.shows("Nobody approves a proposal they made or amended.");
     assert_eq!(browser.run("return document.querySelector('#approve')"), serde_json::Value::Null);
-    town.change(&browser, "carl");
-    browser.open(&town.at("/review/check?list=to_check"));
+    site.change(&browser, "carl");
+    browser.open(&site.at("/review/check?list=to_check"));
     browser.click(".list.proposals a.main");
     browser.has("#approve");
     browser.shows("also changed by bob");
@@ -77,10 +77,10 @@ fn a_contributor_cannot_approve_a_proposal() {
 
 #[test]
 fn a_new_reason_is_simulated_and_can_be_given_after_six_eyes() {
-    let town = Town::new(5, 0);
+    let site = Site::new(5, 0);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
-    browser.open(&town.at("/review/queue?field=amount&view=items"));
+    site.enter(&browser, "ann");
+    browser.open(&site.at("/review/queue?field=amount&view=items"));
     browser.click(".list.items a.main");
     browser.has("form[data-decide]");
     browser.click(".alike a[href*=like]");
@@ -90,29 +90,29 @@ fn a_new_reason_is_simulated_and_can_be_given_after_six_eyes() {
     browser.write("textarea[name=comment]", "Every fee looks like that.");
     browser.click(".decision button.primary");
     browser.shows("5 undecided differences look like the example.");
-    browser.open(&town.at("/review/reasons"));
+    browser.open(&site.at("/review/reasons"));
     browser.shows("Awaits a checker");
     for (name, after) in [("bob", "Checked:"), ("carl", "Settled:")] {
-        town.change(&browser, name);
-        browser.open(&town.at("/review/check"));
+        site.change(&browser, name);
+        browser.open(&site.at("/review/check"));
         browser.click(".list.proposals a.main");
         browser.shows("5 undecided differences look like the example.");
         browser.click("#approve button");
         browser.shows(after);
     }
-    browser.open(&town.at("/review/reasons"));
+    browser.open(&site.at("/review/reasons"));
     browser.shows("FEE_ROUNDING");
     let code = "SELECT count(*) FROM recon.reason_codes WHERE code = 'FEE_ROUNDING' AND is_active";
-    assert_eq!(town.count(code), 1);
+    assert_eq!(site.count(code), 1);
 }
 
 #[test]
 fn hidden_values_are_marked_as_hidden() {
-    let town = Town::with(0, 2, "review: { masked_fields: [note] }\n");
+    let site = Site::with(0, 2, "review: { masked_fields: [note] }\n");
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     for path in ["/review/queue?field=note", "/review/queue?field=note&view=items"] {
-        browser.open(&town.at(path));
+        browser.open(&site.at(path));
         browser.shows("hidden from you");
     }
     browser.click(".list.items a.main");
@@ -130,7 +130,7 @@ fn hidden_values_are_marked_as_hidden() {
     browser.has("#why section");
     let traced = browser.run("return document.getElementById('why').innerText");
     assert!(!traced.as_str().unwrap().contains("left"), "{traced}");
-    town.recon(&["user", "grant", "ann", "note"]);
+    site.recon(&["user", "grant", "ann", "note"]);
     // Side by side, because one line cuts the values where they differ.
     browser.open(browser.url().split("&mode").next().unwrap());
     browser.wait("the value", "return document.body.innerText.includes('left')");
@@ -138,21 +138,21 @@ fn hidden_values_are_marked_as_hidden() {
 
 #[test]
 fn every_overview_number_links_to_its_items() {
-    let town = Town::new(9, 4);
+    let site = Site::new(9, 4);
     let browser = Browser::start();
-    town.enter(&browser, "ann");
+    site.enter(&browser, "ann");
     // A decided item, a pending one, and one sent back.
-    browser.open(&town.at("/review/queue?field=amount"));
+    browser.open(&site.at("/review/queue?field=amount"));
     browser.press(&["j", "1"]);
     browser.has("form[data-commit]");
     browser.press(&["Ctrl+Enter"]);
     browser.shows("Proposed:");
-    town.change(&browser, "bob");
-    browser.open(&town.at("/review/check"));
+    site.change(&browser, "bob");
+    browser.open(&site.at("/review/check"));
     browser.click(".list.proposals a.main");
     browser.click("#approve button");
     browser.shows("Settled:");
-    browser.open(&town.at("/review"));
+    browser.open(&site.at("/review"));
     let links = browser.run(
         "return [...document.querySelectorAll('.parts a.num, .mini a.num, .figure a.num')]\
          .map(link => [link.innerText, link.getAttribute('href'), \
@@ -164,7 +164,7 @@ fn every_overview_number_links_to_its_items() {
     for link in links {
         let [number, href, what] = [0, 1, 2].map(|at| link[at].as_str().unwrap());
         let Ok(number) = number.replace(',', "").parse::<usize>() else { continue };
-        browser.open(&town.at(href));
+        browser.open(&site.at(href));
         browser.has("h1");
         let rows = browser.run("return document.querySelectorAll('[data-row]').length");
         assert_eq!(rows, number, "{what} leads to {href}");

@@ -24,7 +24,7 @@ pub const HOSTILE: [&str; 9] = [
 ];
 
 const JOB: &str = r#"version: 1
-job: town
+job: site
 store: sqlite:recon.db
 sources:
   a:
@@ -58,17 +58,17 @@ fn attribute_note(d) { if d.field == "note" { return reason("MANUAL_ENTRY_ERR", 
 "#;
 
 /// The server and its project.
-pub struct Town {
+pub struct Site {
     pub server: Server,
 }
 
-impl Town {
+impl Site {
     /// With this many similar amounts, this many different notes, and hostile names.
     pub fn new(amounts: usize, notes: usize) -> Self {
         Self::with(amounts, notes, "")
     }
 
-    /// Like [`Town::new`], with additional configuration.
+    /// Like [`Site::new`], with additional configuration.
     pub fn with(amounts: usize, notes: usize, more: &str) -> Self {
         let project = Project::new();
         let (mut a, mut b) =
