@@ -20,8 +20,8 @@ impl Document {
     }
 }
 
-/// Fills in the defaults of a map and of the maps below it. Sections that are missing are added
-/// where `sections` says so: elsewhere a map that is missing means something else than its defaults.
+/// Fills in the defaults of a map and of the maps below it. Missing sections are added if `sections` is true:
+/// elsewhere a missing map means something else than its defaults.
 fn fill(value: &mut Value, schema: &Value, root: &Value, sections: bool) {
     let schema = resolved(schema, root);
     match value {

@@ -51,7 +51,7 @@ impl Rejection {
     /// How much of a rejected row is kept, in bytes.
     pub const MAX_TEXT: usize = 4096;
 
-    /// `bytes` as text of at most [`Rejection::MAX_TEXT`] bytes; what is not UTF-8 is replaced.
+    /// `bytes` as text of at most [`Rejection::MAX_TEXT`] bytes; invalid UTF-8 is replaced.
     pub fn clip(bytes: &[u8]) -> String {
         let clipped = &bytes[..bytes.len().min(Self::MAX_TEXT)];
         let mut text = String::from_utf8_lossy(clipped).into_owned();

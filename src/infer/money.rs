@@ -98,7 +98,7 @@ pub struct Notation {
 
 /// Texts before and after numbers that no number format reads, and their replacement.
 const NOTATIONS: [(&str, &str, &str); 6] = [
-    // A formula by which a spreadsheet is told to keep a text: `="5.00"`.
+    // A spreadsheet formula that keeps a text: `="5.00"`.
     ("=\"", "", "\""),
     ("- ", "-", ""),
     // `5,-` is 5.00.

@@ -182,17 +182,17 @@ pub fn read(store: &dyn Store, run: &RunRow, summary: &Summary) -> Result<Statem
     of_lines(store, run, summary, &fields, &lines)
 }
 
-/// What reading a run's statements found, for the next time.
+/// The state of reading a run's statements, to continue from.
 #[derive(Clone, Default)]
-pub struct Known {
+pub struct StatementState {
     lines: Lines,
     seen: Seen,
-    /// How many differences were looked at.
+    /// Differences read.
     pub visited: u64,
 }
 
-impl Known {
-    /// How many items are kept in memory for it.
+impl StatementState {
+    /// Items that it keeps in memory.
     pub fn items(&self) -> usize {
         self.seen.items()
     }
@@ -204,10 +204,10 @@ pub fn read_again(
     store: &dyn Store,
     run: &RunRow,
     summary: &Summary,
-    known: Known,
-) -> Result<(Statements, Known), Problem> {
+    known: StatementState,
+) -> Result<(Statements, StatementState), Problem> {
     let fields = MoneyFields::of(&run.metadata);
-    let mut next = Known::default();
+    let mut next = StatementState::default();
     if !summary.money.is_empty() {
         let (mut then, mut now) = (Walk::new(run, &fields), Walk::new(run, &fields));
         let (seen, is_change) =

@@ -497,7 +497,7 @@ impl Work<'_> {
             .collect())
     }
 
-    /// The currency of a record's amounts: of the field that the policy names, else of one whose name says so.
+    /// The currency of a record's amounts: from the policy's field, else from a field with such a name.
     fn currency_of(&self, run: &Run, record: &Record) -> Option<String> {
         let named = self.policy.currency_field.clone().or_else(|| {
             let names = run.layout.fields().iter().map(|field| field.name.as_str());

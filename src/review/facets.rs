@@ -114,7 +114,7 @@ impl Work<'_> {
                 (3, "severity", said.severity),
                 (4, "reason_code", said.reason),
             ] {
-                // Of hidden ones no reason is told.
+                // Hidden reasons are omitted.
                 if at < 4 || !value.is_empty() {
                     *shares.entry((at, by, value)).or_default() += one.items;
                 }

@@ -14,7 +14,7 @@ use crate::store::review::{
 
 use super::actor::Actor;
 use super::filter::{QueueFilter, QueueSort, Sla};
-use super::queue::{Deadlines, Place, Wanted, keep_first, list_name, may_sort};
+use super::queue::{Deadlines, Rank, Wanted, keep_first, list_name, may_sort};
 use super::refusal::Refusal;
 use super::requests::{GroupBy, PageAsk};
 use super::responses::{Group, Page};
@@ -317,7 +317,7 @@ impl Work<'_> {
         let deadlines = Deadlines::new(self, &wanted.runs)?;
         let mut sla_of = deadlines.of_items();
         let has_ages = wanted.query.status == Some(Status::Unknown);
-        let mut counts: ByKind<(u64, f64, Waits, Vec<Place>)> = ByKind::default();
+        let mut counts: ByKind<(u64, f64, Waits, Vec<Rank>)> = ByKind::default();
         items.each(|item| {
             let (items, amount, waits, first) = counts.of(item.kind());
             *items += 1;
@@ -331,14 +331,14 @@ impl Work<'_> {
                 waits.since = Some(waits.since.map_or(since, |known| known.min(since)));
             }
         });
-        let (mut counted, mut places) = (Vec::new(), BTreeMap::<i64, Vec<Place>>::new());
+        let (mut counted, mut places) = (Vec::new(), BTreeMap::<i64, Vec<Rank>>::new());
         for ((run_no, signature), (items, amount, waits, first)) in counts.sorted() {
             let alike = Alike::Signature(signature);
             counted.push(Counted { run_no, alike, items, amount, waits });
             let own = places.entry(signature).or_default();
             first.into_iter().for_each(|place| keep_first(own, place, EXAMPLES));
         }
-        let keys = |own: Vec<Place>| own.into_iter().map(|(_, key)| key).collect();
+        let keys = |own: Vec<Rank>| own.into_iter().map(|(_, key)| key).collect();
         let examples = places.into_iter().map(|(signature, own)| (signature, keys(own)));
         let known = Rc::new(CountedItems { counted, examples: examples.collect() });
         self.counted = Some((wanted.query.clone(), Rc::clone(&known)));

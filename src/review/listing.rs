@@ -11,7 +11,7 @@ use super::responses::{Group, Page, ReviewItem, RunChoice, SearchCounts};
 use super::search::anywhere;
 use super::{QueryResult, Review};
 
-/// A page of the queue, and what it may be narrowed to.
+/// A page of the queue, with the counts of its filters.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub rows: ListedRows,

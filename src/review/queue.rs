@@ -57,7 +57,7 @@ impl Deadlines {
             for severity in Severity::ALL {
                 let seconds = i64::from(work.policy.sla_hours.of(*severity)) * 3_600;
                 let left = seconds - (work.now.seconds() - came);
-                // A break that is so many days older than its run has no time left.
+                // A break that is this many days older than its run has no time left.
                 let day = |left: i64| {
                     let days = (left.max(0) + DAY - 1).div_euclid(DAY);
                     i32::try_from(i64::from(date.days()) - days).unwrap_or(i32::MIN)
@@ -296,12 +296,11 @@ fn invalid(field: &str, detail: &str) -> Refusal {
 }
 
 /// Position of an item in an order: a value, then its key.
-pub(super) type Place = (f64, ItemKey);
+pub(super) type Rank = (f64, ItemKey);
 
 /// Puts a place among the first ones, if it is one of them.
-pub(super) fn keep_first(first: &mut Vec<Place>, place: Place, most: usize) {
-    let compare =
-        |left: &Place, right: &Place| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
+pub(super) fn keep_first(first: &mut Vec<Rank>, place: Rank, most: usize) {
+    let compare = |left: &Rank, right: &Rank| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
     if first.len() < most || first.last().is_some_and(|last| compare(last, &place).is_gt()) {
         let at = first.partition_point(|other| compare(other, &place).is_lt());
         first.insert(at, place);
@@ -315,17 +314,17 @@ impl Wanted {
     }
 
     /// Position of an item in its group: undecided ones are listed by rising confidence.
-    pub fn place(&self, item: &HeldItem) -> Place {
+    pub fn place(&self, item: &HeldItem) -> Rank {
         (if self.query.waits() { item.confidence } else { 0.0 }, item.key)
     }
 
     /// Of these items of the filter, the first ones of each signature.
     pub fn first_of_each(&self, items: &FoundItems, most: usize) -> Examples {
-        let mut first: ByKind<Vec<Place>> = ByKind::default();
+        let mut first: ByKind<Vec<Rank>> = ByKind::default();
         items.each(|item| {
             keep_first(first.of((0, item.signature_id)), self.place(item), most);
         });
-        let keys = |own: Vec<Place>| own.into_iter().map(|(_, key)| key).collect();
+        let keys = |own: Vec<Rank>| own.into_iter().map(|(_, key)| key).collect();
         first.sorted().into_iter().map(|((_, signature), own)| (signature, keys(own))).collect()
     }
 

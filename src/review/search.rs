@@ -25,7 +25,7 @@ use super::{QueryResult, Review};
 const STEP: usize = 100;
 /// Records with items of a filter that are looked at to count them; beyond, counts are lower bounds.
 const COUNTED: usize = 500;
-/// So many times as many records are looked up for it: most may have no items of the filter.
+/// Records that are looked up for each item of the page: most may have no items of the filter.
 const LOOKED_UP: usize = 20;
 /// The most records that are looked up at once.
 const LARGEST_STEP: usize = 1_000;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::Problem;
 use crate::domain::{RunId, Stage};
 
-use super::review::{KeptItems, ReviewTables};
+use super::review::{ReviewTables, RunItems};
 use super::run::{StoredDifference, StoredRecord};
 use super::{Store, reader, runs, transact};
 
@@ -17,7 +17,7 @@ const MOST: usize = 20_000;
 
 /// What a pass has seen, for the next one. Only the items of large runs are known.
 #[derive(Clone, Default)]
-pub struct Seen(Option<Arc<KeptItems>>);
+pub struct Seen(Option<Arc<RunItems>>);
 
 impl Seen {
     /// How many items are kept in memory for it.

@@ -448,7 +448,7 @@ fn the_rows_of_a_group_take_part_as_long_as_the_snapshot_delivers_the_other_side
         );
         let first = job.run(5, "P1,10,x\nP2,20,x\n", "I1,30,x\n");
         assert_eq!(first["records"]["groups"], 1);
-        // The snapshot's row is told by `ref`: with another amount it is still delivered.
+        // The snapshot's row is identified by `ref`: with another amount it is still delivered.
         let second = job.run(6, "", "I1,31,x\n");
         assert!(!codes(&second).contains(&"no-rows"), "{second}");
         assert_eq!(items(&second), [2, 0, 0, 0, 0, 0]);

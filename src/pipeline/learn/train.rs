@@ -75,7 +75,7 @@ pub struct Trained {
     pub warnings: Vec<Problem>,
 }
 
-/// Trains and registers a model, and promotes it if `request.promote` says so.
+/// Trains and registers a model, and promotes it as `request.promote` demands.
 pub fn train(
     session: Session<'_>,
     plan: &Plan,

@@ -104,7 +104,7 @@ pub struct ReviewItem {
     pub amount_abs: Option<String>,
     /// The currency of the amount.
     pub currency: Option<String>,
-    /// Who is on the other side, from the field whose name says so.
+    /// The counterparty, from a field with such a name.
     pub counterparty: Option<String>,
     /// The age of its break in seconds.
     pub age_seconds: i64,

@@ -12,7 +12,7 @@ use crate::server::lane::Limits;
 
 /// Interval of checking whether a waiting client has gone.
 const POLL: Duration = Duration::from_millis(100);
-/// So many permits go to clients who are logged in before an anonymous one that waits gets one.
+/// Permits that logged-in clients get before a waiting anonymous one gets one.
 const FIRST: usize = 3;
 
 #[derive(Default)]
@@ -113,7 +113,7 @@ impl Permits {
         }
         let own = Arc::new(Condvar::new());
         state.lines[usize::from(known)].push_back(Arc::clone(&own));
-        // That somebody waits who is logged in may make it the turn of an anonymous client.
+        // A waiting client who is logged in may make it the turn of an anonymous one.
         self.wake_next(&state);
         let until = Instant::now() + self.limits.permit_time;
         let outcome = loop {
@@ -133,7 +133,7 @@ impl Permits {
             }
         };
         state.leave(known, &own);
-        // Whoever leaves may have been woken in vain, or there are more permits.
+        // The leaving client may have been woken in vain, or there are more permits.
         self.wake_next(&state);
         outcome
     }

@@ -21,8 +21,8 @@ const MOST_KNOWN: usize = 50;
 const STEP: usize = 1_000;
 
 /// By the run's id and the field's position; `None` where there are too many values.
-static KNOWN: Mutex<BTreeMap<(String, usize), Known>> = Mutex::new(BTreeMap::new());
-type Known = Option<Arc<Holders>>;
+static CACHE: Mutex<BTreeMap<(String, usize), CachedHolders>> = Mutex::new(BTreeMap::new());
+type CachedHolders = Option<Arc<Holders>>;
 /// Held while a field is read, so that it is read once.
 static READING: Mutex<()> = Mutex::new(());
 
@@ -75,7 +75,7 @@ impl ReviewTables<'_> {
         at: usize,
     ) -> Result<Option<Arc<Holders>>, Problem> {
         let place = (self.run(run_no)?.run_id.clone(), at);
-        let known = || KNOWN.lock().ok().and_then(|known| known.get(&place).cloned());
+        let known = || CACHE.lock().ok().and_then(|known| known.get(&place).cloned());
         if let Some(known) = known() {
             return Ok(known);
         }
@@ -84,7 +84,7 @@ impl ReviewTables<'_> {
             return Ok(known);
         }
         let holders = self.read_holders(run_no, at)?.map(Arc::new);
-        if let Ok(mut known) = KNOWN.lock() {
+        if let Ok(mut known) = CACHE.lock() {
             if known.len() >= MOST_KNOWN {
                 known.clear();
             }

@@ -38,7 +38,7 @@ const MOST_APART: usize = 2_000;
 const STEP: usize = 5_000;
 
 /// The items in memory, by run id.
-static KNOWN: Mutex<BTreeMap<String, Arc<Kept>>> = Mutex::new(BTreeMap::new());
+static CACHE: Mutex<BTreeMap<String, Arc<RunItems>>> = Mutex::new(BTreeMap::new());
 /// Held while a run is read, so that it is read once.
 static READING: Mutex<()> = Mutex::new(());
 
@@ -109,7 +109,7 @@ type Kind = (u32, u8);
 
 /// The items of a run at a row of the audit trail.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct RunItems {
     state: String,
     seq: i64,
     hash: [u8; 32],
@@ -120,7 +120,7 @@ pub(crate) struct Kept {
     counts: BTreeMap<Kind, u64>,
 }
 
-impl Kept {
+impl RunItems {
     fn new(state: String, head: &audit::Head, mut rows: Vec<Row>) -> Self {
         rows.sort_unstable_by_key(|row| row.number);
         let mut counts = BTreeMap::new();
@@ -366,7 +366,7 @@ impl Test {
 #[derive(Default)]
 pub(crate) struct FoundItems {
     /// Those of large runs: which of the rows.
-    kept: Vec<(i64, Arc<Kept>, Vec<u32>)>,
+    kept: Vec<(i64, Arc<RunItems>, Vec<u32>)>,
     /// Those that were read.
     read: Vec<HeldItem>,
 }
@@ -439,7 +439,7 @@ impl ReviewTables<'_> {
     }
 
     /// The items of a run, if they are many; `None` also where it can't be told how they are now.
-    pub fn items_in_memory(&mut self, run_no: i64) -> Result<Option<Arc<Kept>>, Problem> {
+    pub fn items_in_memory(&mut self, run_no: i64) -> Result<Option<Arc<RunItems>>, Problem> {
         if self.large_runs(&[run_no], false)?.is_empty() {
             return Ok(None);
         }
@@ -478,7 +478,7 @@ impl ReviewTables<'_> {
     }
 
     /// The present items of a run; `None` if they can't be had from memory.
-    fn kept(&mut self, run_no: i64) -> Result<Option<Arc<Kept>>, Problem> {
+    fn kept(&mut self, run_no: i64) -> Result<Option<Arc<RunItems>>, Problem> {
         if let Some(kept) = self.kept_runs.get(&run_no) {
             return Ok(kept.clone());
         }
@@ -519,8 +519,8 @@ impl ReviewTables<'_> {
         run_no: i64,
         state: &str,
         head: &audit::Head,
-    ) -> Result<Option<Arc<Kept>>, Problem> {
-        let known = KNOWN.lock().ok().and_then(|known| known.get(run_id).cloned());
+    ) -> Result<Option<Arc<RunItems>>, Problem> {
+        let known = CACHE.lock().ok().and_then(|known| known.get(run_id).cloned());
         let Some(known) = known.filter(|known| known.state == *state) else { return Ok(None) };
         if known.seq == head.seq {
             let agrees = known.hash == head.hash && self.agrees(run_no, &known)?;
@@ -539,7 +539,7 @@ impl ReviewTables<'_> {
         for some in numbers.chunks(STEP) {
             self.read_rows(run_no, Some(some), &mut |row| now.push(row))?;
         }
-        let mut next = Kept { seq: head.seq, hash: head.hash, ..(*known).clone() };
+        let mut next = RunItems { seq: head.seq, hash: head.hash, ..(*known).clone() };
         let agrees = next.change(now).is_some() && self.agrees(run_no, &next)?;
         Ok(agrees.then(|| keep(run_id, next)))
     }
@@ -563,7 +563,7 @@ impl ReviewTables<'_> {
     }
 
     /// Checks that the store counts as many items of each kind.
-    fn agrees(&mut self, run_no: i64, kept: &Kept) -> Result<bool, Problem> {
+    fn agrees(&mut self, run_no: i64, kept: &RunItems) -> Result<bool, Problem> {
         let own = kept.counts.iter().filter(|(_, items)| **items > 0);
         Ok(own.map(|(kind, items)| (*kind, *items)).eq(self.counts_of_run(run_no)?))
     }
@@ -574,10 +574,10 @@ impl ReviewTables<'_> {
         run_no: i64,
         state: &str,
         head: &audit::Head,
-    ) -> Result<Option<Arc<Kept>>, Problem> {
+    ) -> Result<Option<Arc<RunItems>>, Problem> {
         let mut rows = Vec::new();
         self.read_rows(run_no, None, &mut |row| rows.push(row))?;
-        let kept = Kept::new(state.to_owned(), head, rows);
+        let kept = RunItems::new(state.to_owned(), head, rows);
         let agrees = self.agrees(run_no, &kept)?;
         Ok(agrees.then(|| keep(run_id, kept)))
     }
@@ -696,9 +696,9 @@ impl ReviewTables<'_> {
 }
 
 /// Keeps the items of a run for the next time.
-fn keep(run_id: &str, kept: Kept) -> Arc<Kept> {
+fn keep(run_id: &str, kept: RunItems) -> Arc<RunItems> {
     let kept = Arc::new(kept);
-    if let Ok(mut known) = KNOWN.lock() {
+    if let Ok(mut known) = CACHE.lock() {
         let others = known.iter().filter(|(id, _)| *id != run_id);
         let items: usize = others.map(|(_, one)| one.rows.len()).sum();
         if items + kept.rows.len() > MOST {

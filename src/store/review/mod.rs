@@ -46,7 +46,7 @@ pub(super) use items::{at_numbers, place_parameters};
 pub(crate) use links::Before;
 pub(super) use links::carry_matches;
 pub use memory::LEAST_IN_MEMORY;
-pub(crate) use memory::{FoundItems, Kept as KeptItems};
+pub(crate) use memory::{FoundItems, RunItems};
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
@@ -185,7 +185,7 @@ pub(crate) struct ReviewTables<'t> {
     /// The kept counts of undecided items.
     undecided: Option<Rc<Vec<KindCount>>>,
     /// Large runs as they are in memory, if they can be.
-    kept_runs: HashMap<i64, Option<Arc<memory::Kept>>>,
+    kept_runs: HashMap<i64, Option<Arc<memory::RunItems>>>,
     /// The last query that memory answered, and its items.
     in_memory: Option<(ItemQuery, Rc<memory::FoundItems>)>,
     /// Items were changed, so that memory has them no longer.

@@ -114,7 +114,7 @@ pub(crate) struct Prior {
 /// The causes and the pieces of evidence that are kept of each item of a proposal: those that people are shown.
 const EVIDENCE: usize = 3;
 
-/// What is kept of the machine's explanation of an item.
+/// The stored part of the machine's explanation of an item.
 fn evidence(explanation: Option<&str>) -> String {
     let all: Json =
         explanation.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();

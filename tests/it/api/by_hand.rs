@@ -118,7 +118,7 @@ fn open_rows_of_the_other_side_are_searched() {
         let items = document(&ann.get(&path))["items"].as_array().unwrap().clone();
         items.iter().map(|one| one["attribution_id"].as_str().unwrap().to_owned()).collect()
     };
-    // In any case, by a part of the reference; never rows of its own side, or what is not there.
+    // Always by a part of the reference; never rows of its own side, or unknown ones.
     assert_eq!(found(&other), [only_b.as_str()]);
     assert!(found(&other[..4]).contains(&only_b));
     assert_eq!(found(&own), [""; 0]);

@@ -106,7 +106,7 @@ fn proposals_of_several_items_keep_the_evidence_of_each(place: &Place) {
     // The trail knows what the run explained, and what each proposal did.
     let replayed = || transact::read(&*store, |tx| chain::replay(tx)).unwrap();
     let before = replayed();
-    // A proposal from before has none, and says nothing of what is there now.
+    // A proposal from an earlier version has none, and shows nothing of the present one.
     write("UPDATE recon.proposal_items SET prior_explanation = NULL");
     let (bare, code) = (told(), |one: &Prediction| (one.code.clone(), one.confidence));
     assert_eq!(code(&bare[0][0]), ("ROUNDING".to_owned(), 0.8));

@@ -19,19 +19,19 @@ use crate::server::page::address::with_query;
 use crate::server::page::context::{PageContext, html};
 use crate::server::page::frame::{Frame, Screen};
 
-/// A statement takes a pass over the run's differences, so what the last ones found is kept: until something is decided
-/// it is the answer, and then of a large run only what has changed is looked at.
-static KNOWN: Mutex<BTreeMap<(String, RunId), Known>> = Mutex::new(BTreeMap::new());
+/// A statement takes a pass over the run's differences, so the last ones are cached: until something is decided
+/// they are current, and then of a large run only the changes are read.
+static CACHE: Mutex<BTreeMap<(String, RunId), CachedStatement>> = Mutex::new(BTreeMap::new());
 
 #[derive(Clone)]
-struct Known {
+struct CachedStatement {
     /// The version of the data.
     version: String,
     statements: Statements,
-    found: statement::Known,
+    found: statement::StatementState,
 }
 
-const MOST_KNOWN: usize = 50;
+const MOST_CACHED: usize = 50;
 /// The most items of large runs for which statements are kept; an item takes up to 40 bytes.
 const MOST_ITEMS: usize = 4_000_000;
 
@@ -131,23 +131,25 @@ fn statements(
     version: &str,
 ) -> Result<Statements, Denied> {
     let key = (store.url(), run.id);
-    let known = KNOWN.lock().ok().and_then(|known| known.get(&key).cloned());
+    let known = CACHE.lock().ok().and_then(|known| known.get(&key).cloned());
     let found = match known {
         Some(known) if known.version == version => return Ok(known.statements),
         Some(known) => known.found,
-        None => statement::Known::default(),
+        None => statement::StatementState::default(),
     };
-    // What was kept may be of a store that was changed from outside: then everything is read.
+    // The cache may be of a store that was changed from outside: then everything is read.
     let (statements, found) = statement::read_again(store, run, summary, found)
-        .or_else(|_| statement::read_again(store, run, summary, statement::Known::default()))
+        .or_else(|_| {
+            statement::read_again(store, run, summary, statement::StatementState::default())
+        })
         .map_err(Refusal::from)?;
-    if let Ok(mut known) = KNOWN.lock() {
+    if let Ok(mut known) = CACHE.lock() {
         let items: usize = known.values().map(|one| one.found.items()).sum();
-        if known.len() >= MOST_KNOWN || items > MOST_ITEMS {
+        if known.len() >= MOST_CACHED || items > MOST_ITEMS {
             known.clear();
         }
         let (version, statements) = (version.to_owned(), statements.clone());
-        known.insert(key, Known { version, statements, found });
+        known.insert(key, CachedStatement { version, statements, found });
     }
     Ok(statements)
 }
