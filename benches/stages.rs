@@ -87,7 +87,7 @@ fn reading(criterion: &mut Criterion, plan: &Plan) {
         });
     });
     let room = SpillRoom::new(&plan.options.temp_dir);
-    let how = Partitioning { bits: 6, share: usize::MAX, part_limit: u64::MAX };
+    let how = Partitioning { bits: 6, share: usize::MAX, part_limit: u64::MAX, together: 1 };
     group.bench_function("partition", |bencher| {
         bencher.iter(|| {
             let mut gathered = Gathered::new(how, &room);
@@ -103,7 +103,7 @@ fn reading(criterion: &mut Criterion, plan: &Plan) {
 fn joining(criterion: &mut Criterion, plan: &Plan) {
     let room = SpillRoom::new(&plan.options.temp_dir);
     let key_len = plan.layout.key_len();
-    let how = Partitioning { bits: 3, share: usize::MAX, part_limit: u64::MAX };
+    let how = Partitioning { bits: 3, share: usize::MAX, part_limit: u64::MAX, together: 1 };
     let parts = partitions(plan, how, &room);
     let mut group = criterion.benchmark_group("records");
     let join = |mut each: Box<dyn FnMut(Placed<'_>) + '_>| {
@@ -127,7 +127,7 @@ fn joining(criterion: &mut Criterion, plan: &Plan) {
 fn deciding(criterion: &mut Criterion, plan: &Plan) {
     let room = SpillRoom::new(&plan.options.temp_dir);
     let key_len = plan.layout.key_len();
-    let how = Partitioning { bits: 0, share: usize::MAX, part_limit: u64::MAX };
+    let how = Partitioning { bits: 0, share: usize::MAX, part_limit: u64::MAX, together: 1 };
     let parts = partitions(plan, how, &room);
     let all = parts.look(0, key_len, |rows| {
         let mut pairs = Vec::new();

@@ -20,11 +20,16 @@ pub struct Partitioning {
     pub share: usize,
     /// A partition of more bytes is joined in parts.
     pub part_limit: u64,
+    /// The records of so many neighboring partitions are written together.
+    pub together: usize,
 }
 
-/// The bytes of input that one partition is meant to hold: small enough that its rows stay in the
-/// processor's cache.
-const PARTITION_BYTES: u64 = 3 << 20;
+/// The bytes of input that one partition is meant to hold. Its rows are read in the order of their hashes, which is
+/// no order in memory: they must lie in the cache that a core has for itself.
+const PARTITION_BYTES: u64 = 384 << 10;
+
+/// The bytes of input whose records are written together: a transaction for fewer costs more.
+const WRITTEN_BYTES: u64 = 3 << 20;
 
 /// The most bits while rows stay in memory: beyond it, blocks would hold too few rows of each part.
 const MAX_BITS: u32 = 10;
@@ -45,7 +50,13 @@ impl Partitioning {
         let bits =
             if size > memory_limit / 4 { bits.max(needed.min(MAX_SPILLED_BITS)) } else { bits };
         let share = memory_limit / 5 * 2 / threads;
-        Self { bits, share: usize::try_from(share).unwrap_or(usize::MAX), part_limit }
+        let together = WRITTEN_BYTES.min(part_limit) / (size >> bits).max(1);
+        Self {
+            bits,
+            share: usize::try_from(share).unwrap_or(usize::MAX),
+            part_limit,
+            together: usize::try_from(together).unwrap_or(1).clamp(1, 1 << bits),
+        }
     }
 }
 
@@ -55,7 +66,7 @@ pub const FIXED_BITS: u32 = 12;
 impl Partitioning {
     /// The same partitions for every size, so that rows of many processes meet in them.
     pub fn fixed(threads: usize, memory_limit: u64) -> Self {
-        Self { bits: FIXED_BITS, ..Self::new(0, threads, memory_limit) }
+        Self { bits: FIXED_BITS, together: 1, ..Self::new(0, threads, memory_limit) }
     }
 }
 
@@ -173,6 +184,11 @@ impl Partitions {
 
     pub fn is_empty(&self) -> bool {
         self.partitions.is_empty()
+    }
+
+    /// The records of so many neighboring partitions are written together.
+    pub const fn together(&self) -> usize {
+        self.how.together
     }
 
     /// Takes a partition out, so that its memory is free afterwards, and calls `each` with its rows, in
@@ -331,7 +347,8 @@ mod tests {
             part_limit in 1u64..5_000,
             workers in 1usize..4,
         ) {
-            let parts = parts(&keys, block, Partitioning { bits, share, part_limit }, workers);
+            let how = Partitioning { bits, share, part_limit, together: 1 };
+            let parts = parts(&keys, block, how, workers);
             for side in Side::BOTH {
                 let mut lines: Vec<_> =
                     parts.iter().flat_map(|part| part[side].iter().map(|(line, _)| *line)).collect();
@@ -350,9 +367,10 @@ mod tests {
     #[test]
     fn memory_decides_how_rows_are_sorted_apart() {
         let small = Partitioning::new(200 << 20, 2, 4 << 30);
-        assert_eq!((small.bits, small.share), (6, (4usize << 30) / 5 * 2 / 2));
+        assert_eq!((small.bits, small.share), (9, (4usize << 30) / 5 * 2 / 2));
+        assert_eq!(small.together, 7);
         let large = Partitioning::new(2 << 30, 2, 512 << 20);
-        assert_eq!(large.bits, 9);
+        assert_eq!((large.bits, large.together), (10, 1));
         assert!(Partitioning::new(1 << 40, 2, 512 << 20).bits == MAX_SPILLED_BITS);
     }
 }

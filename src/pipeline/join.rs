@@ -1,5 +1,5 @@
 //! The second phase of a pass: workers turn partitions into records with differences and reasons,
-//! in parallel; one thread writes them in partition order.
+//! in parallel; one thread writes them in partition order, a few neighboring partitions at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -22,8 +22,9 @@ use super::read::join;
 use super::recorder::{Depth, Recorder, survey};
 use super::tally::Tally;
 
-/// Number of partitions that workers may be ahead of the writer.
-const LEAD: usize = 16;
+/// How many lots for each worker may be begun before the writer has them. When all workers are done, the writer is
+/// alone with what is left.
+const LEAD: usize = 2;
 
 pub(super) struct Joined {
     pub tally: Tally,
@@ -53,11 +54,11 @@ impl Stopwatch {
     }
 }
 
-/// Worker output for a partition.
+/// Worker output for a lot: some neighboring partitions.
 enum Output {
     /// A batch; more follow.
     Batch(Batch),
-    /// The partition is finished.
+    /// The lot is finished.
     Done,
 }
 
@@ -75,7 +76,7 @@ struct Shared<'p> {
     progress: &'p dyn Progress,
 }
 
-/// Takes the batches of each partition, in their order.
+/// Takes the batches of each lot, in their order.
 pub(super) type Sink<'s> = dyn FnMut(usize, &mut Batch) -> Result<(), Problem> + 's;
 
 /// A sink that numbers records consecutively and writes them.
@@ -102,24 +103,26 @@ pub(super) fn join_partitions(
     halt: &Halt,
     progress: &dyn Progress,
 ) -> Result<Joined, Problem> {
-    let threads = plan.options.threads.min(rows.len());
+    let lots = rows.len().div_ceil(rows.together());
+    let threads = plan.options.threads.min(lots);
     crate::threads::room_for(threads)?;
-    progress.start("comparing", rows.len() as u64, Unit::Items);
+    progress.start("comparing", lots as u64, Unit::Items);
+    let lead = LEAD * threads.max(1);
     let shared = Shared {
         plan,
         machine,
         depth,
         rows,
         next: AtomicUsize::new(0),
-        turnstile: Turnstile::new(LEAD),
+        turnstile: Turnstile::new(lead),
         align: Stopwatch::default(),
         compare: Stopwatch::default(),
         halt,
         progress,
     };
-    let (sender, receiver) = bounded(LEAD);
+    let (sender, receiver) = bounded(lead);
     // Written batches, for reuse.
-    let (used, spare) = bounded(LEAD);
+    let (used, spare) = bounded(lead);
     let mut joined = Joined {
         tally: Tally::default(),
         greedy_keys: 0,
@@ -213,46 +216,54 @@ impl Shared<'_> {
         };
         let mut recorder = Recorder::new(self.plan, self.depth, attributor);
         let mut greedy_keys = 0;
+        let together = self.rows.together();
         loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.rows.len() {
+            let lot = self.next.fetch_add(1, Ordering::Relaxed);
+            let first = lot.saturating_mul(together);
+            if first >= self.rows.len() {
                 break;
             }
-            self.turnstile.enter(index);
+            self.turnstile.enter(lot);
             if self.halt.check(self.progress) {
                 self.turnstile.open();
                 break;
             }
-            let mut loading = Instant::now();
-            self.rows.parts(self.plan, index, true, |part| {
-                if part.has_all_rows() {
-                    recorder.totals(part.rows());
-                }
-                // Rows are loaded and sorted before the first is placed; from then on records are made one
-                // by one, while their rows are still in the processor's cache.
-                let mut begun = None;
-                let notes = part.place(self.plan, |entry| {
-                    begun.get_or_insert_with(|| {
-                        self.align.add(loading);
-                        Instant::now()
+            // A closed channel means that the run was abandoned.
+            let send = |output| sender.send((lot, output)).is_ok();
+            let next = || spare.try_recv().unwrap_or_default();
+            for partition in first..self.rows.len().min(first + together) {
+                let mut loading = Instant::now();
+                let mut is_first = true;
+                self.rows.parts(self.plan, partition, true, |part| {
+                    // Of a partition that is split for want of memory, each part goes its own way.
+                    if !std::mem::take(&mut is_first) {
+                        send(Output::Batch(recorder.take(next())));
+                    }
+                    if part.has_all_rows() {
+                        recorder.totals(part.rows());
+                    }
+                    // Rows are loaded and sorted before the first is placed; from then on records are made one
+                    // by one, while their rows are still in the processor's cache.
+                    let mut begun = None;
+                    let notes = part.place(self.plan, |entry| {
+                        begun.get_or_insert_with(|| {
+                            self.align.add(loading);
+                            Instant::now()
+                        });
+                        recorder.place(entry);
                     });
-                    recorder.place(entry);
-                });
-                greedy_keys += notes.greedy_keys;
-                recorder.stop_on_failure(self.plan.options.stop_on_rule_error)?;
-                match begun {
-                    Some(begun) => self.compare.add(begun),
-                    None => self.align.add(loading),
-                }
-                loading = Instant::now();
-                // A closed channel means that the run was abandoned.
-                let _ = sender.send((
-                    index,
-                    Output::Batch(recorder.take(spare.try_recv().unwrap_or_default())),
-                ));
-                Ok(())
-            })?;
-            if sender.send((index, Output::Done)).is_err() {
+                    greedy_keys += notes.greedy_keys;
+                    recorder.stop_on_failure(self.plan.options.stop_on_rule_error)?;
+                    match begun {
+                        Some(begun) => self.compare.add(begun),
+                        None => self.align.add(loading),
+                    }
+                    loading = Instant::now();
+                    Ok(())
+                })?;
+            }
+            send(Output::Batch(recorder.take(next())));
+            if !send(Output::Done) {
                 break;
             }
         }
@@ -261,7 +272,7 @@ impl Shared<'_> {
     }
 }
 
-/// Gives batches to the sink in partition order.
+/// Gives batches to the sink in the order of the lots.
 fn write_in_order(
     receiver: &Receiver<(usize, Output)>,
     used: &Sender<Batch>,

@@ -95,6 +95,11 @@ impl Rows {
         self.keyed_len() + self.settled.as_ref().map_or(0, Partitions::len)
     }
 
+    /// The records of so many neighboring partitions are written together.
+    pub const fn together(&self) -> usize {
+        self.keyed.together()
+    }
+
     /// How many of them are of rows that share a key; they come first.
     pub fn keyed_len(&self) -> usize {
         self.keyed.len()
