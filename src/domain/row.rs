@@ -60,10 +60,7 @@ pub fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
     match cell {
         Cell::Null => out.push(tag::NULL),
         Cell::Text(text) => {
-            if let Some((case, packed)) = pack_uuid(text.as_bytes()) {
-                out.push(case);
-                out.extend_from_slice(&packed);
-            } else {
+            if !push_uuid(out, text.as_bytes(), UuidLetters::AsWritten) {
                 push_text(out, tag::TEXT, text);
             }
         }
@@ -163,8 +160,27 @@ const fn digit_pairs(digits: &[u8; 16]) -> [[u8; 2]; 256] {
 static LOWER_PAIRS: [[u8; 2]; 256] = digit_pairs(b"0123456789abcdef");
 static UPPER_PAIRS: [[u8; 2]; 256] = digit_pairs(b"0123456789ABCDEF");
 
+/// What becomes of the letters of a UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UuidLetters {
+    AsWritten,
+    Upper,
+    Lower,
+}
+
+/// Appends the cell of a text that is a UUID, as [`push_cell`] appends that of the text with these letters, and says
+/// whether it is one.
+#[inline]
+pub fn push_uuid(out: &mut Vec<u8>, text: &[u8], letters: UuidLetters) -> bool {
+    let Some((tag, packed)) = pack_uuid(text, letters) else { return false };
+    out.push(tag);
+    out.extend_from_slice(&packed);
+    true
+}
+
 /// `8-4-4-4-12` hexadecimal digits in one case, as tag and 16 bytes.
-fn pack_uuid(text: &[u8]) -> Option<(u8, [u8; 16])> {
+#[inline]
+fn pack_uuid(text: &[u8], letters: UuidLetters) -> Option<(u8, [u8; 16])> {
     let text: &[u8; 36] = text.try_into().ok()?;
     if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
         return None;
@@ -176,9 +192,12 @@ fn pack_uuid(text: &[u8]) -> Option<(u8, [u8; 16])> {
         seen |= high | low;
         *slot = high << 4 | low & 15;
     }
-    match seen & !15 {
-        0 | LOWER => Some((tag::UUID_LOWER, packed)),
-        UPPER => Some((tag::UUID_UPPER, packed)),
+    match (seen & !15, letters) {
+        (0 | LOWER, UuidLetters::AsWritten) => Some((tag::UUID_LOWER, packed)),
+        (UPPER, UuidLetters::AsWritten) => Some((tag::UUID_UPPER, packed)),
+        (0, _) => Some((tag::UUID_LOWER, packed)),
+        (seen, UuidLetters::Lower) if seen < NO_DIGIT => Some((tag::UUID_LOWER, packed)),
+        (seen, UuidLetters::Upper) if seen < NO_DIGIT => Some((tag::UUID_UPPER, packed)),
         _ => None,
     }
 }
@@ -476,6 +495,37 @@ mod tests {
                 Decimal::new(i128::from(c) * 1_000_003, s).unwrap()
             )),
         ]
+    }
+
+    #[test]
+    fn the_letters_of_a_uuid_become_what_the_text_would() {
+        let cell = |text: &str| {
+            let mut out = Vec::new();
+            push_cell(&mut out, Cell::Text(text));
+            out
+        };
+        for (text, is_uuid) in [
+            ("086ffca2-32b4-406b-87da-d2f6b8c75bcf", true),
+            ("086FFCA2-32B4-406B-87DA-D2F6B8C75BCF", true),
+            ("086ffca2-32B4-406b-87da-d2f6b8c75bcf", true),
+            ("08600002-3204-4060-8700-020608075000", true),
+            ("086ffca2-32b4-406b-87da-d2f6b8c75bcg", false),
+            ("086ffca2-32b4-406b-87da-d2f6b8c75bc", false),
+            ("086ffca2+32b4-406b-87da-d2f6b8c75bcf", false),
+        ] {
+            let changes = [
+                (UuidLetters::Upper, text.to_uppercase()),
+                (UuidLetters::Lower, text.to_lowercase()),
+                (UuidLetters::AsWritten, text.to_owned()),
+            ];
+            for (letters, meant) in changes {
+                let mut out = Vec::new();
+                let packed = push_uuid(&mut out, text.as_bytes(), letters);
+                let is_mixed = letters == UuidLetters::AsWritten && text.contains("32B4-406b");
+                assert_eq!(packed, is_uuid && !is_mixed, "{text} {letters:?}");
+                assert_eq!(out, if packed { cell(&meant) } else { Vec::new() });
+            }
+        }
     }
 
     proptest! {

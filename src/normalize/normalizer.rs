@@ -14,7 +14,7 @@ use super::plan::{FieldPlan, SidePlan};
 use super::recent::Recent;
 use super::step::{Buffers, Chained, Step, run};
 use crate::diagnostic::{Code, Problem, nearest};
-use crate::domain::row::push_cell;
+use crate::domain::row::{UuidLetters, push_cell, push_uuid};
 use crate::domain::time_format::{Doubt, Reading, TimeFormat, ambiguous_formats};
 use crate::domain::value::Kind;
 use crate::domain::{Cell, Cells, RawCells};
@@ -111,19 +111,29 @@ impl Nulls {
         if raw.is_empty() { self.empty } else { self.others.iter().any(|null| **null == *raw) }
     }
 
-    /// True if the cell of this column is null by its text or by the source's mark.
+    /// The cell of this column, unless it is null.
     #[inline]
-    pub(super) fn is_null<R: RawCells + ?Sized>(&self, raw: &R, column: usize) -> bool {
+    fn text<'r, R: RawCells + ?Sized>(&self, raw: &'r R, column: usize) -> Option<&'r [u8]> {
         let cell = raw.cell(column);
-        self.contains(cell) || (cell.is_empty() && raw.is_null(column))
+        let is_null = self.contains(cell) || (cell.is_empty() && raw.is_null(column));
+        (!is_null).then_some(cell)
+    }
+
+    /// True if the cell of this column is null by its text or by the source's mark.
+    pub(super) fn is_null<R: RawCells + ?Sized>(&self, raw: &R, column: usize) -> bool {
+        self.text(raw, column).is_none()
     }
 }
 
 /// A field of one side, as its worker holds it.
 pub(super) struct FieldState {
+    /// The source's column; none for a field that only the whole-row function sets.
+    column: Option<usize>,
     /// The source's steps, then the field's.
     pub(super) steps: Vec<Step>,
     pub(super) typing: Typing,
+    /// What the steps of a text make of a UUID, which keys often are, if it stays one.
+    uuid: Option<UuidLetters>,
     /// The column's recent values, as long as they repeat.
     recent: Option<Recent>,
     memo: Option<Memo>,
@@ -139,7 +149,14 @@ impl FieldState {
         let is_costly = steps.iter().any(Step::is_costly) || typing.is_costly();
         // A text without steps is copied, which is fastest.
         let is_copied = steps.is_empty() && typing.kind == Kind::Text;
+        let letters = |so_far, step: &Step| match step.uuid_letters()? {
+            UuidLetters::AsWritten => Some(so_far),
+            changed => Some(changed),
+        };
+        let uuid = steps.iter().try_fold(UuidLetters::AsWritten, letters);
         Self {
+            column: plan.column,
+            uuid: uuid.filter(|_| typing.kind == Kind::Text),
             steps,
             typing,
             recent: (remembers && !is_copied).then(Recent::new),
@@ -166,8 +183,9 @@ impl FieldState {
         let start = out.len();
         let doubt = self.push_remembered(text, tools, out)?;
         self.recent.take_if(|recent| !recent.pays());
-        if let (Some(recent), Some(cell)) = (&mut self.recent, out.get(start..)) {
-            recent.keep(place, text, cell, doubt);
+        if let (Some(recent), Some(place), Some(cell)) = (&mut self.recent, place, out.get(start..))
+        {
+            recent.keep(place, text.len(), cell, doubt);
         }
         Ok(())
     }
@@ -205,6 +223,11 @@ impl FieldState {
         tools: &mut Tools,
         out: &mut Vec<u8>,
     ) -> Result<Doubt, ScriptError> {
+        if let Some(letters) = self.uuid
+            && push_uuid(out, text, letters)
+        {
+            return Ok(Doubt::NONE);
+        }
         if self.steps.is_empty() && self.typing.kind != Kind::Text {
             return Ok(match self.typing.read(text, &mut tools.scratch) {
                 Ok((cell, doubt)) => {
@@ -533,15 +556,11 @@ impl Normalizer {
         texts: Option<&RowTexts>,
         out: &mut Vec<u8>,
     ) -> Result<(), ScriptError> {
-        let (Some(plan), Some(state)) = (self.plan.fields.get(at), self.fields.get_mut(at)) else {
-            return Ok(());
-        };
-        let text = match texts {
-            Some(texts) => texts.get(at).and_then(Option::as_ref).map(String::as_bytes),
-            None => plan
-                .column
-                .filter(|column| !self.nulls.is_null(raw, *column))
-                .map(|column| raw.cell(column)),
+        let Some(state) = self.fields.get_mut(at) else { return Ok(()) };
+        let text = match (texts, state.column) {
+            (Some(texts), _) => texts.get(at).and_then(Option::as_ref).map(String::as_bytes),
+            (None, Some(column)) => self.nulls.text(raw, column),
+            (None, None) => None,
         };
         match text {
             Some(text) => state.push(text, &mut self.tools, out),

@@ -10,6 +10,7 @@ use super::catalogue::{Argument, Build, StepDoc, catalogue};
 use super::function::Functions;
 use super::spec::{ArgumentSpec, StepSpec};
 use crate::diagnostic::{Code, Problem, SpecProblem, nearest};
+use crate::domain::row::UuidLetters;
 use crate::script::ScriptError;
 
 /// The result of a step.
@@ -78,6 +79,16 @@ impl Step {
     pub fn function(&self) -> Option<&str> {
         match &self.action {
             Action::Function(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What it makes of the letters of a UUID, if it changes nothing else of one.
+    pub(super) fn uuid_letters(&self) -> Option<UuidLetters> {
+        match (&self.action, &*self.label) {
+            (Action::Plain(_), "trim") => Some(UuidLetters::AsWritten),
+            (Action::Plain(_), "upper") => Some(UuidLetters::Upper),
+            (Action::Plain(_), "lower") => Some(UuidLetters::Lower),
             _ => None,
         }
     }
