@@ -14,6 +14,8 @@
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr2};
 
+use super::marks::Marks;
+
 /// The bytes with a meaning. All are ASCII, none is a line break, and no two are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -198,6 +200,80 @@ impl Dialect {
             fields.spans.push(Span::new(start, piece.end));
         }
         piece
+    }
+
+    /// The bytes of a text that may end a field or a record.
+    pub fn marks<'t>(&self, text: &'t [u8]) -> Marks<'t> {
+        Marks::new(text, [self.delimiter, self.quote, b'\n', b'\r'])
+    }
+
+    /// The piece that begins at `at`, before the end of the text, and its fields, as
+    /// [`Self::piece_with_fields`] gives them. The next mark is the first from `at` on, and then the
+    /// first from the end of the piece on.
+    #[inline]
+    pub fn piece_at(&self, at: usize, marks: &mut Marks<'_>, fields: &mut Fields) -> Piece {
+        let bytes = marks.text(at);
+        fields.clear();
+        if let Some(piece) = self.simple(at, bytes, marks, &mut fields.spans) {
+            return piece;
+        }
+        let piece = self.piece_with_fields(bytes, fields);
+        marks.seek(at + piece.next);
+        piece
+    }
+
+    /// The record at the beginning of `bytes`, if it is on one line that ends, and each of its quotes is the first or
+    /// the last byte of a field. Nearly all are.
+    #[inline]
+    fn simple(
+        &self,
+        at: usize,
+        bytes: &[u8],
+        marks: &mut Marks<'_>,
+        spans: &mut Vec<Span>,
+    ) -> Option<Piece> {
+        let first = bytes.first().copied();
+        if first == MARK.first().copied() || (self.comment.is_some() && first == self.comment) {
+            return None;
+        }
+        let mut kind = PieceKind::Plain;
+        let mut start = 0;
+        loop {
+            let mut end = marks.next()? - at;
+            if bytes[end] == self.quote {
+                if end != start {
+                    return None;
+                }
+                let closing = loop {
+                    let within = marks.next()? - at;
+                    match bytes[within] {
+                        byte if byte == self.quote => break within,
+                        b'\n' | b'\r' => return None,
+                        _ => {}
+                    }
+                };
+                end = marks.next()? - at;
+                if end != closing + 1 || bytes[end] == self.quote {
+                    return None;
+                }
+                kind = PieceKind::Quoted;
+                spans.push(Span::new(start + 1, closing));
+            } else {
+                spans.push(Span::new(start, end));
+            }
+            if bytes[end] != self.delimiter {
+                if end == 0 {
+                    return None;
+                }
+                let piece = Self::ending(kind, bytes, Some(end));
+                if piece.next > end + 1 {
+                    // The second byte of the line break.
+                    marks.next();
+                }
+                return Some(piece);
+            }
+            start = end + 1;
+        }
     }
 
     /// The piece at the beginning of `bytes`, unless it is a record with a quote.

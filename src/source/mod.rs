@@ -21,6 +21,7 @@ mod input;
 pub mod json;
 mod kind;
 mod lines;
+mod marks;
 mod opened;
 pub mod parquet;
 mod parse;

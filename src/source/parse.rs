@@ -66,7 +66,7 @@ impl CsvParser {
     ) {
         // Whole blocks are checked much faster than cells; only a block that fails is looked into.
         let bytes = block.bytes();
-        let suspicious = std::str::from_utf8(bytes).is_err() || memchr(0, bytes).is_some();
+        let suspicious = simdutf8::basic::from_utf8(bytes).is_err() || memchr(0, bytes).is_some();
         self.records(block, fields, |record, row| {
             let Record { kind, broken, spans_lines } = record;
             if spans_lines && self.is_several(kind, &row) {
@@ -225,13 +225,14 @@ impl CsvParser {
         fields: &mut Fields,
         mut each: impl FnMut(Record, RawRow<'_>),
     ) {
-        let mut bytes = block.bytes();
+        let bytes = block.bytes();
+        let mut marks = self.dialect.marks(bytes);
         let mut line = block.first_line();
-        let mut offset = block.offset();
-        while !bytes.is_empty() {
-            let piece = self.dialect.piece_with_fields(bytes, fields);
-            let (this, rest) = bytes.split_at(piece.next);
-            let written = &this[..piece.end];
+        let mut at = 0;
+        while at < bytes.len() {
+            let piece = self.dialect.piece_at(at, &mut marks, fields);
+            let written = &bytes[at..at + piece.end];
+            let offset = block.offset() + at as u64;
             if !matches!(piece.kind, PieceKind::Blank | PieceKind::Comment) {
                 let spans_lines =
                     piece.kind != PieceKind::Plain && memchr2(b'\n', b'\r', written).is_some();
@@ -243,8 +244,7 @@ impl CsvParser {
                 }
             }
             line += 1;
-            offset += piece.next as u64;
-            bytes = rest;
+            at += piece.next;
         }
     }
 
