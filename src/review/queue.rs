@@ -395,8 +395,12 @@ impl Work<'_> {
         let (keys, next) = self.page_of(&wanted, sort, at, limit)?;
         let total = if ask.count { self.count(&wanted)? } else { None };
         let items = self.in_order(&keys)?;
+        let mut items = self.views(actor, items)?;
+        if sort == QueueSort::Teaches {
+            self.count_alike(&mut items)?;
+        }
         Ok(Page {
-            items: self.views(actor, items)?,
+            items,
             next: next.map(|at| page::cursor(&at, &list, actor)),
             total,
         })

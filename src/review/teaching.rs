@@ -4,12 +4,14 @@
 //! Items whose suggestion is hidden from makers are left out, since their position would reveal the confidence.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::diagnostic::Problem;
 use crate::domain::teaching::{Alike, places};
 use crate::store::review::ItemKey;
 
 use super::queue::Wanted;
+use super::responses::ReviewItem;
 use super::work::Work;
 
 /// Groups that are looked at, the largest first.
@@ -58,5 +60,18 @@ impl Work<'_> {
         }
         let chosen = places(&groups, most);
         Ok(chosen.into_iter().filter_map(|at| waiting[at].next()).map(|(_, key)| key).collect())
+    }
+
+    /// Says how many undecided items look like each of these, which is half of why they are asked about.
+    pub(super) fn count_alike(&mut self, items: &mut [ReviewItem]) -> Result<(), Problem> {
+        let mut sizes: HashMap<i64, Option<u64>> = HashMap::new();
+        for item in items {
+            let Some(id) = item.signature.as_ref().and_then(|id| id.parse().ok()) else { continue };
+            if let Entry::Vacant(unknown) = sizes.entry(id) {
+                unknown.insert(self.tables.group_size(id)?);
+            }
+            item.group_size = sizes[&id];
+        }
+        Ok(())
     }
 }

@@ -409,6 +409,16 @@ fn filters_tell_how_many_items_each_value_leaves() {
     assert!(page.contains("sort=teaches") && page.contains("Teaches most"), "{page}");
     let teaches = house.person("ann").get("/review/queue?view=items&sort=teaches");
     assert!(teaches.status == 200 && teaches.text().contains("would teach a model most"));
+    // Why: how many look like each is said, and is the size of its group.
+    let taught = house.queue("ann", "sort=teaches&limit=20");
+    let of_group = |item: &Json| {
+        let id = item["signature"].as_str().unwrap();
+        house.queue("ann", &format!("signature={id}&limit=200")).len()
+    };
+    assert!(!taught.is_empty());
+    for item in &taught {
+        assert_eq!(item["group_size"].as_u64(), Some(of_group(item) as u64), "{item}");
+    }
     for option in ["me (1)".to_owned(), format!("nobody ({})", all - 1), format!("in time ({all})")]
     {
         assert!(page.contains(&option), "no “{option}”: {page}");
