@@ -267,8 +267,8 @@ pub struct Train {
     /// Print the table of features without training
     #[arg(long)]
     pub features: bool,
-    /// List the N undecided differences whose labels would improve the model most, without training
-    #[arg(long, value_name = "N", conflicts_with_all = ["features", "labels", "include"])]
+    /// List the N undecided differences whose labels would improve the model most, without training; those of --labels count as decided
+    #[arg(long, value_name = "N", conflicts_with_all = ["features", "include"])]
     pub ask: Option<usize>,
     /// CSV file with the key fields, `field` and `reason`, joined to the differences of the run
     #[arg(long, value_name = "FILE")]

@@ -26,7 +26,8 @@ pub fn run(context: &Context, arguments: &Train) -> Result<u8, Problems> {
     if let Some(count) = arguments.ask {
         let run =
             context.which_run(&*store, arguments.which.run.as_ref(), Some(&prepared.plan.job))?;
-        let asked = learn::ask(session, &prepared.plan, &run, count)?;
+        let labels = arguments.labels.as_deref();
+        let asked = learn::ask(session, &prepared.plan, &run, labels, count)?;
         return show_asked(context, &run.id.to_string(), &asked);
     }
     let source = source(arguments.labels.as_deref(), &arguments.include);

@@ -399,11 +399,7 @@ impl Work<'_> {
         if sort == QueueSort::Teaches {
             self.count_alike(&mut items)?;
         }
-        Ok(Page {
-            items,
-            next: next.map(|at| page::cursor(&at, &list, actor)),
-            total,
-        })
+        Ok(Page { items, next: next.map(|at| page::cursor(&at, &list, actor)), total })
     }
 
     /// Resolves a filter; refuses contradictory ones.

@@ -55,7 +55,7 @@ impl Work<'_> {
             // The others are at most as doubtful as the surest of these.
             let others = items.saturating_sub(found.len() as u64) as f64;
             let least = found.last().map_or(0.0, |(doubt, _)| *doubt);
-            groups.push(Alike { doubt: doubt + others * least, most: found.len() });
+            groups.push(Alike { doubt: doubt + others * least, most: found.len(), decided: 0 });
             waiting.push(found.into_iter());
         }
         let chosen = places(&groups, most);

@@ -509,6 +509,10 @@ fn the_next_differences_to_decide_are_listed() {
     let again = again["ask"].as_array().unwrap();
     let is_decided = |one: &Json| decided.iter().any(|id| one["attribution_id"] == id.as_str());
     assert!(again.len() > 100 && !again.iter().any(is_decided));
+    // Nor is what a file of labels names; here that is all.
+    let labels = Pair::labels("s1");
+    let none = pair.json("s1", &["train", "--ask", "20", "--labels", &labels]);
+    assert_eq!(none["ask"].as_array().map(Vec::len), Some(0), "{none}");
     let text =
         pair.project.recon(&["-c", "s1/recon.yaml", "--store", &pair.store, "train", "--ask", "3"]);
     assert_eq!((text.code, text.out.lines().count()), (0, 5), "{}", text.out);

@@ -3,6 +3,7 @@
 //! Differences look alike if field, kind and every yes-or-no feature are the same.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ use crate::pipeline::{Plan, Session, stored_outcome};
 use crate::store::RunRow;
 
 use super::cases::check;
+use super::labels::Labels;
 
 /// Candidates kept of a group; more look the same.
 const KEPT: usize = 64;
@@ -42,6 +44,7 @@ pub struct Asked {
 #[derive(Default)]
 struct Group {
     alike: u64,
+    decided: u64,
     doubt: f64,
     /// Doubt, spread number and difference; the most doubtful are kept.
     kept: Vec<(f64, u64, Asked)>,
@@ -67,11 +70,13 @@ impl Group {
     }
 }
 
-/// Up to `count` undecided differences of a run, the one that teaches most first.
+/// Up to `count` undecided differences of a run, the one that teaches most first. Those that a file of `labels` names
+/// count as decided.
 pub fn ask(
     session: Session<'_>,
     plan: &Plan,
     run: &RunRow,
+    labels: Option<&Path>,
     count: usize,
 ) -> Result<Vec<Asked>, Problems> {
     check(run, plan)?;
@@ -85,7 +90,9 @@ pub fn ask(
         Some(row) => read_model(session.store, &row, &plan.layout).ok(),
         None => None,
     };
-    let groups = gather(session, plan, run, model.as_ref())?;
+    let reasons = &plan.attribution.reasons;
+    let labels = labels.map(|path| Labels::read(path, &plan.layout, reasons)).transpose()?;
+    let groups = gather(session, plan, run, model.as_ref(), labels.unwrap_or_default())?;
     Ok(choose(groups, count))
 }
 
@@ -94,6 +101,7 @@ fn gather(
     plan: &Plan,
     run: &RunRow,
     model: Option<&Model>,
+    mut labels: Labels,
 ) -> Result<Vec<Group>, Problem> {
     let books = stored_outcome(session.store, run)?.books;
     let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
@@ -112,18 +120,24 @@ fn gather(
         session.progress.advance(record.differences.len() as u64);
         for difference in record.differences {
             let Some(given) = &difference.attribution else { continue };
-            if given.held_by_people || given.attribution.status != Status::Unknown {
+            let of = record.context(difference);
+            let label = |cells| labels.take(cells, plan.layout.key_len(), of.field_name());
+            let is_decided = given.held_by_people || record.cells().and_then(label).is_some();
+            if !is_decided && given.attribution.status != Status::Unknown {
                 continue;
             }
-            let of = record.context(difference);
             extractor.extract(&of, record.together, &mut row);
-            let guess = model.map(|model| model.guess_one(&row));
-            let confidence = guess.map_or(given.attribution.confidence, |guess| {
-                if guess.novel { 0.0 } else { guess.confidence }
-            });
             let at = *groups.entry(looks(of.field_name(), &row)).or_insert_with(|| {
                 found.push(Group::default());
                 found.len() - 1
+            });
+            if is_decided {
+                found[at].decided += 1;
+                continue;
+            }
+            let guess = model.map(|model| model.guess_one(&row));
+            let confidence = guess.map_or(given.attribution.confidence, |guess| {
+                if guess.novel { 0.0 } else { guess.confidence }
             });
             found[at].add(1.0 - confidence, difference.number, || Asked {
                 reference: record
@@ -161,8 +175,9 @@ fn choose(groups: Vec<Group>, count: usize) -> Vec<Asked> {
     let mut waiting = Vec::new();
     for mut group in groups {
         group.tidy();
-        sizes.push((group.alike, Alike { doubt: group.doubt, most: group.kept.len() }));
-        waiting.push(group.kept.into_iter());
+        let Group { alike, decided, doubt, kept } = group;
+        sizes.push((alike, Alike { doubt, most: kept.len(), decided }));
+        waiting.push(kept.into_iter());
     }
     let worth: Vec<Alike> = sizes.iter().map(|(_, worth)| *worth).collect();
     let next = |at: usize| {

@@ -254,11 +254,13 @@ fn judge(
     let (gain, error) = gain(&before.losses, &candidate.losses);
     let better = new.n > 1 && gain > 2.0 * error;
     let compared = format!(
-        "log loss {:.4} against {:.4} of champion {version} (lower by {gain:.4} ± {:.4}), accuracy \
-         {:.4} against {:.4}, on the same {} held-out differences",
+        "log loss {:.4} against {:.4} of champion {version} (lower by {gain:.4} ± {:.4}), macro F1 \
+         {:.4} against {:.4}, accuracy {:.4} against {:.4}, on the same {} held-out differences",
         new.log_loss,
         old.log_loss,
         2.0 * error,
+        new.macro_f1,
+        old.macro_f1,
         new.accuracy,
         old.accuracy,
         new.n
