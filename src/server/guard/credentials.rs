@@ -1,6 +1,6 @@
-//! Credentials with which clients were logged in lately. A new connection that brings one waits for its first answer among
-//! those who are logged in, not among strangers. Nothing else depends on it: whether a credential is good is found out for
-//! each request, later. Kept are hashes with a secret of the process.
+//! Recently used credentials: a new connection that sends one waits for its first answer in the line of logged-in
+//! clients. Nothing else depends on it: each request's credential is checked later. Only hashes with a secret of the
+//! process are kept.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -16,11 +16,11 @@ const MOST: usize = 4_096;
 #[derive(Default)]
 pub struct Credentials {
     secret: RandomState,
-    /// When each was last good.
+    /// Time of the last request that each was accepted for.
     used: Mutex<HashMap<u64, Instant>>,
 }
 
-/// The hash of what a request says who it is; `None` if it says nothing.
+/// The hash of a request's token and cookie; `None` without both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credential(Option<u64>);
 
@@ -40,7 +40,7 @@ impl Credentials {
         self.used().get(&hash).is_some_and(is_fresh)
     }
 
-    /// Keeps in mind that a client was logged in with it, or was not.
+    /// Remembers an accepted credential and forgets a refused one.
     pub fn note(&self, credential: Credential, is_good: bool, now: Instant) {
         let Some(hash) = credential.0 else { return };
         let mut used = self.used();

@@ -1,8 +1,7 @@
 //! Permits limit concurrent requests. Clients who are logged in come first, and a few permits are
-//! reserved for them, so that a flood of anonymous requests does not delay them. Who waits gets a
-//! permit in the order of arrival: a client that asks without a pause never overtakes others. One
-//! permit of several goes to an anonymous client, so that a busy team leaves room to log in; every new
-//! connection is anonymous at first.
+//! reserved for them, so that a flood of anonymous requests does not delay them. Waiting requests are
+//! served in the order of arrival, so that a client without pauses never overtakes others. One
+//! permit in four goes to an anonymous client, so that people can log in while a team is busy.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,11 +17,11 @@ const FIRST: usize = 3;
 #[derive(Default)]
 struct State {
     taken: usize,
-    /// Those of them that anonymous clients have.
+    /// Taken by anonymous clients.
     strangers: usize,
-    /// Permits that clients who are logged in got while anonymous ones waited.
+    /// Given to logged-in clients since anonymous ones wait.
     passed: usize,
-    /// The clients that wait, first come first: anonymous, logged in.
+    /// Waiting clients in order of arrival: anonymous, logged in.
     lines: [VecDeque<Arc<Condvar>>; 2],
 }
 
