@@ -72,13 +72,14 @@ impl<'t> Marks<'t> {
     #[inline]
     fn of_bytes(&self, piece: &[u8; PIECE]) -> u64 {
         let [first, second, third, fourth] = self.wanted;
-        // Without branches, so that the compiler compares many bytes at once.
-        let found = piece.map(|byte| {
-            u8::from(byte == first)
+        // A loop without branches, so that the compiler compares many bytes at once; it does not inline `map`.
+        let mut found = [0; PIECE];
+        for (found, &byte) in found.iter_mut().zip(piece) {
+            *found = u8::from(byte == first)
                 | u8::from(byte == second)
                 | u8::from(byte == third)
-                | u8::from(byte == fourth)
-        });
+                | u8::from(byte == fourth);
+        }
         let eights = found.as_chunks::<8>().0.iter();
         eights.rev().fold(0, |marks, eight| marks << 8 | bits(u64::from_le_bytes(*eight)))
     }
