@@ -26,7 +26,7 @@ pub struct Decimal {
 pub enum DecimalError {
     /// Not a number in plain or scientific notation.
     Malformed,
-    /// A number, but with more than [`MAX_DIGITS`] digits or more than [`MAX_SCALE`] decimals.
+    /// A number, but with more than 38 digits or more than [`MAX_SCALE`] decimals.
     TooManyDigits,
 }
 

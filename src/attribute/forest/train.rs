@@ -39,7 +39,7 @@ pub struct Parameters {
     pub min_samples_leaf: usize,
     /// Features tried per node; the square root of their number if `None`.
     pub features_per_split: Option<usize>,
-    /// Maximum rows per tree, up to [`MAX_ROWS_PER_TREE`].
+    /// Maximum rows per tree, at most 32,000.
     pub rows_per_tree: usize,
     /// The random seed.
     pub seed: u64,
