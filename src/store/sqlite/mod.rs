@@ -12,7 +12,6 @@ mod runs;
 mod schema;
 mod slices;
 mod transact;
-mod waiting;
 mod write_lock;
 mod writer;
 
@@ -23,7 +22,6 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::identity::Identity;
-use self::waiting::Waiting;
 use self::write_lock::WriteLock;
 use super::trail_end::TrailEnd;
 use super::{
@@ -43,8 +41,6 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// The connections for decisions, and the write lock.
     write_lock: WriteLock,
-    /// Shows that a decision waits for its turn.
-    waiting: Waiting,
     /// The file that was opened.
     identity: Arc<Identity>,
     trail_end: TrailEnd,
@@ -71,7 +67,6 @@ impl SqliteStore {
             pool: database::pool(path, Access::Write)?,
             readers: database::pool(path, Access::Read)?,
             write_lock: WriteLock::default(),
-            waiting: Waiting::at(path),
             identity: Arc::new(Identity::of(path)?),
             trail_end: TrailEnd::default(),
         };

@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use crossbeam_channel::bounded;
 use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
@@ -16,7 +15,6 @@ use super::identity::Identity;
 use super::runs::{find_key, trim};
 use super::slices::Slices;
 use super::transact::SqliteTransaction;
-use super::waiting::Waiting;
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
@@ -30,10 +28,6 @@ use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Published, Text, Writer,
     difference_number, stored,
 };
-use crate::threads;
-
-/// How many rows of records may wait to be inserted.
-const ROWS_AHEAD: usize = 64;
 
 /// The approximate size of a difference in the log, index entries included.
 const DIFFERENCE_BYTES: usize = 160;
@@ -116,7 +110,7 @@ impl SqliteWriter {
             run,
             key,
             base: id_range(key.run_no).0,
-            turns: Slices::seeing(Waiting::at(path)),
+            turns: Slices::default(),
             checkpoints: Checkpoints::new(path),
             reasons,
             assigners: HashMap::new(),
@@ -207,32 +201,16 @@ impl SqliteWriter {
         }
         turns.begin(connection)?;
         let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
-        let (chunks, results, reasons) = (&mut self.chunks, &mut self.results, &self.reasons);
-        let (written, breaks) = (&mut self.written, &mut self.breaks);
-        // This thread waits for SQLite; another makes rows of the records, and digests of all.
-        std::thread::scope(|scope| -> Result<(), Failure> {
-            let (sender, rows) = bounded::<(u64, String)>(ROWS_AHEAD);
-            threads::start(scope, move || {
-                let made = chunks.add(&batch.records, |chunk, text| {
-                    results.take_records(chunk, text);
-                    sender.send((chunk, text.to_owned()))
-                });
-                drop(sender);
-                // Otherwise the writer has failed.
-                if made.is_ok() {
-                    results
-                        .take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
-                }
-            })?;
-            let mut insert = insert_chunk(connection)?;
-            for (chunk, text) in rows {
-                bytes += text.len();
-                insert.execute((base | chunk.cast_signed(), text))?;
-                turns.check(connection)?;
-            }
-            Ok(insert_differences(connection, turns, base, named, written, breaks)?)
+        let mut insert = insert_chunk(connection)?;
+        let results = &mut self.results;
+        self.chunks.add(&batch.records, |chunk, text| {
+            bytes += text.len();
+            results.take_records(chunk, text);
+            insert.execute((base | chunk.cast_signed(), text))?;
+            turns.check(connection)
         })?;
         let breaks = &mut self.breaks;
+        insert_differences(connection, turns, base, named, &mut self.written, breaks)?;
         if let Some(breaks) = breaks {
             breaks.take_partners(&batch.partners);
             breaks.flush(&mut SqliteTransaction::direct(&self.path, connection), false)?;
@@ -423,6 +401,10 @@ impl Writer for SqliteWriter {
         self.resolve(batch)?;
         if self.chunks.records() + batch.record_count() >= MAX_RECORDS {
             return Err(stored::too_many("record"));
+        }
+        if self.key.stage != Some(Stage::Attributed) {
+            let reasons = &self.reasons;
+            self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
         }
         self.write_rows(batch).map_err(|failure| {
             // The slice is rolled back, and the command fails as a whole.
