@@ -23,6 +23,7 @@ use cleared::{clear, ended};
 use queue::Leaving;
 use states::{
     EarlierBreaks, Entry, PARTNERS, Parts, STATES, earlier_breaks, entries, names, number_before,
+    take_entries,
 };
 
 pub(super) use cleared::{Ending, period};
@@ -237,7 +238,7 @@ fn recompute(tx: &mut dyn Transaction, job: &str, day: i32) -> Result<Linked, Pr
         };
         let names = names(tx, job, run_no)?;
         let (mut moved, mut parts) = (Vec::new(), Parts::default());
-        for old in entries(tx, run_no)? {
+        for old in take_entries(tx, run_no)? {
             let key = names.key_of(&old);
             let mut entry = Entry { before: 0, since: day, ..old };
             if let Some(last) = earlier.go_on(key) {

@@ -545,3 +545,21 @@ fn an_open_item_of_an_earlier_date_waits_until_later_dates_take_it_over() {
         assert_eq!(cleared[1], json!(["T3", "2026-01-16", "MATCHED"]), "{store}");
     }
 }
+
+#[test]
+fn an_earlier_date_that_runs_again_writes_every_state_of_later_dates_once() {
+    let job = Job::new("sqlite:recon.db", "key: [id]");
+    let day = "2026-01-05\n";
+    let side =
+        |amount: u32| (1..4).map(|id| format!("{id},{amount}{id},{day}")).collect::<String>();
+    let (a, b) = (side(1), side(2));
+    job.run("2026-01-05", &a, &b);
+    job.run("2026-01-06", &a, &b);
+    let store = rusqlite::Connection::open(job.project.path("recon.db")).unwrap();
+    // A part that begins where none of the new parts does, as in a run that was written in several batches.
+    let part = "INSERT INTO break_states SELECT max(id) + 1, entries FROM break_states";
+    assert_eq!(store.execute(part, []).unwrap(), 1);
+    job.run("2026-01-05", &a, &b);
+    let entries = "SELECT sum(length(entries)) / 28 FROM break_states WHERE id >> 40 = 2";
+    assert_eq!(store.query_row(entries, [], |row| row.get(0)), Ok(3));
+}

@@ -244,6 +244,19 @@ pub(super) fn entries(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Entry
     Ok(entries)
 }
 
+/// The entries of a run, whose parts are deleted: parts that are written anew may begin at other entries, and one of the
+/// old ones between them would repeat entries.
+pub(super) fn take_entries(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Entry>, Problem> {
+    let mut entries = entries(tx, run_no)?;
+    let (table, _) = STATES;
+    let sql = format!("DELETE FROM recon.{table} AS d WHERE {}", tx.dialect().of_run("d", run_no));
+    tx.execute(&sql, &[])?;
+    // Stores of earlier versions have repeated ones.
+    entries.sort_by_key(|entry| entry.number);
+    entries.dedup_by_key(|entry| entry.number);
+    Ok(entries)
+}
+
 /// Hashes of the names of a run's fields.
 pub(super) fn names(tx: &mut dyn Transaction, job: &str, run_no: i64) -> Result<Names, Problem> {
     let sql = "SELECT layout, key_length FROM recon.recon_runs WHERE run_no = $1";
