@@ -3,11 +3,13 @@
 
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use recon::database::postgres::Connector;
 use recon::database::{StoreUrl, patience};
 use recon::diagnostic::Problem;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value as Json, json};
 
 use crate::api::Served;
@@ -504,8 +506,19 @@ fn empty_connects(server: &Server, time: Duration) {
     }
 }
 
+/// A flood of connections takes many of the files that this process may open: one at a time, and
+/// with as many files as the system allows.
+fn flood() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    guard
+}
+
 #[test]
 fn new_connections_do_not_displace_logged_in_users() {
+    let _flood = flood();
     let served = Served::new();
     for keeps in [true, false] {
         never_dropped(&served, keeps, || {
@@ -519,6 +532,7 @@ fn new_connections_do_not_displace_logged_in_users() {
 
 #[test]
 fn busy_anonymous_clients_do_not_displace_logged_in_users() {
+    let _flood = flood();
     let served = Served::new();
     let stop = Stop::default();
     std::thread::scope(|scope| {

@@ -209,10 +209,12 @@ impl Slots {
             spared.truncate(LOOKED_AT);
         }
         spared.sort_unstable();
-        // Prefer a connection without a request that has just arrived.
-        let quiet = spared.iter().find(|(rank, _, id)| {
-            let entry = self.entries.get(id);
-            *rank == Rank::Idle || entry.is_some_and(|entry| !wire::has_bytes(&entry.stream))
+        // Prefer a connection without a request that has just arrived, or that a busy server has
+        // not read yet.
+        let quiet = spared.iter().find(|(_, _, id)| {
+            self.entries.get(id).is_some_and(|entry| {
+                entry.phase == Phase::Sending || !wire::has_bytes(&entry.stream)
+            })
         });
         let Some((_, _, id)) = quiet.or(spared.first()) else { return false };
         let Some(entry) = self.entries.get_mut(id) else { return false };
@@ -367,6 +369,9 @@ mod tests {
         table.come("10.0.0.9", 2_100);
         let gone = table.evicted();
         assert!(!gone.contains(&oldest) && !gone.contains(&newest), "{gone:?}");
+        // Also if a busy server has not read it for a while.
+        table.come("10.0.0.9", 4_000);
+        assert!(!table.evicted().contains(&oldest));
     }
 
     #[test]
