@@ -146,7 +146,7 @@ impl Work<'_> {
     fn excluded(
         &mut self,
         actor: &Actor,
-        items: Vec<(Item, String)>,
+        items: Vec<(Item, Refusal)>,
     ) -> Result<Vec<Excluded>, Problem> {
         let keys: Vec<ItemKey> = items.iter().take(REFERENCED).map(|(item, _)| item.key).collect();
         let records = self.tables.records(&keys)?;
@@ -160,7 +160,9 @@ impl Work<'_> {
             excluded.push(Excluded {
                 id: run.attribution_id(item.key),
                 reference: visible.reference(&run.layout, reference),
-                why,
+                field_name: run.field_name(item.key.field()).to_owned(),
+                code: why.code.name().to_owned(),
+                why: why.message,
             });
         }
         Ok(excluded)
@@ -183,18 +185,18 @@ impl Work<'_> {
         item: &Item,
         action: Action,
         code: Option<&str>,
-    ) -> Result<Option<String>, Refusal> {
+    ) -> Result<Option<Refusal>, Refusal> {
         if let Err(refusal) = self.undecided(item) {
-            return Ok(Some(refusal.message));
+            return Ok(Some(refusal));
         }
         if self.is_blind(item)? {
             let why = "its suggestion is hidden: it is decided on its own";
-            return Ok(Some(why.to_owned()));
+            return Ok(Some(Refusal::new(Code::SuggestionHidden, why)));
         }
         match self.choice(action, item, code) {
             Ok(_) => Ok(None),
             Err(refusal) if refusal.cause.is_some() => Err(refusal),
-            Err(refusal) => Ok(Some(refusal.message)),
+            Err(refusal) => Ok(Some(refusal)),
         }
     }
 
@@ -242,9 +244,10 @@ impl Work<'_> {
             let why = if versions.get(&item.key) == Some(&item.version) {
                 self.fits(&item, action, code.as_deref())?
             } else if item.status == Status::Pending {
-                Some("it is proposed already and awaits approval".to_owned())
+                let why = "it is proposed already and awaits approval";
+                Some(Refusal::new(Code::AlreadyPending, why))
             } else {
-                Some("it has changed since the preview".to_owned())
+                Some(Refusal::new(Code::Stale, "it has changed since the preview"))
             };
             match why {
                 None => items.push(item),
@@ -253,8 +256,9 @@ impl Work<'_> {
         }
         let changed = self.excluded(actor, changed)?;
         if !changed.is_empty() && ask.on_conflict == OnConflict::Abort {
-            let names: Vec<&str> =
-                changed.iter().filter_map(|one| one.reference.as_deref()).take(NAMED).collect();
+            let name =
+                |one: &Excluded| Some(format!("{} {}", one.reference.as_ref()?, one.field_name));
+            let names: Vec<String> = changed.iter().filter_map(name).take(NAMED).collect();
             let more = if changed.len() > names.len() { " and others" } else { "" };
             let message = match changed.len() {
                 1 => format!("one item has changed since the preview: {}", names.join(", ")),

@@ -70,6 +70,10 @@ pub struct Excluded {
     pub id: String,
     /// The reference of its record; only of the first hundred.
     pub reference: Option<String>,
+    /// The field that differs, or `ENTIRE_RECORD`.
+    pub field_name: String,
+    /// The code of the reason, such as `no-reason-to-approve`.
+    pub code: String,
     /// Why it is left out.
     pub why: String,
 }

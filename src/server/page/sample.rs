@@ -270,6 +270,8 @@ fn proposals(pages: &mut Pages<'_>) {
         excluded: vec![Excluded {
             id: made(9).attribution_id,
             reference: made(9).source_a_ref_id,
+            field_name: made(9).difference.field_name,
+            code: "already-pending".into(),
             why: "already in a proposal".into(),
         }],
         breakdown: facets().shares.into_iter().take(4).collect(),

@@ -263,6 +263,25 @@ fn exactly_one_of_concurrent_decisions_wins() {
 }
 
 #[test]
+fn a_bulk_of_items_without_a_likely_cause_asks_for_one() {
+    let served = Served::new();
+    let page = |path: &str| served.person("ann").get(path).text().to_owned();
+    let asks = "No cause was found for any of them: choose one.";
+    let without = page("/review/bulk?reason_code=UNKNOWN&choice=*");
+    assert!(without.contains(asks) && without.contains("SYSTEM_CONVERSION"), "{without}");
+    // With another cause, with a likely one, and of proposed items, it is the preview.
+    for path in [
+        "/review/bulk?reason_code=UNKNOWN&choice=SYSTEM_CONVERSION",
+        "/review/bulk?reason_code=SYSTEM_CONVERSION&choice=*",
+        "/review/bulk?reason_code=UNKNOWN&choice=-",
+    ] {
+        let shown = page(path);
+        assert!(!shown.contains(asks) && shown.contains("data-screen=\"bulk\""), "{shown}");
+    }
+    served.server.assert_well();
+}
+
+#[test]
 fn a_bulk_decision_covers_exactly_the_items_shown() {
     let served = Served::new();
     let groups = document(&served.person("ann").get("/workflow/groups?limit=5"));

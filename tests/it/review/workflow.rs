@@ -76,6 +76,7 @@ fn a_bulk_decides_the_items_of_its_preview(place: &Place) {
     // Differences without an automatic reason can't be approved.
     assert_eq!((preview.count, preview.excluded.len()), (3, 1));
     assert_eq!(preview.excluded[0].id, item_id(run, 4));
+    assert_eq!(preview.excluded[0].code, "no-reason-to-approve");
     assert_eq!((preview.sample.len(), preview.eyes.code()), (3, 4));
     // Items added later are not included; an item decided meanwhile stops the bulk.
     stock(&*store, "other", &[of(8)]);
@@ -84,6 +85,7 @@ fn a_bulk_decides_the_items_of_its_preview(place: &Place) {
     let refused = review.bulk_commit(&ann, &commit(&preview.token)).unwrap_err();
     assert_eq!((refused.code.name(), refused.kind), ("membership-changed", RefusalKind::Conflict));
     assert_eq!(refused.errors[0].pointer, item_id(run, 2));
+    assert!(refused.message.ends_with(": T2 amount"), "{}", refused.message);
     let waiting = "SELECT count(*) FROM recon.attributions WHERE status = 'PENDING'";
     assert_eq!(column(&*store, waiting), ["1"]);
     let skip = BulkCommit { on_conflict: OnConflict::Skip, ..commit(&preview.token) };

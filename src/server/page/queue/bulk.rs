@@ -2,11 +2,12 @@
 
 use askama::Template;
 
+use crate::diagnostic;
 use crate::domain::review::Action;
 use crate::domain::review::state::is_cause;
 use crate::review::{
-    AmountSum, BulkCommit, BulkPreview, BulkPreviewAsk, OnConflict, QueueFilter, ReasonEntry,
-    RefusalKind, ReviewItem, Share,
+    AmountSum, BulkCommit, BulkPreview, BulkPreviewAsk, Excluded, OnConflict, QueueFilter,
+    ReasonEntry, RefusalKind, ReviewItem, Share,
 };
 use crate::server::call::Call;
 use crate::server::error::Denied;
@@ -44,8 +45,7 @@ pub struct Bulk {
     pub samples: Vec<Sample>,
     /// The names of the two sides.
     pub systems: [String; 2],
-    /// Reference, address, reason.
-    pub excluded: Vec<(String, String, String)>,
+    pub excluded: Vec<LeftOut>,
     /// The user must confirm having looked at the samples.
     pub must_look: bool,
     pub needs_comment: bool,
@@ -56,6 +56,25 @@ pub struct Bulk {
     pub asked: Request,
     /// The same items with another cause.
     pub other_href: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    pub reference: String,
+    pub field: String,
+    pub href: String,
+    pub why: String,
+}
+
+impl LeftOut {
+    fn new(one: &Excluded) -> Self {
+        Self {
+            reference: one.reference.clone().unwrap_or_else(|| "(no reference)".to_owned()),
+            field: labels::field(&one.field_name).to_owned(),
+            href: format!("/review/items/{}", one.id),
+            why: sentence(&one.why),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -113,6 +132,8 @@ pub struct Choose {
     pub frame: Frame,
     /// The form carries ids and must be posted.
     pub ids: Vec<String>,
+    /// The likely causes can't be accepted: there are none.
+    pub abstained: bool,
     pub kept: Vec<(String, String)>,
     pub codes: Vec<Code>,
     pub filter: String,
@@ -125,6 +146,7 @@ impl Choose {
         Self {
             frame,
             ids: asked.ids.clone(),
+            abstained: false,
             kept: kept.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             codes: codes(reasons),
             filter: asked.filter.clone(),
@@ -187,15 +209,7 @@ impl Bulk {
                 .collect(),
             outliers: preview.outliers.iter().map(sample).collect(),
             samples: preview.sample.iter().map(sample).collect(),
-            excluded: preview
-                .excluded
-                .iter()
-                .take(EXCLUDED_SHOWN)
-                .map(|one| {
-                    let name = one.reference.clone().unwrap_or_else(|| "(no reference)".to_owned());
-                    (name, format!("/review/items/{}", one.id), sentence(&one.why))
-                })
-                .collect(),
+            excluded: preview.excluded.iter().take(EXCLUDED_SHOWN).map(LeftOut::new).collect(),
             must_look: preview.count > LOOK_ABOVE,
             needs_comment: preview.action.needs_comment(),
             comment: comment.unwrap_or_default(),
@@ -282,6 +296,14 @@ fn bulk_action(choice: &str, code: Option<&str>) -> Option<(Action, Option<Strin
     }
 }
 
+/// True if the machine found no cause for any of the items.
+fn abstained(preview: &BulkPreview) -> bool {
+    let no_reason = diagnostic::Code::NoReasonToApprove.name();
+    preview.count == 0
+        && !preview.excluded.is_empty()
+        && preview.excluded.iter().all(|one| one.code == no_reason)
+}
+
 /// Beside those of the list.
 pub fn parameters() -> [Parameter; 2] {
     [
@@ -316,9 +338,9 @@ pub fn page(
     let (frame, _) = context.frame(Screen::Queue)?;
     let listing = asked.listing();
     let back = listing.address("/review/queue");
+    let reasons = || context.review.reason_codes(&context.actor, Some(true));
     let Some((action, code)) = bulk_action(&asked.choice, asked.code.as_deref()) else {
-        let reasons = context.review.reason_codes(&context.actor, Some(true))?;
-        return html(status, &Choose::new(frame, asked, back, &reasons));
+        return html(status, &Choose::new(frame, asked, back, &reasons()?));
     };
     let filter = asked.ids.is_empty().then(|| listing.filter.clone());
     let ask = BulkPreviewAsk {
@@ -328,6 +350,10 @@ pub fn page(
         new_reason_code: code,
     };
     let preview = context.review.bulk_preview(&context.actor, &ask)?;
+    if abstained(&preview) {
+        let choose = Choose::new(frame, asked, back, &reasons()?);
+        return html(status, &Choose { abstained: true, ..choose });
+    }
     let answers = Data { preview: &preview, asked, back, key: context.key()?, refused };
     html(status, &Bulk::new(frame, &answers))
 }
