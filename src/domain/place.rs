@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-const WITHIN_BITS: u32 = 40;
+/// Bits of a place that are within its input.
+pub(crate) const WITHIN_BITS: u32 = 40;
 const WITHIN: u64 = (1 << WITHIN_BITS) - 1;
 const ENTRY_BITS: u32 = 20;
 const ENTRY: u64 = (1 << ENTRY_BITS) - 1;

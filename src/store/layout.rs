@@ -17,6 +17,11 @@ pub(super) const MAX_RUN_NO: i64 = i64::MAX >> NUMBER_BITS;
 /// The most records of a run: their differences are numbered by record and field.
 pub(super) const MAX_RECORDS: u64 = 1 << (NUMBER_BITS - batch::FIELD_BITS);
 
+/// Where an undecided item stands in the queue on SQLite: with its run, or below 0 with the run that it left later. As
+/// the indexes have it.
+pub(super) const PLACE: &str = "coalesce(d.later, d.id >> 40)";
+const _: () = assert!(NUMBER_BITS == 40, "PLACE and the indexes of the migrations say 40");
+
 /// The row id on SQLite.
 pub(super) const fn row_id(run_no: i64, number: i64) -> i64 {
     run_no << NUMBER_BITS | number

@@ -7,6 +7,7 @@ use super::audit::{self, By};
 use super::breaks::{self, Breaks, Linked};
 use super::carry::{Carried, Carry, replaced};
 use super::follow;
+use super::layout::PLACE;
 use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
 use super::review::figures;
@@ -322,7 +323,7 @@ fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
         ),
         Dialect::Sqlite => {
             let rows = format!(
-                "d.status = 1 AND coalesce(d.later, 0) <= 0 AND coalesce(d.later, d.id >> 40) = {}",
+                "d.status = 1 AND coalesce(d.later, 0) <= 0 AND {PLACE} = {}",
                 if has_left { -run_no } else { run_no }
             );
             let least = format!(

@@ -15,6 +15,7 @@ use super::transact::{Dialect, SqlRow, Transaction};
 use super::{OwnedRecord, RejectedRow, SqlValue, VisitDifference, chunk, stored};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
+use crate::domain::place::WITHIN_BITS;
 use crate::domain::{DiffType, Matched, RunId, Severity, Side, Stage, Status};
 
 /// Rows of records that are read at once.
@@ -405,7 +406,7 @@ pub(super) fn rejected(
     let dialect = tx.dialect();
     let sql = format!(
         "SELECT d.side, d.line, d.code, d.message, d.text, d.key, d.place FROM recon.reject_rows d \
-         WHERE {} ORDER BY d.side, d.place >> 40, d.line, {} LIMIT {}",
+         WHERE {} ORDER BY d.side, d.place >> {WITHIN_BITS}, d.line, {} LIMIT {}",
         dialect.of_run("d", key.run_no),
         dialect.order("d", ""),
         i64::try_from(limit).unwrap_or(i64::MAX)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::diagnostic::Problem;
 use crate::store::breaks;
-use crate::store::layout::ItemKey;
+use crate::store::layout::{ItemKey, PLACE};
 use crate::store::rows;
 use crate::store::transact::{Dialect, SqlRow};
 
@@ -17,11 +17,8 @@ use super::{ReviewTables, read_key};
 /// Runs of PostgreSQL that are read together, where those that come first are looked for.
 pub(super) const TOGETHER: usize = 8;
 
-/// Undecided items on SQLite, as its indexes have them: by the place, which is the run's number, below 0 for those that
-/// stay though their run has left the queue.
+/// Undecided items on SQLite, as its indexes have them: by their [`PLACE`].
 const UNDECIDED: &str = "d.status = 1 AND coalesce(d.later, 0) <= 0";
-
-pub(super) const PLACE: &str = "coalesce(d.later, d.id >> 40)";
 
 /// Undecided items that are read through the same indexes.
 pub(super) struct Section {

@@ -12,7 +12,7 @@ use crate::diagnostic::Problem;
 use crate::domain::run::IdClass;
 use crate::domain::{Instant, RunId};
 use crate::store::audit::By;
-use crate::store::layout::id_range;
+use crate::store::layout::{NUMBER_BITS, id_range};
 use crate::store::rows::parameters;
 use crate::store::transact::Dialect;
 use crate::store::{
@@ -21,12 +21,17 @@ use crate::store::{
 
 /// Condition on difference_rows d: people decided it or hold it in a proposal. ?3 is the prefix of the run's
 /// attributions.
-const TOUCHED: &str = "(d.is_locked = 1 OR d.status IN (2, 4) \
-     OR EXISTS (SELECT 1 FROM audit_samples s WHERE s.run_no = d.id >> 40 \
-         AND s.number = d.id & 1099511627775 AND s.outcome IS NOT NULL) \
+fn touched() -> String {
+    let (run_no, number) = (Dialect::Sqlite.run_no("d"), Dialect::Sqlite.number("d"));
+    format!(
+        "(d.is_locked = 1 OR d.status IN (2, 4) \
+     OR EXISTS (SELECT 1 FROM audit_samples s WHERE s.run_no = {run_no} \
+         AND s.number = {number} AND s.outcome IS NOT NULL) \
      OR EXISTS (SELECT 1 FROM assigners w WHERE w.assigner_id = d.assigner_id AND w.is_person = 1) \
      OR EXISTS (SELECT 1 FROM audit_trail t \
-         WHERE t.attribution_id = ?3 || printf('%012x', d.id & 1099511627775)))";
+         WHERE t.attribution_id = ?3 || printf('%012x', {number})))"
+    )
+}
 
 /// The value of `trim_pending` of a run that is being pruned.
 pub(super) const PRUNING: i64 = 2;
@@ -185,7 +190,8 @@ fn count_kept(
     let (first, last) = id_range(run_no);
     let kept: i64 = connection.query_row(
         &format!(
-            "SELECT count(*) FROM difference_rows d WHERE d.id BETWEEN ?1 AND ?2 AND {TOUCHED}"
+            "SELECT count(*) FROM difference_rows d WHERE d.id BETWEEN ?1 AND ?2 AND {}",
+            touched()
         ),
         params![first, last, pruned.run.prefix(IdClass::Attribution)],
         |row| row.get(0),
@@ -226,8 +232,10 @@ fn delete_rows(
         return forget(connection, run_no);
     }
     let prefix = pruned.run.prefix(IdClass::Attribution);
-    let delete =
-        format!("DELETE FROM difference_rows AS d WHERE d.id BETWEEN ?1 AND ?2 AND NOT {TOUCHED}");
+    let delete = format!(
+        "DELETE FROM difference_rows AS d WHERE d.id BETWEEN ?1 AND ?2 AND NOT {}",
+        touched()
+    );
     let mut turns = Slices::default();
     // A row of records and its differences go in one transaction.
     rewrite_chunks(connection, &mut turns, run_no, |low, high| {
@@ -241,8 +249,9 @@ fn delete_rows(
 /// may get the number of a deleted run one day.
 fn forget(connection: &Connection, run_no: i64) -> Result<(), rusqlite::Error> {
     let (first, last) = id_range(run_no);
-    let gone =
-        "NOT EXISTS (SELECT 1 FROM difference_rows d WHERE d.id = x.run_no << 40 | x.number)";
+    let gone = format!(
+        "NOT EXISTS (SELECT 1 FROM difference_rows d WHERE d.id = x.run_no << {NUMBER_BITS} | x.number)"
+    );
     let left = breaks::left(Dialect::Sqlite, "d").replace("recon.", "");
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE; \
