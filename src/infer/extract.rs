@@ -41,7 +41,7 @@ impl Extract {
     /// Analyzes the file at `path`.
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let mut form = FileForm::of(path, profiler)?;
-        let plan = form.plan(path)?;
+        let plan = form.plan(path)?.without_digests();
         let names = plan.open(&[])?.columns().to_vec();
         if let Some(header) = &mut form.repeated_header
             && let Some(name) = names.get(header.at)
@@ -76,7 +76,7 @@ impl Extract {
                 form.null_values.push(marker.clone());
             }
         }
-        rows.plan = form.plan(path)?;
+        rows.plan = form.plan(path)?.without_digests();
         let mut times: HashMap<&str, usize> = HashMap::new();
         for name in &names {
             *times.entry(name).or_default() += 1;
@@ -122,19 +122,9 @@ impl Extract {
     }
 
     fn sketch_columns(&mut self) -> Result<(), Problem> {
-        let mut reader = self.reader();
-        let mut sketches = vec![Sketch::default(); self.columns.len()];
-        let mut text = Vec::new();
-        self.rows.each(|row| {
-            reader.row(row, |at, cell| {
-                text.clear();
-                if let Some(sketch) = sketches.get_mut(at)
-                    && write_loose(cell, &mut text)
-                {
-                    sketch.add(hash_of(text.as_slice()));
-                }
-            });
-        })?;
+        let mut sketcher = Sketcher::new(self);
+        self.rows.each(|row| sketcher.add(row))?;
+        let sketches = sketcher.finish();
         for (column, sketch) in self.columns.iter_mut().zip(sketches) {
             column.sketch = sketch;
         }
@@ -152,6 +142,112 @@ impl Extract {
         let plan = |at: usize| Some(self.columns.get(at)?.profile.reading.plan(at, &trim));
         let fields = columns.into_iter().filter_map(plan).collect();
         Trial::new(fields, self.columns.len(), self.form.null_values.clone())
+    }
+}
+
+/// Texts, and how often each occurs.
+type Texts = foldhash::HashMap<Box<[u8]>, u64>;
+
+/// Sketches all columns. Texts that repeat are read once.
+struct Sketcher<'e> {
+    extract: &'e Extract,
+    sketches: Vec<Sketch>,
+    /// How often each text of a column occurs; `None` for columns with too many different ones.
+    texts: Vec<Option<Texts>>,
+    /// The columns whose texts are read row by row, with their reader.
+    others: (Vec<usize>, Trial),
+}
+
+/// Most different texts of a column that are counted.
+const COUNTED_TEXTS: usize = 4_096;
+
+impl<'e> Sketcher<'e> {
+    fn new(extract: &'e Extract) -> Self {
+        let columns = extract.columns.len();
+        Self {
+            extract,
+            sketches: vec![Sketch::default(); columns],
+            texts: vec![Some(Texts::default()); columns],
+            others: (Vec::new(), extract.reader_of([])),
+        }
+    }
+
+    fn add<R: RawCells + ?Sized>(&mut self, row: &R) {
+        let (columns, reader) = &mut self.others;
+        if !columns.is_empty() {
+            sketch(reader, row, 1, columns, &mut self.sketches);
+        }
+        let mut full = Vec::new();
+        for (at, texts) in self.texts.iter_mut().enumerate() {
+            let Some(texts) = texts else { continue };
+            let text = if at < row.len() { row.cell(at) } else { b"" };
+            match texts.get_mut(text) {
+                Some(count) => *count += 1,
+                None => {
+                    texts.insert(text.into(), 1);
+                    if texts.len() > COUNTED_TEXTS {
+                        full.push(at);
+                    }
+                }
+            }
+        }
+        if !full.is_empty() {
+            full.into_iter().for_each(|at| self.read_counted(at));
+            let others = self.texts.iter().enumerate().filter(|(_, texts)| texts.is_none());
+            let others: Vec<usize> = others.map(|(at, _)| at).collect();
+            self.others = (others.clone(), self.extract.reader_of(others));
+        }
+    }
+
+    /// Reads the texts of a column that were counted so far.
+    fn read_counted(&mut self, at: usize) {
+        let Some(texts) = self.texts.get_mut(at).and_then(Option::take) else { return };
+        let mut reader = self.extract.reader_of([at]);
+        for (text, count) in &texts {
+            let row = OnlyCell { columns: self.texts.len(), at, text };
+            sketch(&mut reader, &row, *count, &[at], &mut self.sketches);
+        }
+    }
+
+    fn finish(mut self) -> Vec<Sketch> {
+        (0..self.texts.len()).for_each(|at| self.read_counted(at));
+        self.sketches
+    }
+}
+
+/// Adds these columns' values of a row, which occurs `count` times, to their sketches.
+fn sketch<R: RawCells + ?Sized>(
+    reader: &mut Trial,
+    row: &R,
+    count: u64,
+    columns: &[usize],
+    sketches: &mut [Sketch],
+) {
+    let mut text = Vec::new();
+    reader.row(row, |at, cell| {
+        text.clear();
+        if write_loose(cell, &mut text)
+            && let Some(sketch) = columns.get(at).and_then(|at| sketches.get_mut(*at))
+        {
+            sketch.add(hash_of(text.as_slice()), count);
+        }
+    });
+}
+
+/// A row of which only one cell is of interest.
+struct OnlyCell<'t> {
+    columns: usize,
+    at: usize,
+    text: &'t [u8],
+}
+
+impl RawCells for OnlyCell<'_> {
+    fn len(&self) -> usize {
+        self.columns
+    }
+
+    fn cell(&self, index: usize) -> &[u8] {
+        if index == self.at { self.text } else { b"" }
     }
 }
 

@@ -269,7 +269,7 @@ fn sketches(extract: &Extract, combinations: &[Vec<usize>]) -> Result<Vec<Sketch
             let parts: Option<Vec<u64>> =
                 columns.iter().map(|at| hashes.get(*at).copied().flatten()).collect();
             if let Some(parts) = parts {
-                sketch.add(hash_of(parts));
+                sketch.add(hash_of(parts), 1);
             }
         }
     })?;
@@ -298,7 +298,7 @@ pub fn measure(
                 parts.push(if cell.is_unparsed() { None } else { value.or_else(|| cell.text()) });
             });
             if parts.iter().all(Option::is_some) {
-                sketch.add(hash_of(&parts));
+                sketch.add(hash_of(&parts), 1);
             }
         })?;
         Ok::<_, Problem>(sketch)

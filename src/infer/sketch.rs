@@ -26,22 +26,23 @@ pub fn hash_of(value: impl Hash) -> u64 {
 }
 
 impl Sketch {
-    pub fn add(&mut self, hash: u64) {
-        self.filled += 1;
+    /// Adds a value that occurs `times`.
+    pub fn add(&mut self, hash: u64, times: u64) {
+        self.filled += times;
         // Most hashes of a large column end here.
         if self.largest.is_some_and(|largest| hash > largest) {
             self.overflowed = true;
             return;
         }
         if let Some(count) = self.values.get_mut(&hash) {
-            *count += 1;
+            *count += times;
             return;
         }
         if self.values.len() == KEPT {
             self.values.pop_last();
             self.overflowed = true;
         }
-        self.values.insert(hash, 1);
+        self.values.insert(hash, times);
         if self.values.len() == KEPT {
             self.largest = self.values.last_key_value().map(|(largest, _)| *largest);
         }
@@ -99,15 +100,15 @@ mod tests {
     fn overlap_of_large_columns_does_not_depend_on_order() {
         let (mut a, mut b) = (Sketch::default(), Sketch::default());
         for value in 0..50_000u32 {
-            a.add(hash_of(value));
-            b.add(hash_of(75_000 - 1 - value));
+            a.add(hash_of(value), 1);
+            b.add(hash_of(75_000 - 1 - value), 1);
         }
         let (common, share) = a.overlap(&b);
         assert!(common > 1_000);
         assert!((share - 0.5).abs() < 0.05, "{share}");
         assert!((a.uniqueness() - 1.0).abs() < f64::EPSILON);
         for value in 0..50_000u32 {
-            a.add(hash_of(value));
+            a.add(hash_of(value), 1);
         }
         assert!((a.uniqueness() - 0.5).abs() < f64::EPSILON);
     }

@@ -44,10 +44,10 @@ impl<R: Read> Read for Peekable<R> {
     }
 }
 
-/// The bytes on disk, digested as they pass.
+/// The bytes on disk, digested as they pass, if the input is to be digested.
 struct Digesting {
     reader: Box<dyn Read + Send>,
-    digest: Sha256,
+    digest: Option<Sha256>,
     read: u64,
 }
 
@@ -60,7 +60,9 @@ impl Read for Digesting {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let length = out.len().min(Self::PIECE);
         let length = self.reader.read(&mut out[..length])?;
-        self.digest.update(&out[..length]);
+        if let Some(digest) = &mut self.digest {
+            digest.update(&out[..length]);
+        }
         self.read += length as u64;
         Ok(length)
     }
@@ -137,7 +139,8 @@ impl SourceFile {
         check: impl FnOnce(&[u8]) -> Result<(), Problem>,
     ) -> Result<Self, Problem> {
         let opened = input.open()?;
-        let reader = Digesting { reader: opened.reader, digest: Sha256::new(), read: 0 };
+        let digest = input.is_digested.then(Sha256::new);
+        let reader = Digesting { reader: opened.reader, digest, read: 0 };
         let mut raw = Peekable::new(reader);
         let failed = |error: io::Error| unreadable(&input.name, 0, &error);
         let head = raw.peek(64).map_err(failed)?;
@@ -196,7 +199,7 @@ impl SourceFile {
         }
     }
 
-    /// Reads on to the end of the file and gives its digest and size.
+    /// Reads on to the end of the file and gives its size, and its digest if it has one.
     ///
     /// # Errors
     /// The file can't be read to its end, or it was written to in the meantime, so that the rows may be of different
@@ -212,9 +215,8 @@ impl SourceFile {
             }
         }
         let raw = &mut self.raw().reader;
-        let sum = std::mem::take(&mut raw.digest).finalize();
-        let bytes = raw.read;
-        Ok(InputRead { bytes, sha256: hex(sum), ..InputRead::default() })
+        let sha256 = raw.digest.take().map_or_else(String::new, |digest| hex(digest.finalize()));
+        Ok(InputRead { bytes: raw.read, sha256, ..InputRead::default() })
     }
 
     /// All of the content, which may not be larger than `limit`.

@@ -92,10 +92,18 @@ impl Inputs {
     pub fn list(&self) -> Result<Vec<Input>, Problem> {
         let paths = match self {
             Self::Stdin => {
-                return Ok(vec![Input { name: STDIN_NAME.into(), origin: Origin::Stdin }]);
+                return Ok(vec![Input {
+                    name: STDIN_NAME.into(),
+                    origin: Origin::Stdin,
+                    is_digested: true,
+                }]);
             }
             Self::Named(name) => {
-                return Ok(vec![Input { name: name.into(), origin: Origin::Nothing }]);
+                return Ok(vec![Input {
+                    name: name.into(),
+                    origin: Origin::Nothing,
+                    is_digested: true,
+                }]);
             }
             Self::Files(paths) => paths,
         };
@@ -121,7 +129,7 @@ impl Inputs {
         for path in files {
             match Archive::of(&path)? {
                 Some(archive) => inputs.extend(archive.members(&path)?),
-                None => inputs.push(Input { name: path, origin: Origin::File }),
+                None => inputs.push(Input { name: path, origin: Origin::File, is_digested: true }),
             }
         }
         at_most(inputs.len(), "the source", &self.name())?;
@@ -234,6 +242,8 @@ pub(super) struct Input {
     /// As places name it.
     pub name: PathBuf,
     origin: Origin,
+    /// Its bytes are digested while they are read.
+    pub is_digested: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -256,12 +266,12 @@ pub(super) struct RawInput {
 impl Input {
     /// Something that is not opened here.
     pub fn nothing(name: &Path) -> Self {
-        Self { name: name.to_owned(), origin: Origin::Nothing }
+        Self { name: name.to_owned(), origin: Origin::Nothing, is_digested: true }
     }
 
     /// A file on its own.
     pub fn file(path: &Path) -> Self {
-        Self { name: path.to_owned(), origin: Origin::File }
+        Self { name: path.to_owned(), origin: Origin::File, is_digested: true }
     }
 
     /// Opens it for reading from its beginning.
@@ -462,6 +472,7 @@ impl Archive {
                     checksum: member.crc32(),
                     is_deflated,
                 })),
+                is_digested: true,
             });
         }
         if members.is_empty() {

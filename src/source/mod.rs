@@ -125,6 +125,7 @@ pub struct SourcePlan {
     null_values: Vec<String>,
     kind: Arc<dyn Kind>,
     trailer: Option<Arc<Trailer>>,
+    is_digested: bool,
 }
 
 impl SourcePlan {
@@ -132,12 +133,19 @@ impl SourcePlan {
     fn new(inputs: Inputs, null_values: Option<&Vec<String>>, kind: impl Kind + 'static) -> Self {
         let null_values = null_values.cloned().unwrap_or_else(|| vec![String::new()]);
         let kind = Arc::new(kind);
-        Self { name: inputs.name(), inputs, null_values, kind, trailer: None }
+        Self { name: inputs.name(), inputs, null_values, kind, trailer: None, is_digested: true }
     }
 
     /// The same source, whose files end in a trailer.
     fn with_trailer(mut self, trailer: Option<Trailer>) -> Self {
         self.trailer = trailer.map(Arc::new);
+        self
+    }
+
+    /// The same source, read without digests of its files: for those who only look at it.
+    #[must_use]
+    pub fn without_digests(mut self) -> Self {
+        self.is_digested = false;
         self
     }
 

@@ -82,6 +82,7 @@ impl Opened {
         limits: Limits,
     ) -> Result<Self, Problem> {
         let mut inputs: VecDeque<Input> = plan.inputs.list()?.into();
+        inputs.iter_mut().for_each(|input| input.is_digested = plan.is_digested);
         let Some(first) = inputs.pop_front() else {
             return Err(Problem::new(Code::NoFiles, "there is no file").in_file(plan.path()));
         };
