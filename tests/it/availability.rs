@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use recon::database::postgres::Connector;
 use recon::database::{StoreUrl, patience};
 use recon::diagnostic::Problem;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value as Json, json};
 
 use crate::api::Served;
@@ -506,14 +505,10 @@ fn empty_connects(server: &Server, time: Duration) {
     }
 }
 
-/// A flood of connections takes many of the files that this process may open: one at a time, and
-/// with as many files as the system allows.
+/// A flood of connections takes many of the files that this process may open: one at a time.
 fn flood() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
-    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    guard
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]

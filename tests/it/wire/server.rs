@@ -5,11 +5,23 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value as Json;
 
 use crate::program::{Deadline, Project};
+
+/// Lets this process open as many files as the system allows: tests that flood servers run side by
+/// side, and the usual 1,024 are not enough for all of them.
+fn allow_many_files() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    });
+}
 
 /// A server with an empty store.
 pub struct Server {
@@ -38,6 +50,7 @@ impl Server {
 
     /// Starts one for the store at this URL.
     pub fn of_store(store: &str, project: Project, limit: Option<u32>, arguments: &[&str]) -> Self {
+        allow_many_files();
         let mut serve = vec!["serve", "--store", store, "--json"];
         serve.extend(["--bind", "127.0.0.1:0", "--access-log", "access.log"]);
         serve.extend(arguments);
