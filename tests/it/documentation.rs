@@ -64,23 +64,37 @@ fn kind_of(schema: &Json) -> String {
     words.join(", ")
 }
 
-/// One row for each key below `schema`, depth first.
+/// One row for each key below `schema`, depth first. A key with the definition of one beside it refers to that.
 fn keys(schema: &Json, root: &Json, path: &str, out: &mut String) {
     let schema = resolved(schema, root);
     let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let mut known: Vec<(&Json, String)> = Vec::new();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let target = resolved(property, root);
         let description = property.get("description").or_else(|| target.get("description"));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let star = if required.contains(&Json::String(name.clone())) { " *" } else { "" };
         let description = description.and_then(Json::as_str).unwrap_or_default();
-        writeln!(out, "| `{path}`{star} | {} | {} |", kind_of(target), cell(description)).unwrap();
+        let like = known.iter().find(|(one, _)| std::ptr::eq(*one, target));
+        let like =
+            like.map_or_else(String::new, |(_, path)| format!(" Its keys are those of `{path}`."));
+        let (kind, description) = (kind_of(target), cell(description));
+        writeln!(out, "| `{path}`{star} | {kind} | {description}{like} |").unwrap();
+        if !like.is_empty() {
+            continue;
+        }
         keys(property, root, &path, out);
         for choice in target["oneOf"].as_array().into_iter().flatten() {
-            keys(choice, root, &path, out);
+            // Of the kinds one is chosen.
+            let mut rows = String::new();
+            keys(choice, root, &path, &mut rows);
+            out.push_str(&rows.replacen("` * |", "` |", 1));
         }
         if target["additionalProperties"].is_object() {
             keys(&target["additionalProperties"], root, &format!("{path}.NAME"), out);
+        }
+        if target["properties"].is_object() {
+            known.push((target, path));
         }
     }
 }
