@@ -41,7 +41,7 @@ impl Extract {
     /// Analyzes the file at `path`.
     pub fn of(path: &Path, profiler: &mut Profiler) -> Result<Self, Problem> {
         let mut form = FileForm::of(path, profiler)?;
-        let plan = form.plan(path)?.without_digests();
+        let plan = form.plan(path)?;
         let names = plan.open(&[])?.columns().to_vec();
         if let Some(header) = &mut form.repeated_header
             && let Some(name) = names.get(header.at)
@@ -76,7 +76,7 @@ impl Extract {
                 form.null_values.push(marker.clone());
             }
         }
-        rows.plan = form.plan(path)?.without_digests();
+        rows.plan = form.plan(path)?;
         let mut times: HashMap<&str, usize> = HashMap::new();
         for name in &names {
             *times.entry(name).or_default() += 1;
@@ -307,8 +307,16 @@ fn write_loose(cell: Cell<'_>, to: &mut Vec<u8>) -> bool {
 
 fn write_loose_text(text: &str, to: &mut Vec<u8>) -> bool {
     if text.is_ascii() {
-        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-        to.extend(letters.map(|byte| byte.to_ascii_uppercase()));
+        // Written whether it counts or not, which saves a branch for each byte.
+        to.resize(text.len(), 0);
+        let mut letters = 0;
+        for byte in text.bytes() {
+            if let Some(place) = to.get_mut(letters) {
+                *place = byte.to_ascii_uppercase();
+            }
+            letters += usize::from(byte.is_ascii_alphanumeric());
+        }
+        to.truncate(letters);
     } else {
         let letters = text.chars().filter(|character| character.is_alphanumeric());
         to.extend(letters.flat_map(char::to_uppercase).collect::<String>().bytes());

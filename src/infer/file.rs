@@ -83,9 +83,10 @@ impl FileForm {
         self.header.value || !self.columns_why.is_empty()
     }
 
+    /// How to read the file; `init` only looks at it, so its bytes are not digested.
     pub fn plan(&self, path: &Path) -> Result<SourcePlan, Problem> {
         if let Some(kind) = &self.kind {
-            return kind.plan(path, &self.null_values);
+            return Ok(kind.plan(path, &self.null_values)?.without_digests());
         }
         let spec = CsvSpec {
             path: path.to_string_lossy().into_owned().into(),
@@ -104,6 +105,7 @@ impl FileForm {
         };
         ReadSpec::Csv(spec)
             .resolve(Path::new(""))
+            .map(SourcePlan::without_digests)
             .map_err(|problems| first(problems.into_iter().map(|each| each.problem)))
     }
 }
