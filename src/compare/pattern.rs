@@ -97,9 +97,14 @@ const fn common(alike: usize, all: usize) -> bool {
     alike * 5 >= all
 }
 
+/// True if enough pairs differ for a pattern. `differ` says it of each pair.
+pub fn is_possible(differ: impl Iterator<Item = bool>) -> bool {
+    differ.filter(|differs| *differs).nth(LEAST_UNPARSED - 1).is_some()
+}
+
 /// The pattern of a field, if nearly all of its pairs follow one.
 pub fn find(pairs: &[ValuePair]) -> Option<SharedPattern> {
-    if pairs.iter().filter(|pair| pair.differs).count() < LEAST_UNPARSED {
+    if !is_possible(pairs.iter().map(|pair| pair.differs)) {
         return None;
     }
     unparsed(pairs).or_else(|| absent(pairs)).or_else(|| {
@@ -111,12 +116,14 @@ pub fn find(pairs: &[ValuePair]) -> Option<SharedPattern> {
     })
 }
 
-/// The pairs of which both values are of a type.
+/// The pairs of which both values are of a type; none if so few of them differ that no pattern is common.
 fn of_type<'p, T>(pairs: &'p [ValuePair], typed: fn(&'p Value) -> Option<T>) -> Vec<Typed<T>> {
     let typed = |pair: &'p ValuePair| {
         Some(Typed { a: typed(&pair.a)?, b: typed(&pair.b)?, differs: pair.differs })
     };
-    pairs.iter().filter_map(typed).collect()
+    let typed: Vec<Typed<T>> = pairs.iter().filter_map(typed).collect();
+    let differing = typed.iter().filter(|pair| pair.differs).count();
+    if common(differing, typed.len()) { typed } else { Vec::new() }
 }
 
 struct Typed<T> {

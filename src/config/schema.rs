@@ -17,10 +17,15 @@ pub fn schema() -> Value {
 }
 
 fn generate<T: JsonSchema>() -> Schema {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    let mut schema = of_types::<T>();
     take_scalars_for_text(&mut schema);
     name_defaults(&mut schema);
     schema
+}
+
+/// The schema as the types alone give it.
+fn of_types<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
 /// Settings say their default in their description, such as "Default `all`." or "Default 30.": one
@@ -63,7 +68,7 @@ fn take_scalars_for_text(schema: &mut Schema) {
 
 /// The keys that each struct within `T` can't do without, by the name of the struct.
 pub(super) fn required_keys<T: JsonSchema>() -> HashMap<String, Vec<String>> {
-    let root = generate::<T>().to_value();
+    let root = of_types::<T>().to_value();
     let definitions = root.get("$defs").and_then(Value::as_object);
     let inner = definitions.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema));
     std::iter::once((T::schema_name().as_ref(), &root))
@@ -78,7 +83,7 @@ pub(super) fn required_keys<T: JsonSchema>() -> HashMap<String, Vec<String>> {
 
 /// Where the settings of `T` have a key: the paths of its maps. A name that users choose is `NAME`.
 pub(super) fn homes<T: JsonSchema>(key: &str) -> Vec<Vec<String>> {
-    let root = generate::<T>().to_value();
+    let root = of_types::<T>().to_value();
     let mut search =
         Search { root: &root, key, path: Vec::new(), within: Vec::new(), homes: Vec::new() };
     search.visit(&root);

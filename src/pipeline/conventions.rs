@@ -201,17 +201,19 @@ impl Sample {
         let fields = plan.layout.fields().iter().enumerate().skip(plan.layout.key_len());
         let fields = fields.filter_map(|(at, field)| {
             let compare = plan.comparison.field(at)?;
-            let raw = self
+            let raw: Vec<(RawCell<'_>, RawCell<'_>, bool)> = self
                 .pairs
                 .iter()
-                .filter_map(|(_, a, b)| Some((Cells::new(a).nth(at)?, Cells::new(b).nth(at)?)));
+                .filter_map(|(_, a, b)| Some((Cells::new(a).nth(at)?, Cells::new(b).nth(at)?)))
+                .map(|(a, b)| (a, b, compare.differs(a, b)))
+                .collect();
+            if !pattern::is_possible(raw.iter().map(|(.., differs)| *differs)) {
+                return None;
+            }
             let value = |raw: RawCell<'_>| raw.decode(&mut [0; 36]).to_value();
             let pairs: Vec<ValuePair> = raw
-                .map(|(a, b)| ValuePair {
-                    a: value(a),
-                    b: value(b),
-                    differs: compare.differs(a, b),
-                })
+                .into_iter()
+                .map(|(a, b, differs)| ValuePair { a: value(a), b: value(b), differs })
                 .collect();
             let found = pattern::find(&pairs)?;
             let words = ConventionText { plan, at, field: &field.name, kind: field.kind };
