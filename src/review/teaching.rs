@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::diagnostic::Problem;
-use crate::domain::teaching::{Alike, places};
+use crate::domain::teaching::{Alike, WEIGHING, places};
 use crate::store::review::ItemKey;
 
 use super::queue::Wanted;
@@ -58,7 +58,7 @@ impl Work<'_> {
             groups.push(Alike { doubt: doubt + others * least, most: found.len(), decided: 0 });
             waiting.push(found.into_iter());
         }
-        let chosen = places(&groups, most);
+        let chosen = places(&groups, WEIGHING, most);
         Ok(chosen.into_iter().filter_map(|at| waiting[at].next()).map(|(_, key)| key).collect())
     }
 

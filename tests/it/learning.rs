@@ -501,6 +501,15 @@ fn the_next_differences_to_decide_are_listed() {
     }
     // The first is asked for the sake of many.
     assert!(asked.iter().all(|one| number(one, "/doubt") <= number(&asked[0], "/doubt")));
+    // A reason with two labels gets the three others that it needs, of what looks like it.
+    let every = std::fs::read_to_string(pair.project.path("s1/labels.csv")).unwrap();
+    let (header, rows) = every.split_once('\n').unwrap();
+    let duplicates = rows.lines().filter(|row| row.ends_with(",DUPLICATE_ENTRY"));
+    let two: Vec<&str> = std::iter::once(header).chain(duplicates.take(2)).collect();
+    pair.project.write("two.csv", &two.join("\n"));
+    let like = pair.json("s1", &["train", "--ask", "10", "--labels", "two.csv"]);
+    let kind = |at: usize| like["ask"][at]["diff_type"].as_str().unwrap().starts_with("DUPLICATE");
+    assert!((0..3).all(kind) && !kind(3), "{like}");
     // With a model, its uncertainty counts; decided differences are not asked about again.
     pair.json("s1", &["train", "--labels", &Pair::labels("s1")]);
     let decided = &undecided[..10];

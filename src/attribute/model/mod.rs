@@ -45,7 +45,7 @@ const SHOWN_FEATURES: usize = 5;
 const SHOWN_REASONS: usize = 3;
 
 /// Default minimum of labelled differences for a reason to be learned.
-const LABELS_PER_REASON: u64 = 5;
+pub const LABELS_PER_REASON: u64 = 5;
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
