@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::ABSENT;
+use super::key;
 use super::record::texts_of;
 use super::seen::{FOLDS, Seen, SeenFacts, Witness};
 use super::words::{Counter, Words};
@@ -244,7 +245,7 @@ fn fold(difference: &DifferenceContext<'_>) -> usize {
     (record_hash(difference) >> 9) as usize % FOLDS
 }
 
-/// Hashes of the values of the record's texts, each with its field; side A's, else B's.
+/// Hashes of the values of the record's texts, each with its field, and of the structure of its key; side A's, else B's.
 fn value_hashes(difference: &DifferenceContext<'_>) -> Vec<u64> {
     let fields = difference.layout.fields().iter().enumerate().skip(difference.layout.key_len());
     let texts = fields.filter(|(_, field)| matches!(field.kind, Kind::Text | Kind::Boolean));
@@ -252,9 +253,17 @@ fn value_hashes(difference: &DifferenceContext<'_>) -> Vec<u64> {
         let value = value_hash(difference, at)?;
         Some(hash(&[field.name.as_bytes(), &value.to_le_bytes()]))
     };
+    let mut text = String::new();
+    key::write(difference, &mut text);
+    let structure = [("pattern", &*key::pattern(&text)), ("prefix", key::prefix(&text))];
+    let structure = structure
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| hash(&[b"key", name.as_bytes(), value.as_bytes()]));
     texts
         .filter_map(value)
         .chain([pair_hash(difference.field_name(), difference.diff_type)])
+        .chain(structure)
         .collect()
 }
 

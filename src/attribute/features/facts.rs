@@ -2,6 +2,7 @@
 
 use super::date::DateFacts;
 use super::encode::{Encoded, Encoder, RunContext, sides};
+use super::key::{self, KeyFacts};
 use super::matched::MatchFacts;
 use super::number::NumberFacts;
 use super::record::RecordFacts;
@@ -48,16 +49,6 @@ pub(super) struct TogetherFacts {
     pub null: f32,
     pub unparsed: f32,
     pub currency: f32,
-}
-
-#[derive(Default)]
-pub(super) struct KeyFacts {
-    pub length: f32,
-    pub length_gap: f32,
-    pub digit_share: f32,
-    pub lower_case: f32,
-    pub leading_zero: f32,
-    pub punctuation: f32,
 }
 
 /// Reads features; one per thread. Only the edit distance of texts allocates.
@@ -198,23 +189,8 @@ impl<'a> Extractor<'a> {
     }
 
     fn key(&mut self, difference: &DifferenceContext<'_>) -> KeyFacts {
-        use std::fmt::Write as _;
-        let Some((_, cells)) = sides(difference).next() else { return KeyFacts::default() };
-        let text = &mut self.texts[0];
-        text.clear();
-        for cell in cells.take(difference.layout.key_len()) {
-            let _ = write!(text, "{}", cell.decode(&mut [0; 36]));
-        }
-        let length = text.chars().count() as f32;
-        let digits = text.bytes().filter(u8::is_ascii_digit).count() as f32;
-        KeyFacts {
-            length,
-            length_gap: length - self.encoder.key_length(),
-            digit_share: digits / length.max(1.0),
-            lower_case: flag(text.chars().any(char::is_lowercase)),
-            leading_zero: flag(text.starts_with('0')),
-            punctuation: flag(text.chars().any(|character| !character.is_alphanumeric())),
-        }
+        key::write(difference, &mut self.texts[0]);
+        KeyFacts::of(&self.texts[0], self.encoder.key_length())
     }
 }
 

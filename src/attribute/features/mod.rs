@@ -9,6 +9,7 @@
 mod date;
 mod encode;
 mod facts;
+mod key;
 mod matched;
 mod number;
 mod record;
@@ -634,6 +635,11 @@ static TABLE: &[Feature] = &[
     of_seen!(9, "10", "10th"),
     of_seen!(10, "11", "11th"),
     of_seen!(11, "12", "12th"),
+    // The key again; models keep the order of features, so new ones come last.
+    category("key_pattern", "which places of the key have digits, and which letters", |f| {
+        f.key.pattern
+    }),
+    category("key_prefix", "the letters that the key begins with", |f| f.key.prefix),
 ];
 
 #[cfg(test)]

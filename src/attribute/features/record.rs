@@ -13,8 +13,9 @@ use super::words::{CodeFacts, Codes, WordFacts, Words};
 use super::{ABSENT, flag};
 use crate::domain::{Cell, Cells, Date, Decimal, DifferenceContext, FieldRef, Kind};
 
-/// How many features there are.
-pub const COUNT: usize = NUMBERS * 2 + TEXTS * 5 + DATES * 3 + 18 + 11 + 2 + super::seen::REASONS;
+/// How many features there are, with those of seen reasons and of the key's structure.
+pub const COUNT: usize =
+    NUMBERS * 2 + TEXTS * 5 + DATES * 3 + 18 + 11 + 2 + super::seen::REASONS + 2;
 
 const NUMBERS: usize = 8;
 const TEXTS: usize = 10;

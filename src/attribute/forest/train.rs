@@ -59,7 +59,7 @@ impl Default for Parameters {
             max_depth: 14,
             min_samples_leaf: 2,
             features_per_split: None,
-            rows_per_tree: 4_000,
+            rows_per_tree: 2_500,
             seed: 0,
         }
     }
