@@ -65,7 +65,7 @@ impl AttributionPlan {
     ) -> bool {
         match self.overrule_below {
             Some(below) => claimed < below,
-            None => measured.is_some_and(|measured| measured.beside(guess).get() < guess),
+            None => measured.is_some_and(|measured| !measured.stands(guess)),
         }
     }
 }
