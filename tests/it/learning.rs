@@ -506,7 +506,7 @@ fn the_next_differences_to_decide_are_listed() {
     let (header, rows) = every.split_once('\n').unwrap();
     let duplicates = rows.lines().filter(|row| row.ends_with(",DUPLICATE_ENTRY"));
     let two: Vec<&str> = std::iter::once(header).chain(duplicates.take(2)).collect();
-    pair.project.write("two.csv", &two.join("\n"));
+    pair.project.write("two.csv", two.join("\n"));
     let like = pair.json("s1", &["train", "--ask", "10", "--labels", "two.csv"]);
     let kind = |at: usize| like["ask"][at]["diff_type"].as_str().unwrap().starts_with("DUPLICATE");
     assert!((0..3).all(kind) && !kind(3), "{like}");
