@@ -73,6 +73,9 @@ impl Partitioning {
 /// Blocks with this position and those after it come before the blocks of the sources.
 pub const BEFORE: u64 = 1 << 63;
 
+/// The bytes of a short row.
+const ROW_BYTES: usize = 64;
+
 /// The rows that one worker collected, by partition.
 #[derive(Debug)]
 pub struct Gathered<'r> {
@@ -250,7 +253,12 @@ impl Partitions {
             }
             let mut pieces: Vec<&Piece> = partition.pieces.iter().chain(&loaded).collect();
             pieces.sort_unstable_by_key(|piece| piece.sequence.wrapping_sub(BEFORE));
-            let mut rows = PerSide { a: Vec::new(), b: Vec::new() };
+            // Room for nearly all of them, as rows are seldom shorter.
+            let mut rows = PerSide::of(|side| {
+                let pieces = pieces.iter().filter(|piece| piece.side == side);
+                let bytes: usize = pieces.map(|piece| piece.bytes.len()).sum();
+                Vec::with_capacity((bytes / ROW_BYTES) >> split)
+            });
             for piece in pieces {
                 let mut rest = piece.bytes.as_slice();
                 while let Some((row, after)) = RowRef::read(rest, key_len) {

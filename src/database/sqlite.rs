@@ -109,8 +109,11 @@ pub enum Access {
 /// # Errors
 /// A file that is no store.
 pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
-    // Opens one connection first: it fails at once, while a pool would retry until its timeout.
-    attached(path, access).map_err(|error| problem(path, &error))?;
+    if access == Access::Write {
+        // Opens one connection first: it fails at once, while a pool would retry until its timeout. Who may write may
+        // read.
+        attached(path, access).map_err(|error| problem(path, &error))?;
+    }
     crate::threads::probe()?;
     let failure = Failure::default();
     let path = path.to_owned();
