@@ -76,20 +76,20 @@ struct Shared<'p> {
     progress: &'p dyn Progress,
 }
 
-/// Takes the batches of each lot, in their order.
-pub(super) type Sink<'s> = dyn FnMut(usize, &mut Batch) -> Result<(), Problem> + 's;
+/// Takes the batches of each lot, in their order; true if the next one is there already.
+pub(super) type Sink<'s> = dyn FnMut(usize, &mut Batch, bool) -> Result<(), Problem> + 's;
 
 /// A sink that numbers records consecutively and writes them.
 pub(super) fn writing<'s>(
     writer: &'s mut dyn Writer,
     sampler: &'s mut Sampler,
-) -> impl FnMut(usize, &mut Batch) -> Result<(), Problem> + 's {
+) -> impl FnMut(usize, &mut Batch, bool) -> Result<(), Problem> + 's {
     let mut records = 0;
-    move |_, batch| {
+    move |_, batch, more| {
         batch.renumber(records);
         records += batch.record_count();
         sampler.look_at(batch);
-        writer.write(batch)
+        if more { writer.write_before_another(batch) } else { writer.write(batch) }
     }
 }
 
@@ -280,28 +280,83 @@ fn write_in_order(
     shared: &Shared<'_>,
     spent: &mut Duration,
 ) -> Result<(), Problem> {
-    let mut waiting: BTreeMap<usize, VecDeque<Output>> = BTreeMap::new();
-    let mut next = 0;
-    for (index, made) in receiver {
-        waiting.entry(index).or_default().push_back(made);
-        while let Some(made) = waiting.get_mut(&next).and_then(VecDeque::pop_front) {
+    let mut waiting = Waiting::default();
+    for (lot, made) in receiver {
+        waiting.add(lot, made);
+        while let Some(made) = waiting.take() {
             match made {
                 Output::Batch(mut batch) => {
+                    while !waiting.has_batch()
+                        && let Ok((lot, made)) = receiver.try_recv()
+                    {
+                        waiting.add(lot, made);
+                    }
                     let begun = Instant::now();
-                    sink(next, &mut batch)?;
+                    sink(waiting.next, &mut batch, waiting.has_batch())?;
                     *spent += begun.elapsed();
                     batch.clear();
                     // A surplus batch is dropped.
                     let _ = used.try_send(batch);
                 }
                 Output::Done => {
-                    waiting.remove(&next);
-                    next += 1;
-                    shared.turnstile.advance(next);
+                    waiting.next += 1;
+                    shared.turnstile.advance(waiting.next);
                     shared.progress.advance(1);
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Outputs that wait for those before them.
+#[derive(Default)]
+struct Waiting {
+    outputs: BTreeMap<usize, VecDeque<Output>>,
+    /// The lot whose turn it is.
+    next: usize,
+}
+
+impl Waiting {
+    fn add(&mut self, lot: usize, made: Output) {
+        self.outputs.entry(lot).or_default().push_back(made);
+    }
+
+    /// The next one, if it is there.
+    fn take(&mut self) -> Option<Output> {
+        let made = self.outputs.get_mut(&self.next)?.pop_front();
+        if matches!(made, Some(Output::Done)) {
+            self.outputs.remove(&self.next);
+        }
+        made
+    }
+
+    /// Whether the next batch is there.
+    fn has_batch(&self) -> bool {
+        let mut lots = (self.next..).map_while(|lot| self.outputs.get(&lot)?.front());
+        lots.any(|made| matches!(made, Output::Batch(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_waits_for_those_before_it() {
+        let mut waiting = Waiting::default();
+        let is_batch = |made: Option<Output>| matches!(made, Some(Output::Batch(_)));
+        waiting.add(1, Output::Batch(Batch::default()));
+        waiting.add(1, Output::Done);
+        assert!(waiting.take().is_none() && !waiting.has_batch());
+        waiting.add(0, Output::Batch(Batch::default()));
+        assert!(waiting.has_batch() && is_batch(waiting.take()));
+        // The first lot may have another one.
+        assert!(waiting.take().is_none() && !waiting.has_batch());
+        waiting.add(0, Output::Done);
+        assert!(waiting.has_batch() && matches!(waiting.take(), Some(Output::Done)));
+        waiting.next += 1;
+        assert!(waiting.has_batch() && is_batch(waiting.take()) && !waiting.has_batch());
+        assert!(matches!(waiting.take(), Some(Output::Done)) && waiting.outputs.is_empty());
+    }
 }

@@ -7,8 +7,6 @@
 //! partner was rejected. A job with `match` has one element more: how the record was matched, as an object. A record
 //! that is no longer kept is `null`.
 
-use std::borrow::Cow;
-
 use crate::diagnostic::Problem;
 use crate::domain::evidence::{self, write_number};
 use crate::domain::scan::Scanner;
@@ -132,7 +130,7 @@ impl Chunks {
     pub fn add<E>(
         &mut self,
         entries: &Entries,
-        mut write: impl FnMut(u64, &str) -> Result<(), E>,
+        mut write: impl FnMut(u64, String) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut at = 0;
         while at < entries.len() {
@@ -152,16 +150,19 @@ impl Chunks {
     }
 
     /// Gives the last row, if there is one that is not full, to `write`.
-    pub fn flush<E>(&mut self, mut write: impl FnMut(u64, &str) -> Result<(), E>) -> Result<(), E> {
+    pub fn flush<E>(
+        &mut self,
+        mut write: impl FnMut(u64, String) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.text.pop().is_some() {
             self.text.push(b']');
+            // The next row will be about as long.
+            let next = Vec::with_capacity(self.text.len() + self.text.len() / 16);
             // One check of a row instead of one of each text; nothing is ever replaced.
-            let text = match std::str::from_utf8(&self.text) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(_) => String::from_utf8_lossy(&self.text),
-            };
-            write(chunk_of(self.records), &text)?;
-            self.text.clear();
+            let text = String::from_utf8(std::mem::replace(&mut self.text, next));
+            let text =
+                text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+            write(chunk_of(self.records), text)?;
         }
         Ok(())
     }
@@ -283,8 +284,8 @@ mod tests {
     /// Rows as a store keeps them, of records that came in batches of these sizes.
     fn rows(batches: &[usize]) -> Vec<(u64, String)> {
         let (mut chunks, mut rows) = (Chunks::default(), Vec::new());
-        let mut keep = |chunk: u64, text: &str| -> Result<(), Problem> {
-            rows.push((chunk, text.to_owned()));
+        let mut keep = |chunk: u64, text: String| -> Result<(), Problem> {
+            rows.push((chunk, text));
             Ok(())
         };
         let mut line = 0u64;

@@ -103,6 +103,11 @@ pub trait Writer: Send {
     /// long as both come.
     fn write(&mut self, batch: &Batch) -> Result<(), Problem>;
 
+    /// The same where the next batch is there already: the lock may be kept until it is written, if nobody waits.
+    fn write_before_another(&mut self, batch: &Batch) -> Result<(), Problem> {
+        self.write(batch)
+    }
+
     /// Writes buffered rows and, in one transaction, makes everything visible: stage, status, counts, and for an
     /// attributed run which run is current, with human decisions about the run before.
     fn finish(self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem>;

@@ -37,7 +37,7 @@ pub fn join<W: Write>(
     let rows = rows.rows(task);
     let ready = task.machine(state)?;
     let mut counts = Counts::default();
-    let mut sink = |partition: usize, batch: &mut Batch| {
+    let mut sink = |partition: usize, batch: &mut Batch, _: bool| {
         // Records of passes come in the partitions behind those by the key, as their slots do.
         let slot = u32::try_from(partition).unwrap_or_default();
         let records = counts.records.entry(slot).or_default();

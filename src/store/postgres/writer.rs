@@ -306,8 +306,8 @@ impl PostgresWriter {
         let client = &mut self.client;
         let (records, results) = (&mut self.records, &mut self.results);
         self.chunks.add(&batch.records, |chunk, text| -> Result<(), CopyFailure> {
-            results.take_records(chunk, text);
-            push_chunk(&mut records.copy, run_no, chunk, text);
+            results.take_records(chunk, &text);
+            push_chunk(&mut records.copy, run_no, chunk, &text);
             if records.copy.is_full() {
                 records.send(client, run_no)?;
             }
@@ -401,8 +401,8 @@ impl PostgresWriter {
         }
         let (records, results) = (&mut self.records.copy, &mut self.results);
         self.chunks.flush(|chunk, text| -> Result<(), CopyFailure> {
-            results.take_records(chunk, text);
-            push_chunk(records, run_no, chunk, text);
+            results.take_records(chunk, &text);
+            push_chunk(records, run_no, chunk, &text);
             Ok(())
         })?;
         self.send(true)?;

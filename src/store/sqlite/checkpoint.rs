@@ -41,7 +41,12 @@ impl Checkpoints {
         Self { path: path.to_owned(), worker: None, bytes: 0, asked: 0, done: 0 }
     }
 
-    /// Counts bytes that were written and committed by `connection`, which is in no transaction.
+    /// Whether the writer, which may be in a transaction until then, waits when it has written so many bytes more.
+    pub(super) const fn waits_after(&self, bytes: usize) -> bool {
+        self.bytes + bytes >= BYTES_APART && self.asked >= BEFORE_RESTART
+    }
+
+    /// Counts bytes that were written by `connection`, which is in no transaction if [`Self::waits_after`] them.
     pub(super) fn written(
         &mut self,
         connection: &Connection,

@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::waiting::{folder, make_folder};
 use crate::coding::hex;
 use crate::database::host_name;
 use crate::diagnostic::{Code, Problem};
@@ -61,13 +62,7 @@ pub(super) fn try_take(store: &Path, job: &str, batch_date: Date) -> Result<Atte
             .in_file(&path)
             .help("check the permissions of the folder, and that it is on a local disk")
     };
-    if let Some(folder) = path.parent() {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder).map_err(failed)?;
-    }
+    make_folder(&folder(store)).map_err(failed)?;
     // Never truncated on opening: the text is the present holder's.
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -94,10 +89,8 @@ pub(super) fn try_take(store: &Path, job: &str, batch_date: Date) -> Result<Atte
 
 /// `<store>-locks/<hash of job and date>.lock`: a job's name may contain characters that a file's may not.
 fn path(store: &Path, job: &str, batch_date: Date) -> PathBuf {
-    let mut folder = store.as_os_str().to_owned();
-    folder.push("-locks");
     let name = hex(&stored::lock_name(job, batch_date)[..16]);
-    Path::new(&folder).join(format!("{name}.lock"))
+    folder(store).join(format!("{name}.lock"))
 }
 
 /// This process for people who wait for it: number, host, command, since when; then the job.

@@ -12,6 +12,7 @@ mod runs;
 mod schema;
 mod slices;
 mod transact;
+mod waiting;
 mod write_lock;
 mod writer;
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::identity::Identity;
+use self::waiting::Waiting;
 use self::write_lock::WriteLock;
 use super::trail_end::TrailEnd;
 use super::{
@@ -41,6 +43,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// The connections for decisions, and the write lock.
     write_lock: WriteLock,
+    /// Shows that a decision waits for its turn.
+    waiting: Waiting,
     /// The file that was opened.
     identity: Arc<Identity>,
     trail_end: TrailEnd,
@@ -67,6 +71,7 @@ impl SqliteStore {
             pool: database::pool(path, Access::Write)?,
             readers: database::pool(path, Access::Read)?,
             write_lock: WriteLock::default(),
+            waiting: Waiting::at(path),
             identity: Arc::new(Identity::of(path)?),
             trail_end: TrailEnd::default(),
         };

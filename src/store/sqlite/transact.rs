@@ -54,7 +54,8 @@ impl SqliteStore {
     }
 
     fn write_with(&self, held: &mut WriteConnection, work: &mut Work<'_>) -> Result<(), Problem> {
-        let undo = self.begin(&held.connection, "BEGIN IMMEDIATE")?;
+        let begin = || self.begin(&held.connection, "BEGIN IMMEDIATE");
+        let undo = self.waiting.while_seen(begin)?;
         held.log.check(&self.path)?;
         let mut transaction = SqliteTransaction::attached(&self.path, &held.connection);
         self.trail_end.check(&mut transaction)?;

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use crossbeam_channel::bounded;
 use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::{CachedStatement, Connection, Statement, params};
 
@@ -15,6 +16,7 @@ use super::identity::Identity;
 use super::runs::{find_key, trim};
 use super::slices::Slices;
 use super::transact::SqliteTransaction;
+use super::waiting::Waiting;
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
@@ -28,6 +30,10 @@ use crate::store::{
     AttributionRow, Batch, DecisionRow, DifferenceRow, FinishRun, Published, Text, Writer,
     difference_number, stored,
 };
+use crate::threads;
+
+/// How many rows of records may wait to be inserted.
+const ROWS_AHEAD: usize = 64;
 
 /// The approximate size of a difference in the log, index entries included.
 const DIFFERENCE_BYTES: usize = 160;
@@ -110,7 +116,7 @@ impl SqliteWriter {
             run,
             key,
             base: id_range(key.run_no).0,
-            turns: Slices::default(),
+            turns: Slices::seeing(Waiting::at(path)),
             checkpoints: Checkpoints::new(path),
             reasons,
             assigners: HashMap::new(),
@@ -193,24 +199,58 @@ impl SqliteWriter {
         }
     }
 
-    fn write_rows(&mut self, batch: &Batch) -> Result<(), Failure> {
+    /// Writes a batch; with `more`, the transaction may stay open for the next.
+    fn write_batch(&mut self, batch: &Batch, more: bool) -> Result<(), Problem> {
+        let written = self.identity.check().and_then(|()| {
+            self.resolve(batch)?;
+            if self.chunks.records() + batch.record_count() >= MAX_RECORDS {
+                return Err(stored::too_many("record"));
+            }
+            self.write_rows(batch, more).map_err(|failure| self.failed(failure))
+        });
+        // The slice is rolled back, and the command fails as a whole.
+        if written.is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        written
+    }
+
+    fn write_rows(&mut self, batch: &Batch, more: bool) -> Result<(), Failure> {
         let (connection, turns, base) = (&self.connection, &mut self.turns, self.base);
         let named = Named { ids: &self.ids, batch };
         if self.key.stage == Some(Stage::Attributed) {
             return Ok(stage_decisions(connection, base, named)?);
         }
-        turns.begin(connection)?;
+        if !turns.is_begun() {
+            turns.begin(connection)?;
+        }
         let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
-        let mut insert = insert_chunk(connection)?;
-        let results = &mut self.results;
-        self.chunks.add(&batch.records, |chunk, text| {
-            bytes += text.len();
-            results.take_records(chunk, text);
-            insert.execute((base | chunk.cast_signed(), text))?;
-            turns.check(connection)
+        let (chunks, results, reasons) = (&mut self.chunks, &mut self.results, &self.reasons);
+        let (written, breaks) = (&mut self.written, &mut self.breaks);
+        // This thread waits for SQLite; another makes rows of the records, and digests of all.
+        std::thread::scope(|scope| -> Result<(), Failure> {
+            let (sender, rows) = bounded::<(u64, String)>(ROWS_AHEAD);
+            threads::start(scope, move || {
+                let made = chunks.add(&batch.records, |chunk, text| {
+                    results.take_records(chunk, &text);
+                    sender.send((chunk, text))
+                });
+                drop(sender);
+                // Otherwise the writer has failed.
+                if made.is_ok() {
+                    results
+                        .take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
+                }
+            })?;
+            let mut insert = insert_chunk(connection)?;
+            for (chunk, text) in rows {
+                bytes += text.len();
+                insert.execute((base | chunk.cast_signed(), text))?;
+                turns.check(connection)?;
+            }
+            Ok(insert_differences(connection, turns, base, named, written, breaks)?)
         })?;
         let breaks = &mut self.breaks;
-        insert_differences(connection, turns, base, named, &mut self.written, breaks)?;
         if let Some(breaks) = breaks {
             breaks.take_partners(&batch.partners);
             breaks.flush(&mut SqliteTransaction::direct(&self.path, connection), false)?;
@@ -236,7 +276,11 @@ impl SqliteWriter {
                 ])
                 .map(drop)
         })?;
-        turns.end(connection)?;
+        if more && !self.checkpoints.waits_after(bytes) {
+            turns.check(connection)?;
+        } else {
+            turns.end(connection)?;
+        }
         Ok(self.checkpoints.written(connection, bytes)?)
     }
 
@@ -294,7 +338,7 @@ impl SqliteWriter {
         let mut insert = insert_chunk(&self.connection)?;
         let (base, results) = (self.base, &mut self.results);
         self.chunks.flush(|chunk, text| {
-            results.take_records(chunk, text);
+            results.take_records(chunk, &text);
             insert.execute((base | chunk.cast_signed(), text)).map(drop)
         })
     }
@@ -394,25 +438,15 @@ impl From<Problem> for Failure {
 
 impl Writer for SqliteWriter {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem> {
-        if batch.is_empty() {
+        // An empty one may have to end a transaction.
+        if batch.is_empty() && !self.turns.is_begun() {
             return Ok(());
         }
-        self.identity.check()?;
-        self.resolve(batch)?;
-        if self.chunks.records() + batch.record_count() >= MAX_RECORDS {
-            return Err(stored::too_many("record"));
-        }
-        if self.key.stage != Some(Stage::Attributed) {
-            let reasons = &self.reasons;
-            self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
-        }
-        self.write_rows(batch).map_err(|failure| {
-            // The slice is rolled back, and the command fails as a whole.
-            if !self.connection.is_autocommit() {
-                let _ = self.connection.execute_batch("ROLLBACK");
-            }
-            self.failed(failure)
-        })
+        self.write_batch(batch, false)
+    }
+
+    fn write_before_another(&mut self, batch: &Batch) -> Result<(), Problem> {
+        if batch.is_empty() { Ok(()) } else { self.write_batch(batch, true) }
     }
 
     fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use recon::database::StoreUrl;
 use recon::diagnostic::Code;
-use recon::domain::{Cell, Cells, Row};
-use recon::store::{Batch, Opening, RecordKind, RecordRow, open};
+use recon::domain::{Cell, Cells, Confidence, Row, Status};
+use recon::store::{AttributionRow, Batch, DecisionRow, Opening, RecordKind, RecordRow, open};
 
 use super::Place;
 use super::fixture::{codes, new_run, run_in_one_pass};
@@ -89,24 +89,52 @@ fn others_write_while_a_run_is_written() {
             written
         });
         for _ in 0..10 {
-            let mut batch = Batch::default();
-            let row = Row::of([Cell::Text(&"x".repeat(100))]);
-            for _ in 0..10_000 {
-                batch.record(&RecordRow {
-                    kind: RecordKind::OnlyA,
-                    a: Some(Cells::new(&row.cells)),
-                    b: None,
-                    partner_rejected: false,
-                    place_a: None,
-                    place_b: None,
-                    matched: None,
-                });
-            }
-            writer.write(&batch).unwrap();
+            writer.write_before_another(&many_records()).unwrap();
         }
+        writer.write(&many_records()).unwrap();
         drop(end);
         assert!(others.join().unwrap() > 0);
     });
+}
+
+fn many_records() -> Batch {
+    let mut batch = Batch::default();
+    let row = Row::of([Cell::Text(&"x".repeat(100))]);
+    for _ in 0..10_000 {
+        batch.record(&RecordRow {
+            kind: RecordKind::OnlyA,
+            a: Some(Cells::new(&row.cells)),
+            b: None,
+            partner_rejected: false,
+            place_a: None,
+            place_b: None,
+            matched: None,
+        });
+    }
+    batch
+}
+
+#[test]
+fn a_batch_that_fails_leaves_the_store_to_others() {
+    let place = Place::sqlite();
+    let (store, reviewer) = (place.open(), place.open());
+    let run = new_run("job", 0, true);
+    store.create_run(&run).unwrap();
+    let mut writer = store.writer(run.id).unwrap();
+    writer.write_before_another(&many_records()).unwrap();
+    let mut bad = Batch::default();
+    let attribution = AttributionRow {
+        reason: bad.push("NEVER_HEARD_OF"),
+        confidence: Confidence::new(1.0).unwrap(),
+        status: Status::Accepted,
+        assigned_by: bad.push("NONE"),
+        explanation: None,
+        signature: None,
+    };
+    bad.decisions.push(DecisionRow { number: 1 << 10, attribution });
+    writer.write_before_another(&bad).unwrap_err();
+    // The writer is still there, and holds no lock.
+    reviewer.sync_reason_codes("trades", &codes()).unwrap();
 }
 
 #[test]
