@@ -53,15 +53,16 @@ impl ClaimRecord {
         }
     }
 
-    /// True if such a claim is at least as likely right as the model's guess of confidence `guess`, even if its precision
-    /// is a standard error lower than estimated. The model is calibrated on all of its training data, claims on a few
-    /// decisions: without the margin, a rule that was lucky in a dozen of them stands against better guesses.
+    /// True if such a claim is likelier right than the model's guess of confidence `guess`, by more than its standard
+    /// error. Where the model is no surer, what a rule is right in elsewhere says little: before decisions of its own, the
+    /// claim counts as likely as the guess there. A rule that was lucky in a dozen decisions must not stand against better
+    /// guesses.
     pub fn stands(&self, guess: f64) -> bool {
-        let share = self.beside(guess).get();
-        let decided = match self.is_doubtful(guess) {
-            true => self.doubtful,
-            false => self.decided,
+        let (right, decided, before) = match self.is_doubtful(guess) && self.doubtful > 0 {
+            true => (self.doubtful_right, self.doubtful, guess),
+            false => (self.right, self.decided, self.claimed),
         };
+        let share = estimated(right, decided, before).get();
         let error = (share * (1.0 - share) / (decided as f64 + PRIOR)).sqrt();
         share - error >= guess
     }
@@ -194,8 +195,8 @@ mod tests {
         // (120 + 7.275) / 400; and where the model is surer, all claims count.
         assert_eq!(record.beside(0.7), sure(0.3182));
         assert_eq!(record.beside(0.73), sure(0.7275));
-        // 0.3182 ± 0.0233.
-        assert!(record.stands(0.29) && !record.stands(0.3) && !record.stands(0.7));
+        // (120 + 2.7) / 400 ± 0.0231, and (120 + 2.9) / 400.
+        assert!(record.stands(0.27) && !record.stands(0.29) && !record.stands(0.7));
         assert!(
             record.note(Some(0.7)).ends_with(
                 "720 were right, 120 of the 390 decided ones where the model was no surer"
