@@ -3,6 +3,7 @@
 //! Row ids are `run_no << 40 | number`, so that a run's rows lie together, are appended, and are
 //! found by a range of rowids. A crash loses at most the running command, never an earlier one.
 
+mod bound;
 mod checkpoint;
 mod identity;
 mod lock;

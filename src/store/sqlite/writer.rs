@@ -9,8 +9,9 @@ use std::sync::{Arc, LazyLock};
 
 use crossbeam_channel::bounded;
 use foldhash::{HashMap, HashMapExt as _};
-use rusqlite::{CachedStatement, Connection, Statement, params};
+use rusqlite::{CachedStatement, Connection, params};
 
+use super::bound::Bound;
 use super::checkpoint::{Checkpoints, checkpoint};
 use super::identity::Identity;
 use super::runs::{find_key, trim};
@@ -482,41 +483,40 @@ impl Named<'_> {
     /// Binds a difference, its decision, its break and the break's first date.
     fn bind_difference(
         &self,
-        statement: &mut Statement<'_>,
+        bound: &mut Bound<'_>,
         first: usize,
         base: i64,
         (row, ids): (&DifferenceRow, Option<Ids>),
         known: Option<(i64, i32)>,
     ) -> Result<(), rusqlite::Error> {
         let number = difference_number(row.record, row.field);
-        statement.raw_bind_parameter(first, base | number.cast_signed())?;
-        statement.raw_bind_parameter(first + 1, row.diff_type.code())?;
-        statement.raw_bind_parameter(first + 2, row.severity.code())?;
-        statement.raw_bind_parameter(first + 3, self.text(row.value_a))?;
-        statement.raw_bind_parameter(first + 4, self.text(row.value_b))?;
-        statement.raw_bind_parameter(first + 5, row.amount_abs)?;
-        self.bind(statement, first + 6, ids, row.attribution.as_ref())?;
-        statement.raw_bind_parameter(first + 13, known.map(|(key, _)| key))?;
-        statement.raw_bind_parameter(first + 14, known.map(|(_, since)| since))
+        bound.integer(first, Some(base | number.cast_signed()))?;
+        bound.integer(first + 1, Some(row.diff_type.code().into()))?;
+        bound.integer(first + 2, Some(row.severity.code().into()))?;
+        bound.text(first + 3, self.text(row.value_a))?;
+        bound.text(first + 4, self.text(row.value_b))?;
+        bound.real(first + 5, row.amount_abs)?;
+        self.bind(bound, first + 6, ids, row.attribution.as_ref())?;
+        bound.integer(first + 13, known.map(|(key, _)| key))?;
+        bound.integer(first + 14, known.map(|(_, since)| since.into()))
     }
 
     /// Binds reason, functional, confidence, status, assigner, explanation and signature, in this
     /// order, from parameter `first` on.
     fn bind(
         &self,
-        statement: &mut Statement<'_>,
+        bound: &mut Bound<'_>,
         first: usize,
         ids: Option<Ids>,
         given: Option<&AttributionRow>,
     ) -> Result<(), rusqlite::Error> {
-        statement.raw_bind_parameter(first, ids.map(|ids| ids.reason))?;
-        statement.raw_bind_parameter(first + 1, ids.map(|ids| ids.functional))?;
-        statement.raw_bind_parameter(first + 2, given.map(|given| given.confidence.get()))?;
-        statement.raw_bind_parameter(first + 3, given.map(|given| given.status.code()))?;
-        statement.raw_bind_parameter(first + 4, ids.map(|ids| ids.assigner))?;
-        let explanation = given.and_then(|given| self.text(given.explanation));
-        statement.raw_bind_parameter(first + 5, explanation)?;
-        statement.raw_bind_parameter(first + 6, ids.and_then(|ids| ids.signature))
+        bound.integer(first, ids.map(|ids| ids.reason))?;
+        bound.integer(first + 1, ids.map(|ids| ids.functional.into()))?;
+        bound.real(first + 2, given.map(|given| given.confidence.get()))?;
+        bound.integer(first + 3, given.map(|given| given.status.code().into()))?;
+        bound.integer(first + 4, ids.map(|ids| ids.assigner))?;
+        bound.text(first + 5, given.and_then(|given| self.text(given.explanation)))?;
+        bound.integer(first + 6, ids.and_then(|ids| ids.signature))
     }
 
     /// The decisions with the numbers of their texts.
@@ -553,9 +553,10 @@ fn insert_differences(
 ) -> Result<(), rusqlite::Error> {
     static MANY: LazyLock<String> = LazyLock::new(|| insert_of(TOGETHER));
     static ONE: LazyLock<String> = LazyLock::new(|| insert_of(1));
-    let mut many = connection.prepare_cached(&MANY)?;
-    let mut one = connection.prepare_cached(&ONE)?;
-    let mut bind = |insert: &mut Statement<'_>, first, (row, ids): (&DifferenceRow, _)| {
+    let mut many = Bound::prepare(connection, &MANY)?;
+    let mut one = Bound::prepare(connection, &ONE)?;
+    let columns = one.parameters();
+    let mut bind = |insert: &mut Bound<'_>, first, (row, ids): (&DifferenceRow, _)| {
         let known = breaks.as_mut().map(|breaks| breaks.take(row));
         named.bind_difference(insert, first, base, (row, ids), known)?;
         if let (Some(ids), Some(given)) = (ids, row.attribution) {
@@ -570,13 +571,12 @@ fn insert_differences(
     for (rows, ids) in parts {
         let mut rows = rows.iter().zip(ids.iter().copied());
         if rows.len() == TOGETHER {
-            let columns = many.parameter_count() / TOGETHER;
             rows.enumerate().try_for_each(|(at, row)| bind(&mut many, at * columns + 1, row))?;
-            many.raw_execute()?;
+            many.execute()?;
         } else {
             rows.try_for_each(|row| {
                 bind(&mut one, 1, row)?;
-                one.raw_execute().map(drop)
+                one.execute()
             })?;
         }
         turns.check(connection)?;
@@ -591,14 +591,15 @@ fn decide(
     base: i64,
     named: Named<'_>,
 ) -> Result<(), rusqlite::Error> {
-    let mut update = connection.prepare_cached(
+    let mut update = Bound::prepare(
+        connection,
         "UPDATE difference_rows SET reason_id = ?2, functional = ?3, confidence = ?4, \
          status = ?5, assigner_id = ?6, explanation = ?7, signature_id = ?8 WHERE id = ?1",
     )?;
     turns.each(connection, named.decisions(), |(row, ids)| {
-        update.raw_bind_parameter(1, base | row.number.cast_signed())?;
+        update.integer(1, Some(base | row.number.cast_signed()))?;
         named.bind(&mut update, 2, ids, Some(&row.attribution))?;
-        update.raw_execute().map(drop)
+        update.execute()
     })
 }
 
@@ -610,16 +611,17 @@ fn stage_decisions(
     named: Named<'_>,
 ) -> Result<(), rusqlite::Error> {
     connection.execute_batch("BEGIN")?;
-    let mut stage = connection.prepare_cached(
+    let mut stage = Bound::prepare(
+        connection,
         "INSERT OR REPLACE INTO staged_decisions SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
          FROM difference_rows WHERE id = ?1 AND \
          (reason_id, functional, confidence, status, assigner_id, explanation, signature_id) \
          IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for (row, ids) in named.decisions() {
-        stage.raw_bind_parameter(1, base | row.number.cast_signed())?;
+        stage.integer(1, Some(base | row.number.cast_signed()))?;
         named.bind(&mut stage, 2, ids, Some(&row.attribution))?;
-        stage.raw_execute()?;
+        stage.execute()?;
     }
     connection.execute_batch("COMMIT")
 }
