@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use crate::diagnostic::Problem;
@@ -461,8 +461,8 @@ impl ReviewTables<'_> {
                 items.insert(*run_no, counts.into_iter().map(|(_, items)| items).sum());
             }
         }
-        let least = LEAST_IN_MEMORY.load(Ordering::Relaxed);
-        let many = items.iter().filter(|(_, items)| (least..=MOST_OF_RUN).contains(*items));
+        let wanted = self.least_in_memory..=MOST_OF_RUN;
+        let many = items.iter().filter(|(_, items)| wanted.contains(*items));
         Ok(many.map(|(run, _)| *run).collect())
     }
 

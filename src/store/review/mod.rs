@@ -28,6 +28,7 @@ mod trail;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value as Json;
 
@@ -186,6 +187,8 @@ pub(crate) struct ReviewTables<'t> {
     undecided: Option<Rc<Vec<KindCount>>>,
     /// Large runs as they are in memory, if they can be.
     kept_runs: HashMap<i64, Option<Arc<memory::RunItems>>>,
+    /// Runs with fewer items are read from the store: the same ones in all of a transaction.
+    least_in_memory: u64,
     /// The last query that memory answered, and its items.
     in_memory: Option<(ItemQuery, Rc<memory::FoundItems>)>,
     /// Items were changed, so that memory has them no longer.
@@ -244,6 +247,7 @@ impl<'t> ReviewTables<'t> {
             candidates: None,
             undecided: None,
             kept_runs: HashMap::new(),
+            least_in_memory: LEAST_IN_MEMORY.load(Ordering::Relaxed),
             in_memory: None,
             has_written: false,
             moved: BTreeMap::new(),
