@@ -286,8 +286,10 @@ impl Browser {
         self.post(&format!("/element/{id}/value"), &json!({"text": text}));
     }
 
-    /// Presses keys, one after the other: `j`, `Enter`, `Ctrl+Enter`.
+    /// Presses keys, one after the other: `j`, `Enter`, `Ctrl+Enter`. The page must have its script first: it is in
+    /// sight earlier.
     pub fn press(&self, keys: &[&str]) {
+        self.wait("the whole page", "return document.readyState === 'complete'");
         for chord in keys {
             let parts: Vec<String> =
                 if *chord == "+" { vec!["+".into()] } else { chord.split('+').map(code).collect() };
