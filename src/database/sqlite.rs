@@ -110,8 +110,8 @@ pub enum Access {
 /// A file that is no store.
 pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
     if access == Access::Write {
-        // Opens one connection first: it fails at once, while a pool would retry until its timeout. Who may write may
-        // read.
+        // Opens one connection first: it fails at once, while a pool would retry until its timeout. A file that can be
+        // opened for writing can be read, so the pool of readers needs no test of its own.
         attached(path, access).map_err(|error| problem(path, &error))?;
     }
     crate::threads::probe()?;

@@ -42,7 +42,7 @@ impl Waiting {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let before = *threads;
         *threads = before.saturating_add_signed(change);
-        // Without it, because a writer is looking this very moment, others pause a little later.
+        // This fails if a writer tests the file at this moment: then it pauses at its next test or after 100 ms.
         let _ = match (before, *threads) {
             (0, 1) => file.try_lock_shared().is_ok(),
             (1, 0) => file.unlock().is_ok(),

@@ -15,7 +15,8 @@ use crate::domain::teaching::{Alike, COVERING, places};
 /// Candidates kept of a group; more look the same.
 const KEPT: usize = 64;
 
-/// A byte of each feature's value: of how many features two differences agree in, with a few taken for equal that are not.
+/// A hash of each feature's value in one byte, to count the features that two differences share. Different values have the
+/// same byte once in 256 times.
 pub(super) type Marks = Box<[u8]>;
 
 pub(super) fn marks(row: &[f32]) -> Marks {
