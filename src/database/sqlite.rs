@@ -71,7 +71,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opens working connections for a pool.
 pub struct SqliteManager {
     path: PathBuf,
-    access: Access,
     failure: Failure,
 }
 
@@ -80,7 +79,7 @@ impl r2d2::ManageConnection for SqliteManager {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        attached(&self.path, self.access).inspect_err(|error| {
+        attached(&self.path, Access::Read).inspect_err(|error| {
             let problem = problem(&self.path, error);
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
         })
@@ -104,16 +103,12 @@ pub enum Access {
     Write,
 }
 
-/// A pool of working connections to the file at `path`, which exists.
+/// A pool of connections that can't write to the file at `path`, which was opened before: a pool that can't open a file
+/// retries until its timeout.
 ///
 /// # Errors
-/// A file that is no store.
-pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
-    if access == Access::Write {
-        // Opens one connection first: it fails at once, while a pool would retry until its timeout. A file that can be
-        // opened for writing can be read, so the pool of readers needs no test of its own.
-        attached(path, access).map_err(|error| problem(path, &error))?;
-    }
+/// Too few threads may be started.
+pub fn readers(path: &Path) -> Result<SqlitePool, Problem> {
     crate::threads::probe()?;
     let failure = Failure::default();
     let path = path.to_owned();
@@ -121,7 +116,7 @@ pub fn pool(path: &Path, access: Access) -> Result<SqlitePool, Problem> {
         .max_size(32)
         .min_idle(Some(0))
         .test_on_check_out(false)
-        .build_unchecked(SqliteManager { path: path.clone(), access, failure: failure.clone() });
+        .build_unchecked(SqliteManager { path: path.clone(), failure: failure.clone() });
     Ok(SqlitePool { pool, path, failure })
 }
 
@@ -174,6 +169,8 @@ pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> 
     let connection = Connection::open_with_flags(path, flags)?;
     wait_for_locks(&connection)?;
     if create {
+        // Nothing is lost with a new file before its first transaction, which waits for the disk.
+        connection.pragma_update(None, "synchronous", "OFF")?;
         // The page size takes effect while the file is empty. From 4 to 32 KiB appending records
         // measured alike; larger pages make the small updates of reviewers dearer.
         connection.pragma_update(None, "page_size", 8192)?;

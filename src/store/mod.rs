@@ -180,17 +180,17 @@ pub trait Store: Registry + transact::Transact {
     /// Makes the codes of a job's file active: new ones are added, known ones updated unless people own
     /// them, and codes that are in no job's file any more become inactive.
     fn sync_reason_codes(&self, job: &str, codes: &[ReasonCode]) -> Result<(), Problem> {
-        transact::write(self, |tx| runs::sync_reason_codes(tx, job, codes))
+        self.write_at_start(&mut |tx| runs::sync_reason_codes(tx, job, codes))
     }
 
     /// Stores a new run with status RUNNING and no stage.
     fn create_run(&self, run: &NewRun) -> Result<(), Problem> {
-        transact::write(self, |tx| runs::create(tx, run))
+        self.write_at_start(&mut |tx| runs::create(tx, run))
     }
 
     /// Sets a stored run RUNNING again, for the next command on it.
     fn resume_run(&self, run: RunId) -> Result<(), Problem> {
-        transact::write(self, |tx| runs::resume(tx, run))
+        self.write_at_start(&mut |tx| runs::resume(tx, run))
     }
 
     /// Marks a run FAILED and deletes the rows of its unfinished command.

@@ -249,6 +249,15 @@ pub trait Transact: Send + Sync {
     /// # Errors
     /// Errors of the store or of `work`; then nothing was changed.
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem>;
+
+    /// As [`Transact::write`], for the beginning of a command, which is told to nobody before its end: it is durable with
+    /// what the command's [`Writer`](super::Writer) makes durable.
+    ///
+    /// # Errors
+    /// As [`Transact::write`].
+    fn write_at_start(&self, work: &mut Work<'_>) -> Result<(), Problem> {
+        self.write(work)
+    }
 }
 
 /// Runs `work` in a read-only transaction, and returns its result.

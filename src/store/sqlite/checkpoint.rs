@@ -4,6 +4,7 @@
 //! The log begins anew only when all of it has been moved and nothing was added meanwhile. So the writer
 //! stops now and then until that is so; otherwise the log would become as large as the file.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -16,6 +17,8 @@ use crate::database::sqlite as database;
 const BYTES_APART: usize = 16 << 20;
 /// After this many checkpoints the writer waits, so that the log starts over.
 const BEFORE_RESTART: u32 = 6;
+/// Bytes of rows that are worth a checkpoint of their own shortly before the last one.
+const BYTES_BEFORE_LAST: usize = 1 << 20;
 
 /// A thread with a connection of its own, which ends with the writer.
 #[derive(Debug)]
@@ -56,23 +59,33 @@ impl Checkpoints {
         if self.bytes < BYTES_APART {
             return Ok(());
         }
-        self.bytes = 0;
         if self.asked < BEFORE_RESTART {
-            self.asked += 1;
-            let worker = match &mut self.worker {
-                Some(worker) => worker,
-                none => none.insert(Worker::start(&self.path)?),
-            };
-            // A worker that is gone has left its error behind.
-            let _ = worker.requests.send(());
-            while let Ok(result) = worker.results.try_recv() {
-                self.done += 1;
-                result?;
-            }
-            return Ok(());
+            return self.ask();
         }
+        self.bytes = 0;
         self.wait()?;
         checkpoint(connection)
+    }
+
+    /// Asks for a checkpoint if the last one, for which the whole command waits, would have much to do.
+    pub(super) fn before_last(&mut self) -> Result<(), rusqlite::Error> {
+        if self.worker.is_some() && self.bytes >= BYTES_BEFORE_LAST { self.ask() } else { Ok(()) }
+    }
+
+    fn ask(&mut self) -> Result<(), rusqlite::Error> {
+        self.bytes = 0;
+        self.asked += 1;
+        let worker = match &mut self.worker {
+            Some(worker) => worker,
+            none => none.insert(Worker::start(&self.path)?),
+        };
+        // A worker that is gone has left its error behind.
+        let _ = worker.requests.send(());
+        while let Ok(result) = worker.results.try_recv() {
+            self.done += 1;
+            result?;
+        }
+        Ok(())
     }
 
     /// Waits until everything asked for is done.
@@ -102,14 +115,21 @@ impl Drop for Checkpoints {
 impl Worker {
     fn start(path: &Path) -> Result<Self, rusqlite::Error> {
         let connection = database::direct(path, false)?;
+        let file = File::open(path).ok();
         let (requests, requested) = unbounded();
         let (send_result, results) = unbounded();
         let thread = std::thread::Builder::new().spawn(move || {
             for () in requested {
-                if send_result.send(checkpoint(&connection)).is_err() {
+                let done = checkpoint(&connection);
+                // SQLite waits for the disk only after a checkpoint of all of the log, which the last one is. By then
+                // most pages should be there.
+                let _ = file.as_ref().map(File::sync_data);
+                if send_result.send(done).is_err() {
                     break;
                 }
             }
+            // Closing it would give back the locks that SQLite holds on the file by other descriptors of this process.
+            std::mem::forget(file);
         });
         let thread = thread.map_err(|error| {
             let no_memory = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOMEM);

@@ -18,7 +18,7 @@ mod write_lock;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -39,16 +39,35 @@ use crate::database::sqlite::Pooled;
 
 pub struct SqliteStore {
     path: PathBuf,
-    pool: SqlitePool,
-    /// Connections that can't write, for looking.
+    /// Connections that can't write, for looking. They are closed before those that can: the last one moves the log into
+    /// the file and deletes it.
     readers: SqlitePool,
     /// The connections for decisions, and the write lock.
     write_lock: WriteLock,
+    spare: Arc<Spare>,
     /// Shows that a decision waits for its turn.
     waiting: Waiting,
     /// The file that was opened.
     identity: Arc<Identity>,
     trail_end: TrailEnd,
+}
+
+/// A connection that has the file as main, for the next one to write with: a command registers its run, writes its
+/// rows and says how it ended, and reading the schema takes two milliseconds for each connection.
+#[derive(Debug, Default)]
+struct Spare(Mutex<Option<Connection>>);
+
+impl Spare {
+    fn take(&self) -> Option<Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, connection: Connection) {
+        // One that is in a transaction is closed, which rolls it back.
+        if connection.is_autocommit() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        }
+    }
 }
 
 impl SqliteStore {
@@ -64,30 +83,34 @@ impl SqliteStore {
                 .help("`recon run` makes it; or name another with --store"));
         }
         let problem = |error| database::problem(path, &error);
-        if !exists {
-            database::create(path).map_err(problem)?;
-        }
+        let made = if exists { None } else { Some(database::create(path).map_err(problem)?) };
+        let first = match &made {
+            Some(_) => None,
+            None => Some(database::attached(path, Access::Write).map_err(problem)?),
+        };
         let store = Self {
             path: path.to_owned(),
-            pool: database::pool(path, Access::Write)?,
-            readers: database::pool(path, Access::Read)?,
+            readers: database::readers(path)?,
             write_lock: WriteLock::default(),
+            spare: Arc::default(),
             waiting: Waiting::at(path),
             identity: Arc::new(Identity::of(path)?),
             trail_end: TrailEnd::default(),
         };
-        let missing = store.missing_migrations(&*store.connection()?, "recon")?;
+        let missing = match (&first, &made) {
+            (Some(attached), _) => store.missing_migrations(attached, "recon")?,
+            (_, Some(made)) => store.missing_migrations(made, "main")?,
+            (None, None) => &[],
+        };
+        if let Some(made) = made {
+            store.spare.keep(made);
+        }
         match opening {
             Opening::Existing if !missing.is_empty() => return Err(migrate::outdated(missing)),
             Opening::Create if !missing.is_empty() => drop(store.migrate()?),
             _ => {}
         }
         Ok(store)
-    }
-
-    fn connection(&self) -> Result<Pooled, Problem> {
-        self.identity.check()?;
-        self.pool.get()
     }
 
     /// A connection that can't write.
@@ -148,7 +171,7 @@ impl Store for SqliteStore {
     }
 
     fn is_current(&self) -> Result<bool, Problem> {
-        Ok(self.missing_migrations(&*self.connection()?, "recon")?.is_empty())
+        Ok(self.missing_migrations(&*self.reader()?, "recon")?.is_empty())
     }
 
     fn exposed(&self) -> Option<Problem> {
@@ -171,7 +194,13 @@ impl Store for SqliteStore {
 
     fn migrate(&self) -> Result<Vec<String>, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
-        let mut connection = database::direct(&self.path, true).map_err(problem)?;
+        let mut connection = self.direct()?;
+        // A new file has nothing to lose, and the first run waits for the disk at its end.
+        let is_new = self.missing_migrations(&connection, "main")?.len() == migrate::SQLITE.len();
+        let wait = |connection: &Connection, how| {
+            connection.pragma_update(None, "synchronous", how).map_err(problem)
+        };
+        wait(&connection, if is_new { "OFF" } else { "NORMAL" })?;
         // One transaction, so that two programs that start together do it once.
         let transaction = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -179,6 +208,8 @@ impl Store for SqliteStore {
         let missing = self.missing_migrations(&transaction, "main")?;
         schema::apply(&transaction, missing, migrate::SQLITE).map_err(problem)?;
         transaction.commit().map_err(problem)?;
+        wait(&connection, "NORMAL")?;
+        self.spare.keep(connection);
         Ok(missing.iter().map(migrate::Migration::full_name).collect())
     }
 
@@ -204,7 +235,10 @@ impl Store for SqliteStore {
     }
 
     fn writer(&self, run: RunId) -> Result<Box<dyn Writer>, Problem> {
-        Ok(Box::new(writer::SqliteWriter::open(&self.path, Arc::clone(&self.identity), run)?))
+        let spare = Arc::clone(&self.spare);
+        let identity = Arc::clone(&self.identity);
+        let connection = self.direct()?;
+        Ok(Box::new(writer::SqliteWriter::open(&self.path, identity, (connection, spare), run)?))
     }
 
     fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {

@@ -95,8 +95,12 @@ pub(super) fn rewrite_chunks(
 }
 
 impl SqliteStore {
-    fn direct(&self) -> Result<Connection, Problem> {
-        database::direct(&self.path, false).map_err(|error| self.problem(&error))
+    /// A connection that has the file as main. Whoever is done with it may [`keep`](super::Spare::keep) it.
+    pub(super) fn direct(&self) -> Result<Connection, Problem> {
+        match self.spare.take() {
+            Some(connection) => Ok(connection),
+            None => database::direct(&self.path, false).map_err(|error| self.problem(&error)),
+        }
     }
 
     pub(super) fn give_up(&self, run: RunId, reason: &str) -> Result<(), Problem> {
@@ -114,6 +118,7 @@ impl SqliteStore {
         discard_unfinished(&connection, key).map_err(|error| self.problem(&error))?;
         if key.stage.is_none() {
             failed(&connection).map_err(|error| self.problem(&error))?;
+            self.spare.keep(connection);
             return Ok(());
         }
         // Results that earlier commands published stay, and the audit trail has the end of the run: so it also
@@ -125,13 +130,14 @@ impl SqliteStore {
         });
         let end = if told.is_ok() { "COMMIT" } else { "ROLLBACK" };
         connection.execute_batch(end).map_err(|error| self.problem(&error))?;
+        self.spare.keep(connection);
         told
     }
 
     /// The time, as the store's clock has it.
     pub(super) fn now(&self) -> Result<Instant, Problem> {
         let text: String = self
-            .connection()?
+            .reader()?
             .query_row("SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')", [], |row| row.get(0))
             .map_err(|error| self.problem(&error))?;
         stored::read_time(&text)
@@ -144,7 +150,8 @@ impl SqliteStore {
         let (job, date) = ours.map(|(job, date)| (job, date.to_string())).unzip();
         type Candidate = (String, String, String, bool, i64);
         let candidates: Vec<Candidate> = {
-            let connection = self.connection()?;
+            self.identity.check()?;
+            let connection = self.reader()?;
             let mut statement = connection
                 .prepare(
                     "SELECT run_id, job, batch_date, status = 'RUNNING', trim_pending FROM recon_runs \

@@ -42,6 +42,20 @@ impl Transact for SqliteStore {
         }
         done
     }
+
+    fn write_at_start(&self, work: &mut Work<'_>) -> Result<(), Problem> {
+        self.identity.check()?;
+        let connection = self.direct()?;
+        let begin = || self.begin(&connection, "BEGIN IMMEDIATE");
+        let undo = self.waiting.while_seen(begin)?;
+        let mut transaction = SqliteTransaction::direct(&self.path, &connection);
+        self.trail_end.check(&mut transaction)?;
+        work(&mut transaction)?;
+        undo.commit().map_err(|error| self.problem(&error))?;
+        self.identity.check()?;
+        self.spare.keep(connection);
+        Ok(())
+    }
 }
 
 impl SqliteStore {

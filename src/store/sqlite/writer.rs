@@ -11,6 +11,7 @@ use crossbeam_channel::bounded;
 use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::{CachedStatement, Connection, params};
 
+use super::Spare;
 use super::bound::Bound;
 use super::checkpoint::{Checkpoints, checkpoint};
 use super::identity::Identity;
@@ -42,6 +43,8 @@ const DIFFERENCE_BYTES: usize = 160;
 /// A writer on a connection of its own, which has the file as main.
 pub(super) struct SqliteWriter {
     connection: Connection,
+    /// Gets the connection at the end.
+    spare: Arc<Spare>,
     path: PathBuf,
     identity: Arc<Identity>,
     run: RunId,
@@ -74,10 +77,14 @@ struct Ids {
 }
 
 impl SqliteWriter {
-    pub(super) fn open(path: &Path, identity: Arc<Identity>, run: RunId) -> Result<Self, Problem> {
+    pub(super) fn open(
+        path: &Path,
+        identity: Arc<Identity>,
+        (connection, spare): (Connection, Arc<Spare>),
+        run: RunId,
+    ) -> Result<Self, Problem> {
         identity.check()?;
         let problem = |error: rusqlite::Error| database::problem(path, &error);
-        let connection = database::direct(path, false).map_err(problem)?;
         // Another thread moves the log into the file.
         connection
             .execute_batch(
@@ -98,7 +105,7 @@ impl SqliteWriter {
         if key.stage == Some(Stage::Attributed) {
             connection
                 .execute_batch(
-                    "CREATE TEMP TABLE staged_decisions (id INTEGER PRIMARY KEY, reason_id, \
+                    "DROP TABLE IF EXISTS temp.staged_decisions; CREATE TEMP TABLE staged_decisions (id INTEGER PRIMARY KEY, reason_id, \
                      functional, confidence, status, assigner_id, explanation, signature_id);",
                 )
                 .map_err(problem)?;
@@ -112,6 +119,7 @@ impl SqliteWriter {
         };
         Ok(Self {
             connection,
+            spare,
             path: path.to_owned(),
             identity,
             run,
@@ -452,6 +460,7 @@ impl Writer for SqliteWriter {
 
     fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem> {
         self.identity.check()?;
+        self.checkpoints.before_last().map_err(|error| self.problem(&error))?;
         let (updated, carried) = self.publish(outcome)?;
         // A run in a file that is gone meanwhile is gone too.
         self.identity.check()?;
@@ -464,6 +473,7 @@ impl Writer for SqliteWriter {
         let is_whole = self.key.stage.is_none() && outcome.stage == Stage::Attributed;
         let counts = (is_whole && carried == 0)
             .then(|| self.written.counts(outcome.total_records, &self.reasons, &self.assigners));
+        self.spare.keep(self.connection);
         Ok(Published { counts, carried })
     }
 }
