@@ -801,7 +801,7 @@ CREATE UNIQUE INDEX break_dates_of_run ON break_dates (run_no);
 CREATE TABLE break_states (
     id INTEGER PRIMARY KEY,
     entries BLOB NOT NULL
-);
+, form INTEGER NOT NULL DEFAULT 1);
 
 CREATE TABLE break_partners (
     id INTEGER PRIMARY KEY,
@@ -1072,21 +1072,32 @@ FROM (
         is_current, number, (run_no << 40) | (number << 10) AS first_difference,
         v ->> 0 AS kind,
         CASE WHEN v ->> 1 IS NOT NULL THEN v -> 1 END AS side_a,
-        CASE
-            WHEN v ->> 2 IS NOT NULL THEN v -> 2
-            WHEN (v ->> 0) & 7 = 1 THEN v -> 1
+        CASE json_type(v, '$[2]')
+            WHEN 'null' THEN CASE WHEN (v ->> 0) & 7 = 1 THEN v -> 1 END
+            WHEN 'array' THEN v -> 2
+            ELSE (
+                SELECT json_group_array(json(coalesce(
+                    v -> ('$[2].' || s.key), v -> ('$[1][' || s.key || ']'))))
+                FROM json_each(v, '$[1]') s)
         END AS side_b,
         CASE json_type(v, '$[1][0]')
             WHEN 'text' THEN v ->> '$[1][0]' ELSE v -> '$[1][0]'
         END AS key_a,
-        CASE
-            WHEN v ->> 2 IS NULL AND (v ->> 0) & 7 <> 1 THEN NULL
-            WHEN v ->> 2 IS NULL THEN
-                CASE json_type(v, '$[1][0]')
-                    WHEN 'text' THEN v ->> '$[1][0]' ELSE v -> '$[1][0]'
+        CASE json_type(v, '$[2]')
+            WHEN 'null' THEN
+                CASE WHEN (v ->> 0) & 7 <> 1 THEN NULL
+                    WHEN json_type(v, '$[1][0]') = 'text' THEN v ->> '$[1][0]'
+                    ELSE v -> '$[1][0]'
                 END
-            WHEN json_type(v, '$[2][0]') = 'text' THEN v ->> '$[2][0]'
-            ELSE v -> '$[2][0]'
+            WHEN 'array' THEN
+                CASE json_type(v, '$[2][0]')
+                    WHEN 'text' THEN v ->> '$[2][0]' ELSE v -> '$[2][0]'
+                END
+            ELSE
+                CASE coalesce(json_type(v, '$[2].0'), json_type(v, '$[1][0]'))
+                    WHEN 'text' THEN coalesce(v ->> '$[2].0', v ->> '$[1][0]')
+                    ELSE coalesce(v -> '$[2].0', v -> '$[1][0]')
+                END
         END AS key_b,
         v ->> 3 AS line_a, v ->> 4 AS place_a, v ->> 5 AS line_b, v ->> 6 AS place_b,
         v -> 7 AS more

@@ -502,8 +502,9 @@ pub(super) fn next_runs(tx: &mut dyn Transaction) -> Result<HashMap<i64, i64>, P
 /// Deletes the states of a run that is gone, or of which only human decisions are left.
 pub(super) fn forget(tx: &mut dyn Transaction, run_no: i64) -> Result<Linked, Problem> {
     let dialect = tx.dialect();
-    for (table, _) in [STATES, PARTNERS] {
-        let sql = format!("DELETE FROM recon.{table} AS d WHERE {}", dialect.of_run("d", run_no));
+    for table in [STATES, PARTNERS] {
+        let of_run = dialect.of_run("d", run_no);
+        let sql = format!("DELETE FROM recon.{} AS d WHERE {of_run}", table.name);
         tx.execute(&sql, &[])?;
     }
     let sql = "SELECT job, day FROM recon.break_dates WHERE run_no = $1";

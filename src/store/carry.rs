@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use super::audit::Entry;
-use super::chunk::{RECORDS, chunk_of, first_of};
+use super::chunk::{self, chunk_of};
 use super::layout::{ItemKey, row_id};
 use super::publication::ItemCounts;
 use super::review::{Run, carry_matches};
 use super::rows::{self, parameters};
 use super::transact::{Dialect, SqlRow, Transaction};
-use super::{SqlValue, field_of, record_of};
+use super::{SqlValue, StoredRecord, field_of, record_of};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Decimal, DiffType, Field, FieldRef, Kind, Layout, Matched, Status};
 
@@ -621,19 +621,6 @@ fn write(tx: &mut dyn Transaction, run_no: i64, values: Vec<Json>) -> Result<(),
     }
 }
 
-/// An entry of a row of records: kind, sides, and parts that do not matter here.
-#[derive(serde::Deserialize)]
-struct Sides<'a>(
-    u8,
-    #[serde(borrow)] Option<&'a RawValue>,
-    #[serde(borrow)] Option<&'a RawValue>,
-    serde::de::IgnoredAny,
-    serde::de::IgnoredAny,
-    serde::de::IgnoredAny,
-    serde::de::IgnoredAny,
-    #[serde(borrow, default)] Option<&'a RawValue>,
-);
-
 /// Calls `each` for each of these differences with the key of its record, in the order of numbers.
 fn names(
     tx: &mut dyn Transaction,
@@ -660,25 +647,23 @@ fn names(
             let damaged = |error: serde_json::Error| {
                 Problem::new(Code::StoreDamaged, format!("a row of records can't be read: {error}"))
             };
-            let entries: Vec<Option<Sides<'_>>> = serde_json::from_str(&text).map_err(damaged)?;
-            for number in chunks.get(&chunk).map(Vec::as_slice).unwrap_or_default() {
-                let record = record_of(number.cast_unsigned());
-                let at = record.checked_sub(first_of(chunk.cast_unsigned()));
-                let at = at.filter(|at| *at < RECORDS).and_then(|at| usize::try_from(at).ok());
-                if let Some(Some(sides)) = at.and_then(|at| entries.get(at)) {
-                    each(*number, named(sides, &run.layout).map_err(damaged)?);
+            let wanted = chunks.get(&chunk).map(Vec::as_slice).unwrap_or_default();
+            chunk::read(chunk.cast_unsigned(), &text, |record| -> Result<(), Problem> {
+                let is_own = |number: &&i64| record_of(number.cast_unsigned()) == record.number;
+                for number in wanted.iter().filter(is_own) {
+                    each(*number, named(record, &run.layout).map_err(damaged)?);
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })?;
     }
     Ok(())
 }
 
-fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error> {
-    let key_of = |raw: Option<&RawValue>| -> Result<Option<Vec<String>>, serde_json::Error> {
-        let Some(raw) = raw else { return Ok(None) };
-        let parts: Vec<&RawValue> = serde_json::from_str(raw.get())?;
+fn named(record: &StoredRecord<'_>, layout: &Layout) -> Result<Named, serde_json::Error> {
+    let key_of = |side: Option<&str>| -> Result<Option<Vec<String>>, serde_json::Error> {
+        let Some(side) = side else { return Ok(None) };
+        let parts: Vec<&RawValue> = serde_json::from_str(side)?;
         let parts = parts.into_iter().take(layout.key_len()).map(|part| {
             Ok(match serde_json::from_str(part.get())? {
                 Json::String(text) => Some(text),
@@ -689,19 +674,15 @@ fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error>
         let parts = parts.collect::<Result<Option<Vec<_>>, serde_json::Error>>()?;
         // A row without a key is identified by all its values.
         let parts = parts.filter(|parts| !parts.is_empty());
-        Ok(Some(parts.unwrap_or_else(|| vec![raw.get().to_owned()])))
+        Ok(Some(parts.unwrap_or_else(|| vec![side.to_owned()])))
     };
-    let a = key_of(sides.1)?;
-    let b = match key_of(sides.2)? {
-        None if sides.0 & 7 == 1 => a.clone(),
-        b => b,
-    };
+    let (a, b) = (key_of(record.a)?, key_of(record.b)?);
     let reference = |parts: &Vec<String>| {
         let escaped = parts.iter().map(|part| part.replace('\\', "\\\\").replace('|', "\\|"));
         escaped.collect::<Vec<_>>().join("|")
     };
-    let matched: Matched = match sides.7 {
-        Some(matched) => serde_json::from_str(matched.get())?,
+    let matched: Matched = match record.matched {
+        Some(matched) => serde_json::from_str(matched)?,
         None => Matched::default(),
     };
     let references = [
@@ -712,8 +693,8 @@ fn named(sides: &Sides<'_>, layout: &Layout) -> Result<Named, serde_json::Error>
     for (part, field) in key.iter_mut().zip(layout.fields()) {
         make_plain(part, field);
     }
-    let parts: Vec<&RawValue> = match sides.1.or(sides.2) {
-        Some(raw) => serde_json::from_str(raw.get())?,
+    let parts: Vec<&RawValue> = match record.a.or(record.b) {
+        Some(side) => serde_json::from_str(side)?,
         None => Vec::new(),
     };
     let values = parts.into_iter().zip(layout.fields()).filter(|(_, field)| field.compared);

@@ -3,11 +3,12 @@
 //! A row holds the entries of [`RECORDS`] records, as one JSON array. Writing a row costs about as much as writing a
 //! record would, so records by the dozen make keeping all of them cheap; views take the array apart with the
 //! database's own JSON functions. An entry is `[kind, a, b, line_a, offset_a, line_b, offset_b]`: a side is the
-//! evidence array of its values; b is null for a pair whose sides are the same; 8 is added to the kind where the
-//! partner was rejected. A job with `match` has one element more: how the record was matched, as an object. A record
+//! evidence array of its values; b is null for a pair whose sides are the same, and of a pair that differs an object with
+//! the values in which B differs, `{"3":"LTD"}`, by their positions; 8 is added to the kind where the partner was rejected. A job with `match` has one element more: how the record was matched, as an object. A record
 //! that is no longer kept is `null`.
 
 use crate::diagnostic::Problem;
+use crate::domain::Cells;
 use crate::domain::evidence::{self, write_number};
 use crate::domain::scan::Scanner;
 
@@ -57,14 +58,22 @@ impl Entries {
         out.push(b'[');
         write_number((row.kind.code() + rejected).into(), out);
         out.push(b',');
-        let same = row.kind == RecordKind::Pair
-            && row.a.zip(row.b).is_some_and(|(a, b)| a.bytes() == b.bytes());
-        for side in [row.a, row.b.filter(|_| !same)] {
-            match side {
-                Some(cells) => evidence::write(cells, out),
-                None => out.extend_from_slice(b"null"),
+        match (row.kind, row.a, row.b) {
+            (RecordKind::Pair, Some(a), Some(b)) => {
+                evidence::write(a, out);
+                out.push(b',');
+                push_changes(a, b, out);
+                out.push(b',');
             }
-            out.push(b',');
+            (_, a, b) => {
+                for side in [a, b] {
+                    match side {
+                        Some(cells) => evidence::write(cells, out),
+                        None => out.extend_from_slice(b"null"),
+                    }
+                    out.push(b',');
+                }
+            }
         }
         for (place, is_last) in [(row.place_a, false), (row.place_b, true)] {
             match place {
@@ -90,6 +99,7 @@ impl Entries {
         &self,
         mut each: impl FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
+        let mut whole = String::new();
         for at in 0..self.len() {
             let text = String::from_utf8_lossy(self.slice(at, at + 1));
             let number = at as u64 + 1;
@@ -97,7 +107,7 @@ impl Entries {
                 let what = format!("the entry of record {number} can't be read");
                 stored::damaged("row of records", &what)
             })?;
-            each(&entry.record(number)?)?;
+            each(&entry.record(number, &mut whole)?)?;
         }
         Ok(())
     }
@@ -110,6 +120,65 @@ impl Entries {
         };
         self.text.get(end(first)..end(last)).unwrap_or_default()
     }
+}
+
+/// Appends side B of a pair: null, or the values in which it differs from side A.
+fn push_changes(a: Cells<'_>, b: Cells<'_>, out: &mut Vec<u8>) {
+    if a.bytes() == b.bytes() {
+        out.extend_from_slice(b"null");
+        return;
+    }
+    let (mut own, mut other) = (a, b);
+    for at in 0.. {
+        let left = other;
+        let (Some(a), Some(b)) = (own.next(), other.next()) else { break };
+        if a.bytes() == b.bytes() {
+            continue;
+        }
+        out.push(if out.last() == Some(&b',') { b'{' } else { b',' });
+        out.push(b'"');
+        write_number(at, out);
+        out.push(b'"');
+        // The array of this one value, whose bracket becomes the colon.
+        let bracket = out.len();
+        evidence::write(Cells::new(left.prefix(1)), out);
+        out[bracket] = b':';
+        out.pop();
+    }
+    out.push(b'}');
+}
+
+/// Writes into `whole` the evidence array that has these values of an object by their positions, and else those of the
+/// array `a`.
+fn change(a: &str, changes: &str, whole: &mut String) -> Option<()> {
+    whole.clear();
+    let (mut own, mut changed) = (Scanner::new(a), Scanner::new(changes));
+    let mut next_change = |first: bool| -> Option<Option<(usize, &str)>> {
+        if !changed.take(if first { b'{' } else { b',' }) {
+            return (!first && changed.take(b'}') && changed.is_at_end()).then_some(None);
+        }
+        let at = changed.string()?.parse().ok()?;
+        if !changed.take(b':') {
+            return None;
+        }
+        Some(Some((at, changed.value()?)))
+    };
+    let mut change = next_change(true)?;
+    let mut at = 0;
+    while own.take(if at == 0 { b'[' } else { b',' }) {
+        whole.push(if at == 0 { '[' } else { ',' });
+        let value = own.value()?;
+        match change {
+            Some((place, changed)) if place == at => {
+                whole.push_str(changed);
+                change = next_change(false)?;
+            }
+            _ => whole.push_str(value),
+        }
+        at += 1;
+    }
+    whole.push(']');
+    (change.is_none() && own.take(b']') && own.is_at_end()).then_some(())
 }
 
 /// Cuts entries into rows; an incomplete row waits for the next entries.
@@ -184,7 +253,10 @@ impl<'a> Entry<'a> {
         let side = |scan: &mut Scanner<'a>| -> Option<Option<&'a str>> {
             next(scan)?;
             let side = scan.value()?;
-            (side == "null").then_some(None).or_else(|| side.starts_with('[').then_some(Some(side)))
+            match side.as_bytes().first() {
+                Some(b'[' | b'{') => Some(Some(side)),
+                _ => (side == "null").then_some(None),
+            }
         };
         let place = |scan: &mut Scanner<'a>| -> Option<Option<(u64, u64)>> {
             next(scan)?;
@@ -202,8 +274,23 @@ impl<'a> Entry<'a> {
         scan.take(b']').then_some(Self { code, a, b, place_a, place_b, matched })
     }
 
-    fn record(self, number: u64) -> Result<StoredRecord<'a>, Problem> {
+    /// The record; there is room for a side that is not written as a whole.
+    fn record<'r>(self, number: u64, whole: &'r mut String) -> Result<StoredRecord<'r>, Problem>
+    where
+        'a: 'r,
+    {
         let Self { code, a, b, place_a, place_b, matched } = self;
+        let is_whole = |side: &str| side.starts_with('[');
+        let b = match (a, b) {
+            (Some(a), Some(changes)) if is_whole(a) && !is_whole(changes) => {
+                change(a, changes, whole).ok_or_else(|| {
+                    let what = format!("side B of record {number} can't be read");
+                    stored::damaged("row of records", &what)
+                })?;
+                Some(whole.as_str())
+            }
+            (_, b) => b,
+        };
         let kind =
             stored::read_code("kind", i64::from(code & !PARTNER_REJECTED), RecordKind::from_code)?;
         Ok(StoredRecord {
@@ -248,16 +335,16 @@ pub(super) fn only(
 }
 
 /// The records of a row.
-pub(super) fn read<'a, E: From<Problem>>(
+pub(super) fn read<E: From<Problem>>(
     chunk: u64,
-    text: &'a str,
-    mut each: impl FnMut(&StoredRecord<'a>) -> Result<(), E>,
+    text: &str,
+    mut each: impl FnMut(&StoredRecord<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let damaged = |number: u64| {
         let what = format!("the entry of record {number} can't be read");
         E::from(stored::damaged("row of records", &what))
     };
-    let mut scan = Scanner::new(text);
+    let (mut scan, mut whole) = (Scanner::new(text), String::new());
     let first = first_of(chunk);
     for number in first.. {
         if !scan.take(if number == first { b'[' } else { b',' }) {
@@ -270,7 +357,7 @@ pub(super) fn read<'a, E: From<Problem>>(
             continue;
         }
         let entry = Entry::read(&mut scan).ok_or_else(|| damaged(number))?;
-        each(&entry.record(number)?)?;
+        each(&entry.record(number, &mut whole)?)?;
     }
     Ok(())
 }
@@ -278,7 +365,7 @@ pub(super) fn read<'a, E: From<Problem>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cell, Cells, Row};
+    use crate::domain::{Cell, Row};
     use proptest::prelude::*;
 
     /// Rows as a store keeps them, of records that came in batches of these sizes.
@@ -330,6 +417,88 @@ mod tests {
                 }).unwrap();
             }
             prop_assert_eq!(next, batches.iter().sum::<usize>() as u64);
+        }
+    }
+
+    /// The entry of a pair of these rows, and its sides as they are read.
+    fn pair(a: &[Cell<'_>], b: &[Cell<'_>]) -> (String, [String; 2]) {
+        let (a, b) = (Row::of(a.iter().copied()), Row::of(b.iter().copied()));
+        let mut entries = Entries::default();
+        entries.push(&RecordRow {
+            kind: RecordKind::Pair,
+            a: Some(Cells::new(&a.cells)),
+            b: Some(Cells::new(&b.cells)),
+            partner_rejected: false,
+            place_a: Some((2, 7)),
+            place_b: Some((3, 8)),
+            matched: None,
+        });
+        let mut sides = Default::default();
+        entries
+            .each(|record| {
+                sides = [record.a, record.b].map(|side| side.unwrap().to_owned());
+                Ok(())
+            })
+            .unwrap();
+        (String::from_utf8(entries.text).unwrap(), sides)
+    }
+
+    #[test]
+    fn of_side_b_only_what_differs_is_stored() {
+        let a = [Cell::Text("k,\"{"), Cell::Integer(1), Cell::Null, Cell::Unparsed("x")];
+        let b = [Cell::Text("k,\"{"), Cell::Null, Cell::Text("}"), Cell::Unparsed("x")];
+        let (text, [read_a, read_b]) = pair(&a, &b);
+        assert_eq!(text, r#"[1,["k,\"{",1,null,{"unparsed":"x"}],{"1":null,"2":"}"},2,7,3,8],"#);
+        assert_eq!(read_a, r#"["k,\"{",1,null,{"unparsed":"x"}]"#);
+        assert_eq!(read_b, r#"["k,\"{",null,"}",{"unparsed":"x"}]"#);
+        assert_eq!(pair(&a, &a).0, r#"[1,["k,\"{",1,null,{"unparsed":"x"}],null,2,7,3,8],"#);
+    }
+
+    #[test]
+    fn a_side_b_that_an_earlier_version_wrote_as_a_whole_is_read() {
+        let text = r#"[[1,["k",1],["k",2],1,0,2,0]]"#;
+        let mut sides = Vec::new();
+        read(0, text, |record| -> Result<(), Problem> {
+            sides.extend([record.a, record.b].map(|side| side.unwrap().to_owned()));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(sides, [r#"["k",1]"#, r#"["k",2]"#]);
+    }
+
+    #[test]
+    fn a_side_that_can_not_be_completed_is_damage() {
+        for (a, changes) in [
+            ("[1,2]", "{}"),
+            ("[1,2]", r#"{"2":1}"#),
+            ("[1,2]", r#"{"1":1,"0":1}"#),
+            ("[1,2]", r#"{"1":1"#),
+            ("[1,2", r#"{"1":1}"#),
+            ("[1,2]", r#"{"x":1}"#),
+        ] {
+            let text = format!("[[1,{a},{changes},1,0,2,0]]");
+            assert!(read(0, &text, |_| -> Result<(), Problem> { Ok(()) }).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_sides_of_a_pair_come_back(
+            values in proptest::collection::vec((0u8..3, 0u8..3), 1..9),
+        ) {
+            let cell = |value: u8| match value {
+                0 => Cell::Null,
+                1 => Cell::Text("\"1\":["),
+                _ => Cell::Integer(12),
+            };
+            let (a, b): (Vec<_>, Vec<_>) =
+                values.iter().map(|(a, b)| (cell(*a), cell(*b))).unzip();
+            let array = |cells: &[Cell<'_>]| {
+                let mut text = Vec::new();
+                evidence::write(Cells::new(&Row::of(cells.iter().copied()).cells), &mut text);
+                String::from_utf8(text).unwrap()
+            };
+            prop_assert_eq!(pair(&a, &b).1, [array(&a), array(&b)]);
         }
     }
 

@@ -71,6 +71,7 @@ migrations! {
     25 "0025" "open_at_older_dates",
     26 "0026" "run_fields",
     27 "0027" "known_evidence",
+    28 "0028" "changes_of_side_b",
 }
 
 /// A migration that a store says it has.

@@ -280,7 +280,9 @@ pub(super) fn records_by_reference(
     let row = runs::find(tx, run)?.ok_or_else(|| stored::no_such_run(run))?;
     let needles = stored::needles(&row.layout, reference);
     let key = runs::key(tx, run)?;
-    records_with(tx, key, &needles, |record| stored::has_reference(record, &needles, reference))
+    let mut texts = needles.to_vec();
+    texts.extend(stored::changed_needles(&row.layout, reference));
+    records_with(tx, key, &texts, |record| stored::has_reference(record, &needles, reference))
 }
 
 /// The records of a run whose stored text contains one of these, and that are `wanted`.

@@ -169,9 +169,8 @@ pub(super) fn locked(job: &str, batch_date: Date, holder: &str, seconds: u64) ->
     .help("wait for it to end, or wait longer with --lock-timeout")
 }
 
-/// How the evidence array of a side with this reference begins: up to the end of the key, then `,`
-/// or `]`. `None` if no key of this layout is written so.
-fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
+/// The values of the key that has this reference, as evidence has them. `None` if no key of this layout is written so.
+fn key_values(layout: &Layout, reference: &str) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut characters = reference.chars();
     while let Some(character) = characters.next() {
@@ -184,18 +183,30 @@ fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
     if parts.len() != layout.key_len() {
         return None;
     }
-    let mut start = String::new();
-    for (part, field) in parts.iter().zip(layout.fields()) {
-        start.push(if start.is_empty() { '[' } else { ',' });
-        match field.kind {
-            Kind::Integer => start.push_str(&part.parse::<i128>().ok()?.to_string()),
-            Kind::Boolean => start.push_str(&part.parse::<bool>().ok()?.to_string()),
-            Kind::Text | Kind::Decimal | Kind::Date | Kind::Datetime => {
-                write_json_string(part, &mut start);
-            }
+    let values = parts.iter().zip(layout.fields()).map(|(part, field)| match field.kind {
+        Kind::Integer => Some(part.parse::<i128>().ok()?.to_string()),
+        Kind::Boolean => Some(part.parse::<bool>().ok()?.to_string()),
+        Kind::Text | Kind::Decimal | Kind::Date | Kind::Datetime => {
+            let mut value = String::new();
+            write_json_string(part, &mut value);
+            Some(value)
         }
-    }
-    Some([format!("{start},"), format!("{start}]")])
+    });
+    values.collect()
+}
+
+/// How the evidence array of a side with this reference begins: up to the end of the key, then `,`
+/// or `]`.
+fn evidence_starts(layout: &Layout, reference: &str) -> Option<[String; 2]> {
+    let start = key_values(layout, reference)?.join(",");
+    Some([format!("[{start},"), format!("[{start}]")])
+}
+
+/// Texts, one of which occurs in the row that stores a record of this reference if side A has another: 1.0 and 1.00 are
+/// one key.
+pub(super) fn changed_needles(layout: &Layout, reference: &str) -> Vec<String> {
+    let values = key_values(layout, reference).unwrap_or_default();
+    values.iter().enumerate().map(|(at, value)| format!("\"{at}\":{value}")).collect()
 }
 
 /// Texts, one of which occurs in the row that stores a record of this reference: two possible beginnings of the key's

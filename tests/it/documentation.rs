@@ -332,7 +332,7 @@ const REWORDED: &[(&str, &str)] = &[
     ("recon_runs.trim_pending", "Hidden matched records are still to be deleted."),
     (
         "record_rows",
-        "Records, 64 to a row: writing a row costs about as much as writing a record would. `records` is a JSON array of entries [kind, a, b, line_a, offset_a, line_b, offset_b]. A side is one JSON array of values in the layout's order; b is null for a pair whose sides are the same text. Kinds are 1 PAIR, 2 ONLY_A, 3 ONLY_B, 4 SURPLUS_A, 5 SURPLUS_B, plus 8 where a row of the missing side with this key was rejected. An entry is null if its record is no longer kept. The rowid is run_no << 40 | row, and row r holds the records 64 r + 1 to 64 r + 64. Results of comparing and attributing are in the record's differences.",
+        "Records, 64 to a row: writing a row costs about as much as writing a record would. `records` is a JSON array of entries [kind, a, b, line_a, offset_a, line_b, offset_b]. A side is one JSON array of values in the layout's order; b is null for a pair whose sides are the same text, and of a pair that differs an object with the values in which B differs, by their positions (in runs before migration 0028 an array too). Kinds are 1 PAIR, 2 ONLY_A, 3 ONLY_B, 4 SURPLUS_A, 5 SURPLUS_B, plus 8 where a row of the missing side with this key was rejected. An entry is null if its record is no longer kept. The rowid is run_no << 40 | row, and row r holds the records 64 r + 1 to 64 r + 64. Results of comparing and attributing are in the record's differences.",
     ),
     (
         "run_fields",

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::layout::row_id;
 use super::super::rows::parameters;
-use super::super::transact::{Dialect, Transaction};
-use super::super::{self as store, DifferenceRow, difference_number, field_of};
+use super::super::transact::{Dialect, SqlRow, Transaction};
+use super::super::{self as store, DifferenceRow, difference_number, field_of, stored};
 use super::{BEFORE, Dated, dated, read_day};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::identity::{StableHash, of_text};
@@ -15,11 +15,14 @@ use crate::domain::{FieldRef, Layout};
 /// The bytes of a part of a state.
 const PART: usize = 60_000;
 
-/// The bytes of an entry.
-const ENTRY: usize = 28;
+/// How entries are packed: each says what the one before does not, which takes about 11 bytes.
+const PACKED: i64 = 2;
+
+/// The bytes of an entry in parts of earlier versions.
+const UNPACKED: usize = 28;
 
 /// A difference as the next date reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     /// The identity of its row.
     pub row: u64,
@@ -32,15 +35,57 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn push(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.row.to_le_bytes());
-        out.extend_from_slice(&self.number.to_le_bytes()[..6]);
-        out.extend_from_slice(&self.before.to_le_bytes()[..6]);
-        out.extend_from_slice(&self.alike.to_le_bytes());
-        out.extend_from_slice(&self.since.to_le_bytes());
+    /// Appends what the one before does not say, and becomes the one before.
+    fn push(&self, last: &mut Self, out: &mut Vec<u8>) {
+        let says =
+            [self.row != last.row, self.before != 0, self.alike != 0, self.since != last.since];
+        let flags = says.iter().rev().fold(0, |flags, says| flags << 1 | u64::from(*says));
+        push_number(folded(self.number - last.number) << says.len() | flags, out);
+        if says[0] {
+            out.extend_from_slice(&self.row.to_le_bytes());
+        }
+        if says[1] {
+            push_number(folded(self.before - last.before), out);
+        }
+        if says[2] {
+            push_number(self.alike.into(), out);
+        }
+        if says[3] {
+            push_number(folded(i64::from(self.since) - i64::from(last.since)), out);
+        }
+        last.follow(self);
     }
 
-    fn read(bytes: &[u8; ENTRY]) -> Self {
+    fn read(last: &mut Self, bytes: &mut &[u8]) -> Option<Self> {
+        let head = take_number(bytes)?;
+        let says = |bit: u32| head >> bit & 1 == 1;
+        let mut entry = Self { before: 0, alike: 0, ..*last };
+        entry.number = last.number.checked_add(unfolded(head >> 4))?;
+        if says(0) {
+            let (row, rest) = bytes.split_first_chunk()?;
+            (entry.row, *bytes) = (u64::from_le_bytes(*row), rest);
+        }
+        if says(1) {
+            entry.before = last.before.checked_add(unfolded(take_number(bytes)?))?;
+        }
+        if says(2) {
+            entry.alike = take_number(bytes)?.try_into().ok()?;
+        }
+        if says(3) {
+            let since = i64::from(last.since).checked_add(unfolded(take_number(bytes)?))?;
+            entry.since = since.try_into().ok()?;
+        }
+        last.follow(&entry);
+        Some(entry)
+    }
+
+    /// Becomes the one before; of the numbers in the run before the last one counts.
+    fn follow(&mut self, entry: &Self) {
+        let before = if entry.before == 0 { self.before } else { entry.before };
+        *self = Self { before, ..*entry };
+    }
+
+    fn read_unpacked(bytes: &[u8; UNPACKED]) -> Self {
         let number = |from: usize, count: usize| {
             let mut eight = [0; 8];
             for (place, byte) in eight.iter_mut().zip(&bytes[from..from + count]) {
@@ -60,6 +105,37 @@ impl Entry {
     pub fn is_of_record(&self) -> bool {
         field_of(self.number.cast_unsigned()) == FieldRef::EntireRecord
     }
+}
+
+/// Small numbers of either sign as small ones without.
+const fn folded(number: i64) -> u64 {
+    (number << 1 ^ number >> 63).cast_unsigned()
+}
+
+const fn unfolded(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// Appends a number in as many bytes as it needs, seven bits in each.
+fn push_number(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// Hashes of the fields' names: breaks stay the same when the fields change their order.
@@ -163,13 +239,15 @@ pub(super) struct Parts {
     bytes: Vec<u8>,
     first: i64,
     has_first: bool,
+    /// The entry before, in this part.
+    last: Entry,
 }
 
 impl Parts {
     pub fn flush(
         &mut self,
         tx: &mut dyn Transaction,
-        table: (&str, &str),
+        table: Table,
         run_no: i64,
         all: bool,
     ) -> Result<(), Problem> {
@@ -180,6 +258,7 @@ impl Parts {
         self.has_first = true;
         self.first += 1;
         self.bytes.clear();
+        self.last = Entry::default();
         Ok(())
     }
 
@@ -187,60 +266,92 @@ impl Parts {
         if self.has_first && self.bytes.is_empty() {
             self.first = entry.number;
         }
-        entry.push(&mut self.bytes);
+        entry.push(&mut self.last, &mut self.bytes);
     }
 }
 
-pub(super) const STATES: (&str, &str) = ("break_states", "entries");
-pub(super) const PARTNERS: (&str, &str) = ("break_partners", "rows");
+/// A table of parts.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    pub name: &'static str,
+    /// The column of the bytes.
+    bytes: &'static str,
+    /// The columns that say how they are packed, with values.
+    form: &'static [(&'static str, i64)],
+}
+
+pub(super) const STATES: Table =
+    Table { name: "break_states", bytes: "entries", form: &[("form", PACKED)] };
+pub(super) const PARTNERS: Table = Table { name: "break_partners", bytes: "rows", form: &[] };
 
 fn write_part(
     tx: &mut dyn Transaction,
-    (table, column): (&str, &str),
+    Table { name, bytes: column, form }: Table,
     run_no: i64,
     first: i64,
     bytes: &[u8],
 ) -> Result<(), Problem> {
+    let more: String = form.iter().map(|(column, _)| format!(", {column}")).collect();
+    let values: String = form.iter().map(|(_, value)| format!(", {value}")).collect();
     let done = match tx.dialect() {
         Dialect::Sqlite => tx.execute(
-            &format!("INSERT OR REPLACE INTO recon.{table} (id, {column}) VALUES ($1, $2)"),
+            &format!(
+                "INSERT OR REPLACE INTO recon.{name} (id, {column}{more}) VALUES ($1, $2{values})"
+            ),
             &parameters![row_id(run_no, first), bytes],
         ),
-        Dialect::Postgres => tx.execute(
-            &format!(
-                "INSERT INTO recon.{table} (run_no, number, {column}) VALUES ($1, $2, $3) \
-                 ON CONFLICT (run_no, number) DO UPDATE SET {column} = excluded.{column}"
-            ),
-            &parameters![run_no, first, bytes],
-        ),
+        Dialect::Postgres => {
+            let set: String =
+                form.iter().map(|(column, value)| format!(", {column} = {value}")).collect();
+            tx.execute(
+                &format!(
+                    "INSERT INTO recon.{name} (run_no, number, {column}{more}) \
+                     VALUES ($1, $2, $3{values}) \
+                     ON CONFLICT (run_no, number) DO UPDATE SET {column} = excluded.{column}{set}"
+                ),
+                &parameters![run_no, first, bytes],
+            )
+        }
     };
     done.map(drop)
 }
 
-/// Calls `each` with the parts of a run.
+/// Calls `each` with the columns of the parts of a run.
 fn each_part(
     tx: &mut dyn Transaction,
-    (table, column): (&str, &str),
+    (table, columns): (&str, &str),
     run_no: i64,
-    each: &mut dyn FnMut(&[u8]),
+    each: &mut dyn FnMut(&SqlRow) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let dialect = tx.dialect();
     let sql = format!(
-        "SELECT d.{column} FROM recon.{table} d WHERE {} ORDER BY {}",
+        "SELECT {columns} FROM recon.{table} d WHERE {} ORDER BY {}",
         dialect.of_run("d", run_no),
         dialect.order("d", "")
     );
-    tx.query_each(&sql, &[], &mut |row| {
-        each(&row.blob(0)?.unwrap_or_default());
-        Ok(())
-    })
+    tx.query_each(&sql, &[], &mut |row| each(&row))
 }
+
+/// Calls `each` with the entries of a part: its bytes, and how they are packed.
+fn each_entry(row: &SqlRow, each: &mut dyn FnMut(Entry)) -> Result<(), Problem> {
+    let (bytes, form) = (row.blob(0)?.unwrap_or_default(), row.count(1)?);
+    if form != PACKED {
+        bytes.as_chunks().0.iter().map(Entry::read_unpacked).for_each(each);
+        return Ok(());
+    }
+    let (mut left, mut last) = (bytes.as_slice(), Entry::default());
+    while !left.is_empty() {
+        let entry = Entry::read(&mut last, &mut left);
+        each(entry.ok_or_else(|| stored::damaged("break_states", "a part ends too early"))?);
+    }
+    Ok(())
+}
+
+const ENTRIES: (&str, &str) = ("break_states", "d.entries, d.form");
 
 pub(super) fn entries(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Entry>, Problem> {
     let mut entries = Vec::new();
-    each_part(tx, STATES, run_no, &mut |bytes| {
-        entries.extend(bytes.as_chunks::<ENTRY>().0.iter().map(Entry::read));
-    })?;
+    each_part(tx, ENTRIES, run_no, &mut |row| each_entry(row, &mut |entry| entries.push(entry)))?;
     Ok(entries)
 }
 
@@ -248,8 +359,11 @@ pub(super) fn entries(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Entry
 /// old ones between them would repeat entries.
 pub(super) fn take_entries(tx: &mut dyn Transaction, run_no: i64) -> Result<Vec<Entry>, Problem> {
     let mut entries = entries(tx, run_no)?;
-    let (table, _) = STATES;
-    let sql = format!("DELETE FROM recon.{table} AS d WHERE {}", tx.dialect().of_run("d", run_no));
+    let sql = format!(
+        "DELETE FROM recon.{} AS d WHERE {}",
+        STATES.name,
+        tx.dialect().of_run("d", run_no)
+    );
     tx.execute(&sql, &[])?;
     // Stores of earlier versions have repeated ones.
     entries.sort_by_key(|entry| entry.number);
@@ -356,11 +470,8 @@ pub(in super::super) fn each_of_run(
     run_no: i64,
     each: &mut dyn FnMut(i64, i32),
 ) -> Result<(), Problem> {
-    each_part(tx, STATES, run_no, &mut |bytes| {
-        for bytes in bytes.as_chunks::<ENTRY>().0 {
-            let entry = Entry::read(bytes);
-            each(entry.number, entry.since);
-        }
+    each_part(tx, ENTRIES, run_no, &mut |row| {
+        each_entry(row, &mut |entry| each(entry.number, entry.since))
     })
 }
 
@@ -372,9 +483,11 @@ pub(super) fn partners(
 ) -> Result<HashSet<u64>, Problem> {
     let mut found = HashSet::new();
     if !wanted.is_empty() {
-        each_part(tx, PARTNERS, run_no, &mut |bytes| {
+        each_part(tx, (PARTNERS.name, PARTNERS.bytes), run_no, &mut |row| {
+            let bytes = row.blob(0)?.unwrap_or_default();
             let rows = bytes.as_chunks::<8>().0.iter().map(|row| u64::from_le_bytes(*row));
             found.extend(rows.filter(|row| wanted.contains(row)));
+            Ok(())
         })?;
     }
     Ok(found)
@@ -388,28 +501,71 @@ pub(super) fn number_before(
 ) -> Result<i64, Problem> {
     let dialect = tx.dialect();
     let sql = format!(
-        "SELECT d.entries FROM recon.break_states d WHERE {} ORDER BY {} LIMIT 1",
+        "SELECT d.entries, d.form FROM recon.break_states d WHERE {} ORDER BY {} LIMIT 1",
         dialect.between("d", run_no, 0, number),
         dialect.order("d", " DESC")
     );
-    let bytes = tx.find(&sql, &[], |row| row.blob(0))?.flatten().unwrap_or_default();
-    let mut entries = bytes.as_chunks::<ENTRY>().0.iter().map(Entry::read);
-    Ok(entries.find(|entry| entry.number == number).map_or(0, |entry| entry.before))
+    let mut before = 0;
+    for row in tx.query(&sql, &[])? {
+        each_entry(&row, &mut |entry| {
+            if entry.number == number {
+                before = entry.before;
+            }
+        })?;
+    }
+    Ok(before)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::SqlValue;
     use crate::store::layout::MAX_NUMBER;
     use proptest::prelude::*;
 
+    fn read(bytes: Vec<u8>, form: i64) -> Result<Vec<Entry>, Problem> {
+        let mut entries = Vec::new();
+        let row = SqlRow(vec![SqlValue::Blob(bytes), SqlValue::Integer(form)]);
+        each_entry(&row, &mut |entry| entries.push(entry)).map(|()| entries)
+    }
+
+    fn entry() -> impl Strategy<Value = Entry> {
+        let before = prop_oneof![Just(0), 0..MAX_NUMBER];
+        let (row, alike) = (prop_oneof![0u64..3, any::<u64>()], prop_oneof![Just(0), any::<u32>()]);
+        let since = prop_oneof![20_000..20_003, any::<i32>()];
+        (row, 0..MAX_NUMBER, before, alike, since).prop_map(
+            |(row, number, before, alike, since)| Entry { row, number, before, alike, since },
+        )
+    }
+
     proptest! {
         #[test]
-        fn an_entry_reads_back(row: u64, number in 0..MAX_NUMBER, before in 0..MAX_NUMBER, alike: u32, since: i32) {
-            let entry = Entry { row, number, before, alike, since };
-            let mut bytes = Vec::new();
-            entry.push(&mut bytes);
-            prop_assert_eq!(Entry::read(bytes.as_slice().try_into().unwrap()), entry);
+        fn entries_read_back(entries in proptest::collection::vec(entry(), 0..50)) {
+            let mut parts = Parts::default();
+            entries.iter().for_each(|entry| parts.push(entry));
+            prop_assert_eq!(read(parts.bytes, PACKED).unwrap(), entries);
         }
+    }
+
+    #[test]
+    fn an_entry_takes_few_bytes_and_a_cut_one_is_damage() {
+        let mut parts = Parts::default();
+        let day = 20_000;
+        for record in 1..=100 {
+            let number = difference_number(record, FieldRef::EntireRecord).cast_signed();
+            let (row, before) = (record << 40, if record > 50 { number } else { 0 });
+            parts.push(&Entry { row, number, before, alike: 0, since: day });
+        }
+        assert!(parts.bytes.len() <= 100 * 13, "{}", parts.bytes.len());
+        parts.bytes.pop();
+        read(parts.bytes, PACKED).unwrap_err();
+    }
+
+    #[test]
+    fn entries_of_earlier_versions_are_read() {
+        let mut bytes = 7u64.to_le_bytes().to_vec();
+        bytes.extend([1, 4, 0, 0, 0, 0, 2, 4, 0, 0, 0, 0, 3, 0, 0, 0, 0x20, 0x4e, 0, 0]);
+        let entry = Entry { row: 7, number: 1025, before: 1026, alike: 3, since: 20_000 };
+        assert_eq!(read(bytes, 1).unwrap(), [entry]);
     }
 }

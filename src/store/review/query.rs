@@ -310,22 +310,24 @@ pub(super) fn any(conditions: impl Iterator<Item = String>) -> String {
 pub(super) fn holds(dialect: Dialect, record: &str, text: &str, at: usize) -> String {
     match dialect {
         Dialect::Sqlite => {
-            let side = |side: u8| {
-                format!("json_extract(k.records, '$[' || ({record} % 64) || '][{side}][{at}]')")
+            let side = |path: &str| {
+                format!("json_extract(k.records, '$[' || ({record} % 64) || '][{path}')")
             };
             format!(
                 "EXISTS (SELECT 1 FROM recon.record_rows k \
                  WHERE k.id = (((d.id >> {NUMBER_BITS}) << {NUMBER_BITS}) | ({record} / 64)) \
-                 AND {text} IN ({}, {}))",
-                side(1),
-                side(2)
+                 AND {text} IN ({}, {}, {}))",
+                side(&format!("1][{at}]")),
+                side(&format!("2][{at}]")),
+                // Of a side B by the positions of what differs.
+                side(&format!("2].{at}"))
             )
         }
         Dialect::Postgres => format!(
             "EXISTS (SELECT 1 FROM recon.record_rows k CROSS JOIN LATERAL \
              (SELECT k.records::json -> ({record} % 64)::integer AS entry) e \
              WHERE k.run_no = d.run_no AND k.number = {record} / 64 \
-             AND {text} IN (e.entry -> 1 ->> {at}, e.entry -> 2 ->> {at}))"
+             AND {text} IN (e.entry -> 1 ->> {at}, e.entry -> 2 ->> {at}, e.entry -> 2 ->> '{at}'))"
         ),
     }
 }
