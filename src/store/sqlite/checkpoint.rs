@@ -115,10 +115,11 @@ impl Drop for Checkpoints {
 impl Worker {
     fn start(path: &Path) -> Result<Self, rusqlite::Error> {
         let connection = database::direct(path, false)?;
-        let file = File::open(path).ok();
+        let path = path.to_owned();
         let (requests, requested) = unbounded();
         let (send_result, results) = unbounded();
         let thread = std::thread::Builder::new().spawn(move || {
+            let file = File::open(path).ok();
             for () in requested {
                 let done = checkpoint(&connection);
                 // SQLite waits for the disk only after a checkpoint of all of the log, which the last one is. By then
