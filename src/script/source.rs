@@ -29,6 +29,8 @@ struct Written {
     text: String,
     /// Each thread compiles the script, but its text is checked once.
     checked: OnceLock<Result<ScriptOutline, Vec<Problem>>>,
+    /// Where each line begins, for places.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl PartialEq for Written {
@@ -102,7 +104,12 @@ impl ScriptSource {
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        let written = Arc::new(Written { path: name.into(), text, checked: OnceLock::new() });
+        let written = Arc::new(Written {
+            path: name.into(),
+            text,
+            checked: OnceLock::new(),
+            lines: OnceLock::new(),
+        });
         Self { written, batch_date: None, calendars: Arc::default() }
     }
 
@@ -139,10 +146,14 @@ impl ScriptSource {
 
     /// The place of a line and column (from 1; 0 if unknown), with the line as written.
     pub fn place(&self, line: u64, column: u64) -> Place {
+        let lines = self.written.lines.get_or_init(|| {
+            let ends = memchr::memchr_iter(b'\n', self.text().as_bytes());
+            std::iter::once(0).chain(ends.map(|end| end + 1)).collect()
+        });
         let text = usize::try_from(line)
             .ok()
-            .and_then(|line| line.checked_sub(1))
-            .and_then(|line| self.text().lines().nth(line))
+            .and_then(|line| lines.get(line.checked_sub(1)?))
+            .and_then(|start| self.text().get(*start..)?.lines().next())
             .unwrap_or_default();
         Place { file: self.path().to_owned(), line, column, text: text.to_owned() }
     }
