@@ -165,7 +165,7 @@ fn following_the_help_of_a_command_gets_further() {
         then: Step,
     }
     const RUN: Step = &["run"];
-    const MADE: Step = &["generate", "--rows", "2000", "--output", "made"];
+    const MADE: Step = &["generate", "--rows", "1000", "--output", "made"];
     const MADE_RUN: Step = &["run", "-c", "made/recon.yaml"];
     const TRAIN: Step = &["train", "-c", "made/recon.yaml", "--labels", "made/labels.csv"];
     let cases = [
@@ -215,7 +215,7 @@ fn following_the_help_of_a_command_gets_further() {
             code: "file-exists",
             help: "--force",
             remedy: &[],
-            then: &["generate", "--rows", "2000", "--output", "made", "--force"],
+            then: &["generate", "--rows", "1000", "--output", "made", "--force"],
         },
         Case {
             before: &[RUN],

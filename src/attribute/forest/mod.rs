@@ -11,6 +11,7 @@
 mod bins;
 pub mod boost;
 pub mod explain;
+mod histogram;
 pub mod train;
 
 use serde::{Deserialize, Serialize};
