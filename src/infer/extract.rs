@@ -1,6 +1,7 @@
 //! One side's file, analyzed on its own: its form, its columns with their types, and a sample of
 //! each column's values.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -9,7 +10,7 @@ use super::field::plain_steps;
 use super::file::FileForm;
 use super::joint::Joint;
 use super::profile::{Profile, Profiler, follow_the_others};
-use super::reading::{Trial, resolve};
+use super::reading::{Reading, Trial, resolve};
 use super::rows::{FileRows, Reach};
 use super::sketch::{Sketch, hash_of};
 use crate::diagnostic::Problem;
@@ -50,8 +51,8 @@ impl Extract {
         }
         let mut rows =
             FileRows { plan, joint: None, repeated_header: form.repeated_header.clone() };
-        let mut sample = Reservoir::default();
-        let mut reach = rows.each(|row| sample.offer(row))?;
+        let mut look = FirstLook::new(profiler, names.len(), &form.null_values);
+        let mut reach = rows.each(|row| look.add(row))?;
         if let Some(header) = rows.repeated_header.take_if(|_| reach.like_header > 0) {
             form.repeated_header = None;
             form.notes.push(format!(
@@ -60,22 +61,12 @@ impl Extract {
                 header.text,
                 header.column
             ));
-            sample = Reservoir::default();
-            reach = rows.each(|row| sample.offer(row))?;
+            look = FirstLook::new(profiler, names.len(), &form.null_values);
+            reach = rows.each(|row| look.add(row))?;
         }
-        let mut profiles: Vec<Profile> = (0..names.len())
-            .map(|at| {
-                let cells = sample.rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
-                profiler.profile(cells)
-            })
-            .collect();
-        follow_the_others(&mut profiles);
-        profiles.iter_mut().for_each(Profile::narrow);
-        for marker in profiles.iter().flat_map(|profile| &profile.null_markers) {
-            if !form.null_values.contains(marker) {
-                form.null_values.push(marker.clone());
-            }
-        }
+        let (profiles, null_values) = look.profiles();
+        let sketched = look.sketcher;
+        form.null_values = null_values;
         rows.plan = form.plan(path)?;
         let mut times: HashMap<&str, usize> = HashMap::new();
         for name in &names {
@@ -88,7 +79,10 @@ impl Extract {
             is_ambiguous: times.get(name.as_str()).is_some_and(|times| *times > 1),
         });
         let mut extract = Self { form, columns: columns.collect(), rows, reach };
-        extract.sketch_columns()?;
+        match sketched.filter(|sketcher| sketcher.readings == extract.readings()) {
+            Some(sketcher) => extract.set_sketches(sketcher),
+            None => extract.sketch_columns()?,
+        }
         Ok(extract)
     }
 
@@ -122,13 +116,21 @@ impl Extract {
     }
 
     fn sketch_columns(&mut self) -> Result<(), Problem> {
-        let mut sketcher = Sketcher::new(self);
+        let mut sketcher = Sketcher::new(self.readings());
         self.rows.each(|row| sketcher.add(row))?;
-        let sketches = sketcher.finish();
-        for (column, sketch) in self.columns.iter_mut().zip(sketches) {
+        self.set_sketches(sketcher);
+        Ok(())
+    }
+
+    fn set_sketches(&mut self, sketcher: Sketcher) {
+        for (column, sketch) in self.columns.iter_mut().zip(sketcher.finish()) {
             column.sketch = sketch;
         }
-        Ok(())
+    }
+
+    fn readings(&self) -> Readings {
+        let columns = self.columns.iter().map(|column| column.profile.reading.clone());
+        Readings { columns: columns.collect(), null_values: self.form.null_values.clone() }
     }
 
     /// Reads rows according to the columns' types.
@@ -138,10 +140,77 @@ impl Extract {
 
     /// Reads only these columns, in this order.
     pub fn reader_of(&self, columns: impl IntoIterator<Item = usize>) -> Trial {
+        self.readings().trial(columns)
+    }
+}
+
+/// How columns are read.
+#[derive(PartialEq)]
+struct Readings {
+    columns: Vec<Reading>,
+    null_values: Vec<String>,
+}
+
+impl Readings {
+    /// Reads only these columns, in this order.
+    fn trial(&self, columns: impl IntoIterator<Item = usize>) -> Trial {
         let trim = resolve(&plain_steps(&["trim"]));
-        let plan = |at: usize| Some(self.columns.get(at)?.profile.reading.plan(at, &trim));
+        let plan = |at: usize| Some(self.columns.get(at)?.plan(at, &trim));
         let fields = columns.into_iter().filter_map(plan).collect();
-        Trial::new(fields, self.columns.len(), self.form.null_values.clone())
+        Trial::new(fields, self.columns.len(), self.null_values.clone())
+    }
+}
+
+/// Samples all rows, and sketches the columns as the first rows say that they are read. If the sample says
+/// the same, the file need not be read again.
+struct FirstLook<'p> {
+    profiler: &'p mut Profiler,
+    columns: usize,
+    null_values: &'p [String],
+    sample: Reservoir,
+    sketcher: Option<Sketcher>,
+}
+
+impl<'p> FirstLook<'p> {
+    fn new(profiler: &'p mut Profiler, columns: usize, null_values: &'p [String]) -> Self {
+        Self { profiler, columns, null_values, sample: Reservoir::default(), sketcher: None }
+    }
+
+    fn add<R: RawCells + ?Sized>(&mut self, row: &R) {
+        self.sample.offer(row);
+        if let Some(sketcher) = &mut self.sketcher {
+            sketcher.add(row);
+        } else if self.sample.seen == FIRST_ROWS as u64 && !self.sample.is_changed {
+            self.sketcher = Some(self.sketch_first_rows());
+        }
+    }
+
+    fn sketch_first_rows(&mut self) -> Sketcher {
+        let (profiles, null_values) = self.profiles();
+        let columns = profiles.into_iter().map(|profile| profile.reading).collect();
+        let mut sketcher = Sketcher::new(Readings { columns, null_values });
+        for row in &self.sample.rows {
+            let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+            sketcher.add(cells.as_slice());
+        }
+        sketcher
+    }
+
+    /// The columns as the rows sampled so far show them, and the cells that mean null.
+    fn profiles(&mut self) -> (Vec<Profile>, Vec<String>) {
+        let rows = &self.sample.rows;
+        let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at).map(String::as_str));
+        let mut profiles: Vec<Profile> =
+            (0..self.columns).map(|at| self.profiler.profile(cells(at))).collect();
+        follow_the_others(&mut profiles);
+        profiles.iter_mut().for_each(Profile::narrow);
+        let mut null_values = self.null_values.to_vec();
+        for marker in profiles.iter().flat_map(|profile| &profile.null_markers) {
+            if !null_values.contains(marker) {
+                null_values.push(marker.clone());
+            }
+        }
+        (profiles, null_values)
     }
 }
 
@@ -149,8 +218,8 @@ impl Extract {
 type Texts = foldhash::HashMap<Box<[u8]>, u64>;
 
 /// Sketches all columns. Texts that repeat are read once.
-struct Sketcher<'e> {
-    extract: &'e Extract,
+struct Sketcher {
+    readings: Readings,
     sketches: Vec<Sketch>,
     /// How often each text of a column occurs; `None` for columns with too many different ones.
     texts: Vec<Option<Texts>>,
@@ -161,14 +230,14 @@ struct Sketcher<'e> {
 /// Most different texts of a column that are counted.
 const COUNTED_TEXTS: usize = 4_096;
 
-impl<'e> Sketcher<'e> {
-    fn new(extract: &'e Extract) -> Self {
-        let columns = extract.columns.len();
+impl Sketcher {
+    fn new(readings: Readings) -> Self {
+        let columns = readings.columns.len();
         Self {
-            extract,
             sketches: vec![Sketch::default(); columns],
             texts: vec![Some(Texts::default()); columns],
-            others: (Vec::new(), extract.reader_of([])),
+            others: (Vec::new(), readings.trial([])),
+            readings,
         }
     }
 
@@ -195,14 +264,14 @@ impl<'e> Sketcher<'e> {
             full.into_iter().for_each(|at| self.read_counted(at));
             let others = self.texts.iter().enumerate().filter(|(_, texts)| texts.is_none());
             let others: Vec<usize> = others.map(|(at, _)| at).collect();
-            self.others = (others.clone(), self.extract.reader_of(others));
+            self.others = (others.clone(), self.readings.trial(others));
         }
     }
 
     /// Reads the texts of a column that were counted so far.
     fn read_counted(&mut self, at: usize) {
         let Some(texts) = self.texts.get_mut(at).and_then(Option::take) else { return };
-        let mut reader = self.extract.reader_of([at]);
+        let mut reader = self.readings.trial([at]);
         for (text, count) in &texts {
             let row = OnlyCell { columns: self.texts.len(), at, text };
             sketch(&mut reader, &row, *count, &[at], &mut self.sketches);
@@ -256,6 +325,8 @@ impl RawCells for OnlyCell<'_> {
 struct Reservoir {
     rows: Vec<Vec<String>>,
     seen: u64,
+    /// A cell was not UTF-8, and is kept otherwise than written.
+    is_changed: bool,
 }
 
 impl Reservoir {
@@ -271,8 +342,12 @@ impl Reservoir {
             }
             Some(FIRST_ROWS + usize::try_from(place).unwrap_or(0))
         };
-        let cells =
-            (0..row.len()).map(|at| String::from_utf8_lossy(row.cell(at)).into_owned()).collect();
+        let cells = (0..row.len()).map(|at| {
+            let text = String::from_utf8_lossy(row.cell(at));
+            self.is_changed |= matches!(text, Cow::Owned(_));
+            text.into_owned()
+        });
+        let cells = cells.collect();
         match slot {
             None => self.rows.push(cells),
             Some(slot) => {
@@ -359,6 +434,46 @@ mod tests {
         assert_eq!(loose(Cell::Text("000")).as_deref(), Some("0"));
         assert_eq!(loose(Cell::Text("-")).as_deref(), Some("-"));
         assert_eq!(loose(Cell::Text("  ")), None);
+    }
+
+    /// An extract of 3,000 rows; the amounts after the first 1,500 are given.
+    fn extract(late: &str) -> Extract {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let amount = |at: usize| if at < 1_500 { format!("{at}.25") } else { late.to_owned() };
+        let rows = (0..3_000).map(|at| format!("K{at:05},{},EUR\n", amount(at)));
+        std::fs::write(file.path(), format!("id,amount,currency\n{}", rows.collect::<String>()))
+            .unwrap();
+        let mut extract = Extract::of(file.path(), &mut Profiler::new()).unwrap();
+        let sketches = |extract: &Extract| -> Vec<Sketch> {
+            extract.columns.iter().map(|column| column.sketch.clone()).collect()
+        };
+        let first = sketches(&extract);
+        extract.sketch_columns().unwrap();
+        assert_eq!(first, sketches(&extract), "read again");
+        extract
+    }
+
+    #[test]
+    fn sketches_are_the_same_whether_the_first_rows_told_the_types_or_not() {
+        let kind = |extract: &Extract| extract.columns[1].profile.reading.kind;
+        assert_eq!(kind(&extract("7.50")), Kind::Decimal);
+        assert_eq!(kind(&extract("seven")), Kind::Text);
+        assert_eq!(extract("n/a").form.null_values.len(), 2);
+    }
+
+    #[test]
+    fn the_first_look_sketches_what_it_samples() {
+        let mut profiler = Profiler::new();
+        let mut look = FirstLook::new(&mut profiler, 2, &[]);
+        for at in 0..2_000 {
+            let (id, amount) = (format!("K{at:05}"), format!("{at}.5"));
+            look.add(&[id.as_str(), amount.as_str()][..]);
+        }
+        let (profiles, null_values) = look.profiles();
+        let columns = profiles.into_iter().map(|profile| profile.reading).collect();
+        let sketcher = look.sketcher.unwrap();
+        assert!(sketcher.readings == Readings { columns, null_values });
+        assert_eq!(sketcher.finish()[0].filled, 2_000);
     }
 
     #[test]

@@ -146,6 +146,15 @@ impl FieldGuess {
         }
     }
 
+    /// Whether [`FieldGuess::plan`] reads a column as this reading and trimming do.
+    pub fn reads_like(&self, side: Side, reading: &Reading) -> bool {
+        self.kind == reading.kind
+            && self.source_normalize[side] == reading.source_steps()
+            && self.normalize == plain_steps(&["trim"])
+            && self.formats[side].iter().eq(&reading.format)
+            && self.readings[side].numbers == reading.numbers
+    }
+
     /// Records formats and number styles other than the defaults.
     fn set_readings(&mut self, profiles: &PerSide<Profile>) {
         for side in Side::BOTH {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::extract::{Extract, loose};
-use super::sketch::{hash_of, ratio};
+use super::sketch::{Sketch, hash_of, ratio};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, PerSide, RawCells};
 
@@ -27,6 +27,10 @@ pub struct Joined {
     /// The facts of each column, row by row.
     pub facts: PerSide<Vec<Vec<Fact>>>,
     pub rows: usize,
+    /// The key's columns.
+    pub key: Vec<PerSide<usize>>,
+    /// All keys of the files, as their columns are read.
+    pub keys: PerSide<Sketch>,
 }
 
 /// How well two columns agree in the joined rows.
@@ -65,17 +69,18 @@ impl Joined {
             0 | 1 => u64::MAX,
             times => u64::MAX / times,
         };
-        let PerSide { a: mut rows_a, b: mut rows_b } = PerSide::try_of_both(|side| {
-            let columns: Vec<usize> = key.iter().map(|pair| pair[side]).collect();
-            rows_by_key(&extracts[side], &columns, limit)
-        })?;
-        let mut keys: Vec<u64> =
+        let PerSide { a: (mut rows_a, keys_a), b: (mut rows_b, keys_b) } =
+            PerSide::try_of_both(|side| {
+                let columns: Vec<usize> = key.iter().map(|pair| pair[side]).collect();
+                rows_by_key(&extracts[side], &columns, limit)
+            })?;
+        let mut common: Vec<u64> =
             rows_a.keys().copied().filter(|key| rows_b.contains_key(key)).collect();
-        keys.sort_unstable();
+        common.sort_unstable();
         let empty = |extract: &Extract| vec![Vec::new(); extract.columns.len()];
         let mut facts = PerSide { a: empty(&extracts.a), b: empty(&extracts.b) };
         let mut joined = 0;
-        for key in keys {
+        for key in common {
             // A repeated key does not say which rows belong together.
             let (Some(Some(row_a)), Some(Some(row_b))) = (rows_a.remove(&key), rows_b.remove(&key))
             else {
@@ -88,12 +93,14 @@ impl Joined {
                 }
             }
         }
-        Ok(Self { facts, rows: joined })
+        let keys = PerSide { a: keys_a, b: keys_b };
+        Ok(Self { facts, rows: joined, key: key.to_vec(), keys })
     }
 
     pub fn nothing(extracts: &PerSide<Extract>) -> Self {
         let empty = |extract: &Extract| vec![Vec::new(); extract.columns.len()];
-        Self { facts: PerSide { a: empty(&extracts.a), b: empty(&extracts.b) }, rows: 0 }
+        let facts = PerSide { a: empty(&extracts.a), b: empty(&extracts.b) };
+        Self { facts, rows: 0, key: Vec::new(), keys: PerSide::default() }
     }
 
     /// The facts of two columns, row by row.
@@ -233,13 +240,23 @@ fn same_digits(a: &Fact, b: &Fact) -> bool {
 
 type RowsByKey = HashMap<u64, Option<Vec<Fact>>>;
 
-fn rows_by_key(extract: &Extract, key: &[usize], limit: u64) -> Result<RowsByKey, Problem> {
+/// The rows with the smallest hashes of keys, and a sketch of all keys.
+fn rows_by_key(
+    extract: &Extract,
+    key: &[usize],
+    limit: u64,
+) -> Result<(RowsByKey, Sketch), Problem> {
     let (mut keys, mut reader) = (extract.reader_of(key.iter().copied()), extract.reader());
     let mut rows: RowsByKey = HashMap::new();
+    let mut sketched = KeySketcher::default();
     let mut parts: Vec<Option<String>> = Vec::new();
     extract.rows.each(|row| {
         parts.clear();
-        keys.row(row, |_, cell| parts.push(loose(cell)));
+        keys.row(row, |_, cell| {
+            parts.push(loose(cell));
+            sketched.add(cell);
+        });
+        sketched.end_row();
         let is_whole = parts.iter().all(Option::is_some);
         let Some(hash) = is_whole.then(|| hash_of(&parts)).filter(|hash| *hash <= limit) else {
             return;
@@ -255,7 +272,31 @@ fn rows_by_key(extract: &Extract, key: &[usize], limit: u64) -> Result<RowsByKey
         });
         rows.entry(hash).and_modify(|known| *known = None).or_insert(Some(facts));
     })?;
-    Ok(rows)
+    Ok((rows, sketched.sketch))
+}
+
+/// Sketches keys as a run pairs them.
+#[derive(Default)]
+pub struct KeySketcher {
+    /// Of the present row.
+    parts: Vec<Option<String>>,
+    pub sketch: Sketch,
+}
+
+impl KeySketcher {
+    /// Adds the next part of a row's key.
+    pub fn add(&mut self, cell: Cell<'_>) {
+        let number = || cell.number().map(|number| number.normalized().to_string());
+        let text = if cell.is_unparsed() { None } else { number().or_else(|| cell.text()) };
+        self.parts.push(text);
+    }
+
+    pub fn end_row(&mut self) {
+        if self.parts.iter().all(Option::is_some) {
+            self.sketch.add(hash_of(&self.parts), 1);
+        }
+        self.parts.clear();
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +313,8 @@ mod tests {
     }
 
     fn joined(a: &[&str], b: &[&str]) -> Joined {
-        Joined { facts: PerSide { a: vec![column(a)], b: vec![column(b)] }, rows: a.len() }
+        let facts = PerSide { a: vec![column(a)], b: vec![column(b)] };
+        Joined { facts, rows: a.len(), key: vec![FIRST], keys: PerSide::default() }
     }
 
     const FIRST: PerSide<usize> = PerSide { a: 0, b: 0 };

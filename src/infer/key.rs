@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::extract::{Extract, are_comparable, loose};
 use super::field::FieldGuess;
 use super::file::percent;
-use super::joined::Joined;
+use super::joined::{Joined, KeySketcher};
 use super::mapping::{self, Pair};
 use super::names;
 use super::reading::Trial;
@@ -281,27 +281,27 @@ pub fn measure(
     extracts: &PerSide<Extract>,
     candidate: &mut KeyCandidate,
     fields: &[FieldGuess],
+    joined: &Joined,
 ) -> Result<(), Problem> {
     let sketches = PerSide::try_of_both(|side| {
         let extract = &extracts[side];
-        let fields: Vec<&FieldGuess> = fields.iter().filter(|field| field.key).collect();
-        let plans = fields.iter().zip(&candidate.columns);
-        let plans = plans.map(|(field, columns)| field.plan(side, columns[side])).collect();
+        let fields = || fields.iter().filter(|field| field.key).zip(&candidate.columns);
+        let is_read_alike = |(field, columns): (&FieldGuess, &PerSide<usize>)| {
+            let column = extract.columns.get(columns[side]);
+            column.is_some_and(|column| field.reads_like(side, &column.profile.reading))
+        };
+        if joined.key == candidate.columns && fields().all(is_read_alike) {
+            return Ok(joined.keys[side].clone());
+        }
+        let plans = fields().map(|(field, columns)| field.plan(side, columns[side])).collect();
         let nulls = extract.form.null_values.clone();
         let mut reader = Trial::new(plans, extract.columns.len(), nulls);
-        let mut sketch = Sketch::default();
-        let mut parts: Vec<Option<String>> = Vec::new();
+        let mut sketcher = KeySketcher::default();
         extract.rows.each(|row| {
-            parts.clear();
-            reader.row(row, |_, cell| {
-                let value = cell.number().map(|number| number.normalized().to_string());
-                parts.push(if cell.is_unparsed() { None } else { value.or_else(|| cell.text()) });
-            });
-            if parts.iter().all(Option::is_some) {
-                sketch.add(hash_of(&parts), 1);
-            }
+            reader.row(row, |_, cell| sketcher.add(cell));
+            sketcher.end_row();
         })?;
-        Ok::<_, Problem>(sketch)
+        Ok::<_, Problem>(sketcher.sketch)
     })?;
     candidate.uniqueness = sketches.as_ref().map(|_, sketch| sketch.uniqueness());
     candidate.overlap = sketches.a.overlap(&sketches.b).1;
@@ -338,5 +338,45 @@ impl KeyCandidate {
             percent(self.uniqueness.b),
             percent(self.overlap),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::Profiler;
+    use super::*;
+
+    #[test]
+    fn a_key_is_measured_the_same_from_the_join_and_from_the_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let letter = |at: usize| if at.is_multiple_of(2) { 'K' } else { 'k' };
+        let rows = (0..50).map(|at| format!(" {}{},{at}.5\n", letter(at), at / 2));
+        std::fs::write(file.path(), format!("id,amount\n{}", rows.collect::<String>())).unwrap();
+        let extracts =
+            PerSide::try_of_both(|_| Extract::of(file.path(), &mut Profiler::new())).unwrap();
+        let columns = vec![PerSide { a: 0, b: 0 }];
+        let mut joined = Joined::on(&extracts, &columns).unwrap();
+        let names = PerSide { a: "id".to_owned(), b: "id".to_owned() };
+        let mut field = FieldGuess::new("id".into(), names, 1.0, String::new(), Kind::Text);
+        field.key = true;
+        let mut candidate = KeyCandidate {
+            columns,
+            names: PerSide::default(),
+            uniqueness: PerSide::default(),
+            overlap: 0.0,
+            confidence: 1.0,
+            filled: 1.0,
+        };
+        let mut measured = |field: &FieldGuess, joined: &Joined| {
+            measure(&extracts, &mut candidate, std::slice::from_ref(field), joined).unwrap();
+            (candidate.uniqueness.a, candidate.overlap)
+        };
+        assert_eq!(measured(&field, &joined), (1.0, 1.0));
+        joined.key.clear();
+        assert_eq!(measured(&field, &joined), (1.0, 1.0));
+        // A field with another step is read from the files.
+        joined.key = vec![PerSide { a: 0, b: 0 }];
+        field.normalize = super::super::field::plain_steps(&["trim", "upper"]);
+        assert_eq!(measured(&field, &joined), (0.5, 1.0));
     }
 }

@@ -194,7 +194,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         fields.iter_mut().for_each(|field| field.key = false);
     }
     if let Some(best) = key_candidates.first_mut() {
-        key::measure(&extracts, best, &fields)?;
+        key::measure(&extracts, best, &fields, &joined)?;
     }
     let systems = system_names(paths);
     let job = format!("{}_{}", systems.a.to_lowercase(), systems.b.to_lowercase());

@@ -10,7 +10,7 @@ use foldhash::quality::FixedState;
 const KEPT: usize = 4_096;
 
 /// The values with the smallest hashes, with their counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch {
     values: BTreeMap<u64, u64>,
     /// The largest hash, once the sketch is full.
