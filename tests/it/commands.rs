@@ -58,6 +58,29 @@ fn a_run_is_named_by_an_id_prefix_or_as_latest() {
 }
 
 #[test]
+fn a_record_is_found_by_the_key_as_either_side_writes_it() {
+    const JOB: &str = "version: 1\njob: keys\nsources:\n  \
+        a: { system: L, read: { csv: { path: a.csv } }, map: { name: name, no: no, amount: amount } }\n  \
+        b: { system: R, read: { csv: { path: b.csv } }, map: { name: name, no: no, amount: amount } }\n\
+        key: [name, no]\nfields:\n  name: { type: text }\n  no: { type: decimal }\n  amount: { type: decimal }\n";
+    on_both(|project, store| {
+        project.write("recon.yaml", JOB);
+        project.write("a.csv", "no,name,amount\n1.0,x,5\n2,y,6\n");
+        project.write("b.csv", "no,name,amount\n1.00,x,7\n2,y,6\n");
+        json_on(project, store, &["run"]);
+        let sides = "SELECT source_a_ref_id, source_b_ref_id, normalized_data_b ->> 'no' \
+             FROM recon.recon_records ORDER BY record_number";
+        let sides = on(project, store, &["sql", sides, "--format", "csv"]).out;
+        assert!(sides.ends_with("x|1.0,x|1.00,1.00\ny|2,y|2,2\n"), "{sides}");
+        // Side B is stored as what differs from side A, its key's second part among it.
+        for reference in ["x|1.0", "x|1.00"] {
+            let found = json_on(project, store, &["explain", reference]);
+            assert_eq!(found["records"].as_array().unwrap().len(), 1, "{reference}");
+        }
+    });
+}
+
+#[test]
 fn a_record_is_explained_with_the_configuration_of_its_run() {
     let project = Project::of(".");
     project.json(&["run", "--json"]);
