@@ -5,6 +5,7 @@
 //! formulation of Jonker and Volgenant 1987), and among all optimal assignments the one that gives
 //! the earliest line of A the earliest line of B is taken. Beyond that it is greedy.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::domain::pairing::{Cost, PairCost};
@@ -65,11 +66,11 @@ pub(super) fn pair<'a>(
 
 /// For each row of A the row of B with the very same cells, each used once, by line.
 fn identical(a: &[RowRef<'_>], b: &[RowRef<'_>]) -> Vec<Option<usize>> {
-    let mut by_cells: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    let mut by_cells: HashMap<Cow<'_, [u8]>, Vec<usize>> = HashMap::new();
     for (at, row) in b.iter().enumerate().rev() {
-        by_cells.entry(row.cells().bytes()).or_default().push(at);
+        by_cells.entry(row.cells().whole()).or_default().push(at);
     }
-    a.iter().map(|row| by_cells.get_mut(row.cells().bytes()).and_then(Vec::pop)).collect()
+    a.iter().map(|row| by_cells.get_mut(&row.cells().whole()).and_then(Vec::pop)).collect()
 }
 
 /// The cheapest pair first, then by A's line, then by B's.

@@ -3,9 +3,10 @@
 //! Each worker collects the rows it parses; beyond its share of the memory, it writes them to a
 //! temporary file. Together they become the [`Partitions`], each of which is taken once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostic::Problem;
+use crate::domain::dictionary::{Codes, NO_CODES};
 use crate::domain::{Cells, PerSide, RowRef, Side, key};
 
 use super::partition::{BlockRows, Piece, part_of};
@@ -152,6 +153,8 @@ struct Partition {
 pub struct Partitions {
     how: Partitioning,
     partitions: Vec<Mutex<Partition>>,
+    /// What codes mean in the rows.
+    codes: Arc<Codes>,
 }
 
 impl Partitions {
@@ -167,7 +170,14 @@ impl Partitions {
                 partition.extents.extend(extents);
             }
         }
-        Self { how, partitions: partitions.into_iter().map(Mutex::new).collect() }
+        let partitions = partitions.into_iter().map(Mutex::new).collect();
+        Self { how, partitions, codes: Arc::default() }
+    }
+
+    /// The same of rows that have codes.
+    #[must_use]
+    pub fn with_codes(self, codes: Arc<Codes>) -> Self {
+        Self { codes, ..self }
     }
 
     /// Adds the rows of another worker that used the same `how`.
@@ -261,7 +271,7 @@ impl Partitions {
             });
             for piece in pieces {
                 let mut rest = piece.bytes.as_slice();
-                while let Some((row, after)) = RowRef::read(rest, key_len) {
+                while let Some((row, after)) = RowRef::read(rest, key_len, &self.codes) {
                     if split == 0 || part_of(row.hash, skipped, split) == part {
                         rows[piece.side].push(row);
                     }
@@ -278,7 +288,8 @@ impl Partitions {
 fn keep_part(bytes: &mut Vec<u8>, key_len: usize, wanted: impl Fn(u64) -> bool) {
     let mut kept = Vec::new();
     let mut rest = bytes.as_slice();
-    while let Some((row, after)) = RowRef::read(rest, key_len) {
+    // Keys have no codes.
+    while let Some((row, after)) = RowRef::read(rest, key_len, &NO_CODES) {
         if wanted(row.hash) {
             kept.extend_from_slice(&rest[..rest.len() - after.len()]);
         }

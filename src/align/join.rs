@@ -44,7 +44,7 @@ pub fn align<'a>(
     cost: &dyn PairCost,
     mut place: impl FnMut(Placed<'a>),
 ) -> Notes {
-    align_with(rows, key_len, cost, |a, b| a.bytes() == b.bytes(), &mut |placed, _| place(placed))
+    align_with(rows, key_len, cost, Cells::are_same_bytes, &mut |placed, _| place(placed))
 }
 
 /// As [`align`], for a caller that does not read the values of a pair; where both keys occur once, it gets the

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::diagnostic::SpecProblem;
 use crate::domain::calendar::Calendar;
 use crate::domain::pairing::{Cost, PairCost};
-use crate::domain::{Cell, Cells, DiffType, Kind, RawCell, RowRef, Severity, Value};
+use crate::domain::{Cell, Cells, DiffType, Kind, NextPair, RawCell, RowRef, Severity, Value};
 
 use tolerance::{Exact, Tolerance, tolerances};
 
@@ -199,11 +199,18 @@ impl Comparison {
     ) -> PairResult {
         let mut result = PairResult::default();
         // Most pairs are the same bytes, and only unparsed values differ from themselves.
-        if a.bytes() == b.bytes() && !a.into_iter().any(RawCell::is_unparsed) {
+        if a.are_same_bytes(b)
+            && !(a.may_have_unparsed() && a.into_iter().any(RawCell::is_unparsed))
+        {
             return result;
         }
-        let cells = a.zip(b).zip(&self.fields).enumerate().skip(self.key_len);
-        for (at, ((a, b), field)) in cells {
+        let (mut left, mut right) = (a, b);
+        for (at, field) in self.fields.iter().enumerate() {
+            let Some(next) = Cells::next_pair(&mut left, &mut right) else { break };
+            let NextPair::Cells(a, b) = next else { continue };
+            if at < self.key_len {
+                continue;
+            }
             match field.compare(a, b) {
                 FieldResult::Equal => {}
                 FieldResult::Within => result.within += 1,

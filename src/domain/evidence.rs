@@ -4,53 +4,62 @@
 //! strings, integers are numbers, booleans `true`/`false`, null is `null`, and an unparsable value
 //! is `{"unparsed":"text"}`. The views of the store turn it into an object with field names.
 
-use super::row::push_cell;
+use super::row::{Piece, push_cell};
 use super::scan::Scanner;
-use super::{Cell, Cells, Date, Decimal, Field, Instant, Kind, Layout};
+use super::{Cell, Cells, Date, Decimal, Field, Instant, Kind, Layout, RawCell};
 
 /// Appends the cells as a JSON array.
-pub fn write(cells: Cells<'_>, out: &mut Vec<u8>) {
-    use std::io::Write as _;
-    out.push(b'[');
-    for (at, raw) in cells.enumerate() {
-        if at > 0 {
-            out.push(b',');
+pub fn write(mut cells: Cells<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    while let Some(piece) = cells.next_piece() {
+        out.push(b',');
+        match piece {
+            Piece::Cell(cell) => write_cell(cell, out),
+            Piece::Code(code) => out.extend_from_slice(cells.codes().json(code)),
         }
-        let mut buffer = [0; 36];
-        if let Some(text) = raw.text_bytes(&mut buffer) {
-            push_json_string(text, out);
-            continue;
-        }
-        // Writing into a vector can't fail.
-        let _ = match raw.decode(&mut buffer) {
-            Cell::Null => out.write_all(b"null"),
-            Cell::Boolean(value) => write!(out, "{value}"),
-            Cell::Integer(value) => write!(out, "{value}"),
-            Cell::Unparsed(text) => {
-                out.extend_from_slice(b"{\"unparsed\":");
-                push_json_string(text.as_bytes(), out);
-                out.write_all(b"}")
-            }
-            plain => {
-                out.push(b'"');
-                let (mut digits, mut day) = ([0; 24], [0; 10]);
-                let text = match plain {
-                    Cell::Decimal(value) => value.plain(&mut digits),
-                    Cell::Date(date) => date.iso().map(|text| {
-                        day = text;
-                        day.as_slice()
-                    }),
-                    _ => None,
-                };
-                let _ = match text {
-                    Some(text) => out.write_all(text),
-                    None => write!(out, "{plain}"),
-                };
-                out.write_all(b"\"")
-            }
-        };
+    }
+    match out.get_mut(start) {
+        Some(first) => *first = b'[',
+        None => out.push(b'['),
     }
     out.push(b']');
+}
+
+/// Appends a cell as an element of the array.
+pub fn write_cell(raw: RawCell<'_>, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    let mut buffer = [0; 36];
+    if let Some(text) = raw.text_bytes(&mut buffer) {
+        return push_json_string(text, out);
+    }
+    // Writing into a vector can't fail.
+    let _ = match raw.decode(&mut buffer) {
+        Cell::Null => out.write_all(b"null"),
+        Cell::Boolean(value) => write!(out, "{value}"),
+        Cell::Integer(value) => write!(out, "{value}"),
+        Cell::Unparsed(text) => {
+            out.extend_from_slice(b"{\"unparsed\":");
+            push_json_string(text.as_bytes(), out);
+            out.write_all(b"}")
+        }
+        plain => {
+            out.push(b'"');
+            let (mut digits, mut day) = ([0; 24], [0; 10]);
+            let text = match plain {
+                Cell::Decimal(value) => value.plain(&mut digits),
+                Cell::Date(date) => date.iso().map(|text| {
+                    day = text;
+                    day.as_slice()
+                }),
+                _ => None,
+            };
+            let _ = match text {
+                Some(text) => out.write_all(text),
+                None => write!(out, "{plain}"),
+            };
+            out.write_all(b"\"")
+        }
+    };
 }
 
 pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
@@ -172,7 +181,7 @@ fn misfit(mut here: Scanner<'_>, field: &Field) -> String {
 /// A record's side as the JSON object of `normalized_data_a`: field names from the layout.
 pub fn object(layout: &Layout, cells: Cells<'_>) -> serde_json::Value {
     use serde_json::Value as Json;
-    let entry = |(field, raw): (&Field, super::RawCell<'_>)| {
+    let entry = |(field, raw): (&Field, RawCell<'_>)| {
         let json = match raw.decode(&mut [0; 36]) {
             Cell::Null => Json::Null,
             Cell::Boolean(value) => Json::Bool(value),

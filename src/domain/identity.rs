@@ -10,7 +10,9 @@ pub struct StableHash(u64);
 const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND: u64 = 0xd6e8_feb8_6659_fd93;
 
-const fn fold(a: u64, b: u64) -> u64 {
+/// Both halves of the product, mixed: each bit depends on all bits.
+#[inline]
+pub const fn fold(a: u64, b: u64) -> u64 {
     let product = (a as u128).wrapping_mul(b as u128);
     (product >> 64) as u64 ^ product as u64
 }

@@ -5,6 +5,9 @@
 //! most comparisons are one `memcmp`. This is the only representation between normalizing and
 //! storing, without an allocation per cell.
 
+use std::borrow::Cow;
+
+use super::dictionary::{Codes, NO_CODES, is_code};
 use super::{Cell, Date, Decimal, Instant, place};
 
 mod tag {
@@ -142,27 +145,6 @@ fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Where the digits of a UUID begin in its text, and how many there are.
-const GROUPS: [(usize, usize); 5] = [(0, 8), (9, 4), (14, 4), (19, 4), (24, 12)];
-
-/// How letters were written, and whether there is anything but digits and letters.
-const LOWER: u8 = 1;
-const UPPER: u8 = 2;
-const NO_DIGIT: u8 = 4;
-
-/// The two digits of each byte.
-const fn digit_pairs(digits: &[u8; 16]) -> [[u8; 2]; 256] {
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    table
-}
-static LOWER_PAIRS: [[u8; 2]; 256] = digit_pairs(b"0123456789abcdef");
-static UPPER_PAIRS: [[u8; 2]; 256] = digit_pairs(b"0123456789ABCDEF");
-
 /// What becomes of the letters of a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UuidLetters {
@@ -181,6 +163,30 @@ pub fn push_uuid(out: &mut Vec<u8>, text: &[u8], letters: UuidLetters) -> bool {
     true
 }
 
+/// Flags of a character beside the value of the digit that it is.
+const LOWER_LETTER: u8 = 0x10;
+const UPPER_LETTER: u8 = 0x20;
+const NO_DIGIT: u8 = 0x40;
+
+/// The digit that each character is, and its flags.
+static DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16u8 {
+        if value < 10 {
+            digits[(b'0' + value) as usize] = value;
+        } else {
+            digits[(b'a' + value - 10) as usize] = value | LOWER_LETTER;
+            digits[(b'A' + value - 10) as usize] = value | UPPER_LETTER;
+        }
+        value += 1;
+    }
+    digits
+};
+
+/// Where the pairs of digits of a UUID begin.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
 /// `8-4-4-4-12` hexadecimal digits in one case, as tag and 16 bytes.
 #[inline]
 fn pack_uuid(text: &[u8], letters: UuidLetters) -> Option<(u8, [u8; 16])> {
@@ -188,51 +194,58 @@ fn pack_uuid(text: &[u8], letters: UuidLetters) -> Option<(u8, [u8; 16])> {
     if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
         return None;
     }
-    let mut digits = [0; 32];
-    let mut at = 0;
-    for (start, length) in GROUPS {
-        digits[at..at + length].copy_from_slice(&text[start..start + length]);
-        at += length;
+    let (mut packed, mut seen) = ([0; 16], 0);
+    for at in 0..PAIRS.len() {
+        let high = DIGITS[text[PAIRS[at]] as usize];
+        let low = DIGITS[text[PAIRS[at] + 1] as usize];
+        packed[at] = high << 4 | low & 0x0f;
+        seen |= high | low;
     }
-    // The same few steps for each digit, without branches: the compiler takes many at a time.
-    let mut seen = 0;
-    for digit in &mut digits {
-        let (number, lower, upper) =
-            (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'), digit.wrapping_sub(b'A'));
-        let is_letter = lower.min(upper) < 6;
-        seen |= if lower < 6 { LOWER } else { 0 };
-        seen |= if upper < 6 { UPPER } else { 0 };
-        seen |= if is_letter || number < 10 { 0 } else { NO_DIGIT };
-        *digit = if is_letter { 10 + lower.min(upper) } else { number };
-    }
-    let mut packed = [0; 16];
-    for (slot, pair) in packed.iter_mut().zip(digits.as_chunks::<2>().0) {
-        *slot = pair[0] << 4 | pair[1];
-    }
-    match (seen, letters) {
-        (0 | LOWER, UuidLetters::AsWritten) => Some((tag::UUID_LOWER, packed)),
-        (UPPER, UuidLetters::AsWritten) => Some((tag::UUID_UPPER, packed)),
-        (0, _) => Some((tag::UUID_LOWER, packed)),
-        (seen, UuidLetters::Lower) if seen < NO_DIGIT => Some((tag::UUID_LOWER, packed)),
-        (seen, UuidLetters::Upper) if seen < NO_DIGIT => Some((tag::UUID_UPPER, packed)),
-        _ => None,
-    }
+    let (lower, upper) = (seen & LOWER_LETTER != 0, seen & UPPER_LETTER != 0);
+    let tag = match letters {
+        UuidLetters::AsWritten if lower && upper => return None,
+        // Without letters, it is of either case.
+        UuidLetters::AsWritten if upper => tag::UUID_UPPER,
+        UuidLetters::Upper if lower || upper => tag::UUID_UPPER,
+        _ => tag::UUID_LOWER,
+    };
+    (seen & NO_DIGIT == 0).then_some((tag, packed))
 }
+
+/// What is added to a digit above 9 besides what is added to all, for its letter.
+const LOWER: u64 = (b'a' - b'9' - 1) as u64;
+const UPPER: u64 = (b'A' - b'9' - 1) as u64;
 
 /// The 36 characters of a packed UUID.
 #[inline]
-fn unpack_uuid(bytes: &[u8], pairs: &[[u8; 2]; 256]) -> [u8; 36] {
-    let mut digits = [0; 32];
-    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = pairs[usize::from(*byte)];
-    }
+fn unpack_uuid(bytes: &[u8], letters: u64) -> TextBuffer {
     let mut text = [b'-'; 36];
-    let mut at = 0;
-    for (start, length) in GROUPS {
-        text[start..start + length].copy_from_slice(&digits[at..at + length]);
-        at += length;
-    }
+    let Some(bytes) = bytes.first_chunk::<16>() else { return text };
+    let digits = |four: usize| {
+        let at = 4 * four;
+        let four = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        write_digits(u32::from_le_bytes(four), letters)
+    };
+    let [first, second, third, fourth] = [digits(0), digits(1), digits(2), digits(3)];
+    text[..8].copy_from_slice(&first);
+    text[9..13].copy_from_slice(&second[..4]);
+    text[14..18].copy_from_slice(&second[4..]);
+    text[19..23].copy_from_slice(&third[..4]);
+    text[24..28].copy_from_slice(&third[4..]);
+    text[28..].copy_from_slice(&fourth);
     text
+}
+
+/// The eight digits of four bytes: each step is on all bytes of a word, and none of them carries into the next.
+#[inline]
+const fn write_digits(bytes: u32, letters: u64) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = bytes as u64;
+    let fours = (word | word << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (pairs >> 4 | pairs << 8) & (0x0f * ONES);
+    let is_letter = ((digits + 0x76 * ONES) & (0x80 * ONES)) >> 7;
+    (digits + b'0' as u64 * ONES + is_letter * letters).to_le_bytes()
 }
 
 /// One encoded cell. Two cells with the same bytes hold the same value, written the same way.
@@ -243,6 +256,13 @@ pub struct RawCell<'a>(&'a [u8]);
 pub type TextBuffer = [u8; 36];
 
 impl<'a> RawCell<'a> {
+    pub(super) const NULL: RawCell<'static> = RawCell(&[tag::NULL]);
+
+    /// The cell with these bytes, as [`push_cell`] writes them.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     pub const fn bytes(self) -> &'a [u8] {
         self.0
     }
@@ -266,16 +286,16 @@ impl<'a> RawCell<'a> {
         'a: 'b,
     {
         let body = self.0.get(1..).unwrap_or_default();
-        let pairs = match self.0.first() {
+        let letters = match self.0.first() {
             Some(&tag::TEXT) => {
                 let (_, start) = read_varint(body);
                 return body.get(start..);
             }
-            Some(&tag::UUID_LOWER) => &LOWER_PAIRS,
-            Some(&tag::UUID_UPPER) => &UPPER_PAIRS,
+            Some(&tag::UUID_LOWER) => LOWER,
+            Some(&tag::UUID_UPPER) => UPPER,
             _ => return None,
         };
-        *buffer = unpack_uuid(body, pairs);
+        *buffer = unpack_uuid(body, letters);
         Some(buffer)
     }
 
@@ -302,15 +322,15 @@ impl<'a> RawCell<'a> {
             }
             Some(&tag::FALSE) => Cell::Boolean(false),
             Some(&tag::TRUE) => Cell::Boolean(true),
-            Some(&tag::UUID_LOWER) => unpacked(body, &LOWER_PAIRS, buffer),
-            Some(&tag::UUID_UPPER) => unpacked(body, &UPPER_PAIRS, buffer),
+            Some(&tag::UUID_LOWER) => unpacked(body, LOWER, buffer),
+            Some(&tag::UUID_UPPER) => unpacked(body, UPPER, buffer),
             _ => Cell::Null,
         }
     }
 }
 
-fn unpacked<'b>(body: &[u8], pairs: &[[u8; 2]; 256], buffer: &'b mut TextBuffer) -> Cell<'b> {
-    *buffer = unpack_uuid(body, pairs);
+fn unpacked<'b>(body: &[u8], letters: u64, buffer: &'b mut TextBuffer) -> Cell<'b> {
+    *buffer = unpack_uuid(body, letters);
     Cell::Text(std::str::from_utf8(buffer).unwrap_or_default())
 }
 
@@ -341,24 +361,116 @@ fn read_i128(bytes: &[u8], at: usize) -> i128 {
 
 /// The cells of a row, one after the other.
 #[derive(Clone, Copy, Debug)]
-pub struct Cells<'a>(&'a [u8]);
+pub struct Cells<'a> {
+    bytes: &'a [u8],
+    codes: &'a Codes,
+}
+
+/// The next cells of two rows.
+#[derive(Clone, Copy, Debug)]
+pub enum NextPair<'a> {
+    /// Equal and parsed.
+    SameCode,
+    Cells(RawCell<'a>, RawCell<'a>),
+}
+
+/// A cell as its row holds it.
+pub(super) enum Piece<'a> {
+    Cell(RawCell<'a>),
+    Code(u16),
+}
 
 impl<'a> Cells<'a> {
     /// The cells encoded in `bytes` by [`push_cell`].
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self::with_codes(bytes, &NO_CODES)
     }
 
-    /// The bytes not yet read.
-    pub const fn bytes(self) -> &'a [u8] {
-        self.0
+    /// The same where some of the cells may be codes.
+    pub const fn with_codes(bytes: &'a [u8], codes: &'a Codes) -> Self {
+        Self { bytes, codes }
     }
 
-    /// The bytes of the first `count` cells.
-    pub fn prefix(self, count: usize) -> &'a [u8] {
-        let mut rest = self;
-        rest.by_ref().take(count).for_each(drop);
-        &self.0[..self.0.len() - rest.0.len()]
+    /// True if both are the same bytes, which makes them the same cells. Of rows of one run nearly all that are the
+    /// same cells are.
+    #[inline]
+    pub fn are_same_bytes(self, other: Self) -> bool {
+        self.bytes == other.bytes
+    }
+
+    /// The bytes of the cells not yet read, without codes.
+    pub fn whole(self) -> Cow<'a, [u8]> {
+        if self.codes.is_empty() {
+            return Cow::Borrowed(self.bytes);
+        }
+        let mut bytes = Vec::new();
+        self.push_to(&mut bytes);
+        Cow::Owned(bytes)
+    }
+
+    /// The bytes behind the cells that were read, of a row that has no codes: they need not be cells.
+    pub const fn rest(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Appends the cells, without codes.
+    pub fn push_to(self, out: &mut Vec<u8>) {
+        if self.codes.is_empty() {
+            out.extend_from_slice(self.bytes);
+        } else {
+            self.for_each(|cell| out.extend_from_slice(cell.bytes()));
+        }
+    }
+
+    /// False if surely none of the cells is unparsed: their tag is in none of the bytes.
+    #[inline]
+    pub fn may_have_unparsed(self) -> bool {
+        memchr::memchr(tag::UNPARSED, self.bytes).is_some()
+    }
+
+    /// Goes on by one cell in two rows of one run; the value of a code that both have is not looked up.
+    #[inline]
+    pub fn next_pair(a: &mut Self, b: &mut Self) -> Option<NextPair<'a>> {
+        let cell = |piece: Piece<'a>, codes: &'a Codes| match piece {
+            Piece::Cell(cell) => cell,
+            Piece::Code(code) => codes.cell(code),
+        };
+        Some(match (a.next_piece()?, b.next_piece()?) {
+            (Piece::Code(left), Piece::Code(right)) if left == right => NextPair::SameCode,
+            (left, right) => NextPair::Cells(cell(left, a.codes), cell(right, b.codes)),
+        })
+    }
+
+    /// What codes mean in these cells.
+    pub(super) const fn codes(self) -> &'a Codes {
+        self.codes
+    }
+
+    /// The next cell, not looked up.
+    #[inline(always)]
+    pub(super) fn next_piece(&mut self) -> Option<Piece<'a>> {
+        let first = *self.bytes.first()?;
+        if is_code(first) {
+            let (code, rest) = self.bytes.split_first_chunk()?;
+            self.bytes = rest;
+            return Some(Piece::Code(u16::from_be_bytes(*code)));
+        }
+        let length = match first {
+            tag::TEXT | tag::UNPARSED => {
+                let (length, width) = read_varint(&self.bytes[1..]);
+                1 + width + usize::try_from(length).unwrap_or(usize::MAX / 2)
+            }
+            tag::DECIMAL => 3 + usize::from(self.bytes.get(1).map_or(0, |packed| packed >> 5)),
+            tag::DECIMAL_WIDE => 18,
+            tag::INTEGER => 9,
+            tag::DATE => 5,
+            tag::INSTANT => 13,
+            tag::INTEGER_WIDE | tag::UUID_LOWER | tag::UUID_UPPER => 17,
+            _ => 1,
+        };
+        let (cell, rest) = self.bytes.split_at(length.min(self.bytes.len()));
+        self.bytes = rest;
+        Some(Piece::Cell(RawCell(cell)))
     }
 }
 
@@ -367,28 +479,16 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<RawCell<'a>> {
-        let length = match *self.0.first()? {
-            tag::TEXT | tag::UNPARSED => {
-                let (length, width) = read_varint(&self.0[1..]);
-                1 + width + usize::try_from(length).unwrap_or(usize::MAX / 2)
-            }
-            tag::DECIMAL => 3 + usize::from(self.0.get(1).map_or(0, |packed| packed >> 5)),
-            tag::DECIMAL_WIDE => 18,
-            tag::INTEGER => 9,
-            tag::DATE => 5,
-            tag::INSTANT => 13,
-            tag::INTEGER_WIDE | tag::UUID_LOWER | tag::UUID_UPPER => 17,
-            _ => 1,
-        };
-        let (cell, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
-        Some(RawCell(cell))
+        Some(match self.next_piece()? {
+            Piece::Cell(cell) => cell,
+            Piece::Code(code) => self.codes.cell(code),
+        })
     }
 
     #[inline]
     fn nth(&mut self, n: usize) -> Option<RawCell<'a>> {
         for _ in 0..n {
-            self.next()?;
+            self.next_piece()?;
         }
         self.next()
     }
@@ -406,18 +506,18 @@ pub struct RowRef<'a> {
     /// The row was rejected after its key was read: it takes no part, but marks its partner
     /// (`partner_rejected`). It has key cells only.
     pub rejected: bool,
-    cells: &'a [u8],
+    cells: Cells<'a>,
 }
 
 impl<'a> RowRef<'a> {
     /// A row of encoded cells.
     pub const fn new(hash: u64, line: u64, offset: u64, cells: &'a [u8]) -> Self {
-        Self { hash, line, offset, rejected: false, cells }
+        Self { hash, line, offset, rejected: false, cells: Cells::new(cells) }
     }
 
     /// The same place with other cells.
     #[must_use]
-    pub const fn with_cells<'b>(&self, cells: &'b [u8]) -> RowRef<'b> {
+    pub const fn with_cells<'b>(&self, cells: Cells<'b>) -> RowRef<'b> {
         let Self { hash, line, offset, rejected, .. } = *self;
         RowRef { hash, line, offset, rejected, cells }
     }
@@ -439,21 +539,30 @@ impl<'a> RowRef<'a> {
 
     /// The cells in layout order.
     pub const fn cells(&self) -> Cells<'a> {
-        Cells(self.cells)
+        self.cells
     }
 
     /// Appends the row to `out`, to be read back by [`RowRef::read`].
     pub fn push(&self, out: &mut Vec<u8>) {
-        push_varint(out, (self.cells.len() as u64) << 1 | u64::from(self.rejected));
-        push_varint(out, self.line);
-        push_varint(out, self.offset);
-        out.extend_from_slice(self.cells);
+        let cells = self.cells;
+        let length = if cells.codes.is_empty() {
+            cells.bytes.len()
+        } else {
+            cells.map(|cell| cell.bytes().len()).sum()
+        };
+        let mut head = Head::default();
+        head.push((length as u64) << 1 | u64::from(self.rejected));
+        head.push(self.line);
+        head.push(self.offset);
+        out.reserve(head.length + length);
+        out.extend_from_slice(&head.bytes[..head.length]);
+        cells.push_to(out);
     }
 
-    /// Reads the row at the start of `bytes`, and returns the rest; `None` at the end. Its hash is that of the first
-    /// `key_len` cells: computing it again is as fast as storing it.
+    /// Reads the row at the start of `bytes`, of which some cells may be codes, and returns the rest; `None` at the
+    /// end. Its hash is that of the first `key_len` cells: computing it again is as fast as storing it.
     #[inline]
-    pub fn read(bytes: &'a [u8], key_len: usize) -> Option<(Self, &'a [u8])> {
+    pub fn read(bytes: &'a [u8], key_len: usize, codes: &'a Codes) -> Option<(Self, &'a [u8])> {
         if bytes.is_empty() {
             return None;
         }
@@ -464,8 +573,30 @@ impl<'a> RowRef<'a> {
         let (offset, width) = read_varint(rest);
         let rest = rest.get(width..)?;
         let (cells, rest) = rest.split_at_checked(usize::try_from(length >> 1).ok()?)?;
-        let hash = super::key::hash(Cells(cells), key_len);
+        let cells = Cells::with_codes(cells, codes);
+        let hash = super::key::hash(cells, key_len);
         Some((Self { hash, line, offset, rejected: length & 1 == 1, cells }, rest))
+    }
+}
+
+/// Three integers before the cells of a row.
+#[derive(Default)]
+struct Head {
+    bytes: [u8; 30],
+    length: usize,
+}
+
+impl Head {
+    /// Appends an integer as [`push_varint`] does.
+    #[inline]
+    fn push(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes[self.length] = (value as u8) | 0x80;
+            self.length += 1;
+            value >>= 7;
+        }
+        self.bytes[self.length] = value as u8;
+        self.length += 1;
     }
 }
 
@@ -490,7 +621,7 @@ impl Row {
 
     /// The row, borrowed; its hash is that of the first `key_len` cells.
     pub fn borrow(&self, key_len: usize) -> RowRef<'_> {
-        let hash = super::key::hash(Cells(&self.cells), key_len);
+        let hash = super::key::hash(Cells::new(&self.cells), key_len);
         RowRef::new(hash, self.line, self.offset, &self.cells)
     }
 }
@@ -569,9 +700,9 @@ mod tests {
             let mut bytes = Vec::new();
             row.borrow(0).push(&mut bytes);
             row.borrow(0).push(&mut bytes);
-            let (first, rest) = RowRef::read(&bytes, 0).unwrap();
-            let (second, rest) = RowRef::read(rest, 0).unwrap();
-            prop_assert!(RowRef::read(rest, 0).is_none());
+            let (first, rest) = RowRef::read(&bytes, 0, &NO_CODES).unwrap();
+            let (second, rest) = RowRef::read(rest, 0, &NO_CODES).unwrap();
+            prop_assert!(RowRef::read(rest, 0, &NO_CODES).is_none());
             prop_assert_eq!((first.line, second.offset), (line, offset));
             let back: Vec<_> = second.cells().map(|cell| cell.decode(&mut [0; 36]).to_value()).collect();
             prop_assert_eq!(back, values);

@@ -60,7 +60,7 @@ pub(super) struct RawItems([Vec<Raw>; 2]);
 
 /// Order of two rows by their values in all fields.
 pub(super) fn by_values(a: Cells<'_>, b: Cells<'_>) -> Ordering {
-    if a.bytes() == b.bytes() {
+    if a.are_same_bytes(b) {
         return Ordering::Equal;
     }
     for (left, right) in a.zip(b) {

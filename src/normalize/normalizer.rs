@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -14,6 +15,7 @@ use super::plan::{FieldPlan, SidePlan};
 use super::recent::Recent;
 use super::step::{Buffers, Chained, Step, run};
 use crate::diagnostic::{Code, Problem, nearest};
+use crate::domain::dictionary::Dictionary;
 use crate::domain::row::{UuidLetters, push_cell, push_uuid};
 use crate::domain::time_format::{Doubt, Reading, TimeFormat, ambiguous_formats};
 use crate::domain::value::Kind;
@@ -107,6 +109,7 @@ impl Nulls {
         }
     }
 
+    #[inline]
     pub(super) fn contains(&self, raw: &[u8]) -> bool {
         if raw.is_empty() { self.empty } else { self.others.iter().any(|null| **null == *raw) }
     }
@@ -166,32 +169,47 @@ impl FieldState {
     }
 
     /// Appends the cell that a text becomes, null or not.
+    #[inline(always)]
     fn push(
         &mut self,
         text: &[u8],
         tools: &mut Tools,
         out: &mut Vec<u8>,
     ) -> Result<(), ScriptError> {
-        let place = match self.recent.as_mut().map(|recent| recent.find(text, out)) {
-            Some(Ok(doubt)) => {
-                self.doubtful.count(doubt, text);
-                return Ok(());
-            }
-            Some(Err(place)) => place,
-            None => return self.push_remembered(text, tools, out).map(drop),
-        };
+        if let Some(recent) = &mut self.recent {
+            return match recent.find(text, out) {
+                Some(0) => Ok(()),
+                Some(doubt) => {
+                    self.doubtful.count(doubt, text);
+                    Ok(())
+                }
+                None => self.push_new(text, tools, out),
+            };
+        }
+        if self.uuid.is_some_and(|letters| push_uuid(out, text, letters)) {
+            return Ok(());
+        }
+        self.push_remembered(text, tools, out).map(drop)
+    }
+
+    /// The same for a text that is not among the recent ones.
+    #[inline(never)]
+    fn push_new(
+        &mut self,
+        text: &[u8],
+        tools: &mut Tools,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ScriptError> {
         let start = out.len();
         let doubt = self.push_remembered(text, tools, out)?;
         self.recent.take_if(|recent| !recent.pays());
-        if let (Some(recent), Some(place), Some(cell)) = (&mut self.recent, place, out.get(start..))
-        {
-            recent.keep(place, text.len(), cell, doubt);
+        if let (Some(recent), Some(cell)) = (&mut self.recent, out.get(start..)) {
+            recent.keep(text, cell, doubt);
         }
         Ok(())
     }
 
-    /// The same for a text that is not among the recent ones. Returns the doubts about how it was
-    /// read.
+    /// The same from the memo. Returns the doubts about how it was read.
     fn push_remembered(
         &mut self,
         text: &[u8],
@@ -405,6 +423,13 @@ impl Normalizer {
         }
     }
 
+    /// From now on, cells that occur again may be codes of this dictionary, except the first `without`.
+    pub fn encode_with(&mut self, dictionary: &Arc<Dictionary>, without: usize) {
+        let without = without.max(self.plan.key_len);
+        let recent = self.fields.iter_mut().skip(without).filter_map(|field| field.recent.as_mut());
+        recent.for_each(|recent| recent.encode_with(dictionary.clone()));
+    }
+
     /// Appends the row's cells to `out` in layout order, unless it is filtered or rejected.
     pub fn row<R: RawCells + ?Sized>(&mut self, raw: &R, out: &mut Vec<u8>) -> RowResult {
         match self.is_live(raw) {
@@ -425,27 +450,41 @@ impl Normalizer {
             }
         };
         let start = out.len();
-        let mut key_end = None;
-        for at in 0..self.fields.len() {
+        for at in 0..self.plan.key_len {
             let cell_start = out.len();
-            if let Err(error) = self.push_field(at, raw, texts.as_ref(), out) {
-                let message = format!("{}: {error}", self.describe(at, raw));
-                let key_cells = key_end.and_then(|end| out.get(start..end)).map(<[u8]>::to_vec);
-                out.truncate(start);
-                return rejected(Code::ScriptErrorRow, message, key_cells);
+            if let Err(error) = self.push_fields(at..at + 1, raw, texts.as_ref(), out) {
+                return self.failed(*error, raw, (start, cell_start), out);
             }
-            if at < self.plan.key_len {
-                let cell = Cells::new(out.get(cell_start..).unwrap_or_default()).next();
-                let bad = cell.filter(|cell| cell.is_null() || cell.is_unparsed());
-                if let Some(cell) = bad.filter(|_| !self.plan.key_may_be_null) {
-                    let is_null = cell.is_null();
-                    out.truncate(start);
-                    return self.bad_key(at, raw, is_null);
-                }
-                key_end = Some(out.len());
+            let cell = Cells::new(out.get(cell_start..).unwrap_or_default()).next();
+            let bad = cell.filter(|cell| cell.is_null() || cell.is_unparsed());
+            if let Some(cell) = bad.filter(|_| !self.plan.key_may_be_null) {
+                let is_null = cell.is_null();
+                out.truncate(start);
+                return self.bad_key(at, raw, is_null);
             }
         }
-        RowResult::Row
+        let key_end = out.len();
+        let others = self.plan.key_len..self.fields.len();
+        match self.push_fields(others, raw, texts.as_ref(), out) {
+            Ok(()) => RowResult::Row,
+            Err(error) => self.failed(*error, raw, (start, key_end), out),
+        }
+    }
+
+    /// Rejects a row because a function failed on the field at this position; its key lies in this range of `out`, as
+    /// far as it was read.
+    #[cold]
+    fn failed<R: RawCells + ?Sized>(
+        &self,
+        (at, error): (usize, ScriptError),
+        raw: &R,
+        (start, key_end): (usize, usize),
+        out: &mut Vec<u8>,
+    ) -> RowResult {
+        let message = format!("{}: {error}", self.describe(at, raw));
+        let key_cells = out.get(start..key_end).filter(|key| !key.is_empty()).map(<[u8]>::to_vec);
+        out.truncate(start);
+        rejected(Code::ScriptErrorRow, message, key_cells)
     }
 
     /// A call that ran out of its limits since this was last asked, if one did: the run can't go on.
@@ -548,27 +587,32 @@ impl Normalizer {
         }
     }
 
-    /// Appends the cell of one field.
-    fn push_field<R: RawCells + ?Sized>(
+    /// Appends the cells of some fields. An error names the field that failed.
+    #[inline]
+    fn push_fields<R: RawCells + ?Sized>(
         &mut self,
-        at: usize,
+        which: Range<usize>,
         raw: &R,
         texts: Option<&RowTexts>,
         out: &mut Vec<u8>,
-    ) -> Result<(), ScriptError> {
-        let Some(state) = self.fields.get_mut(at) else { return Ok(()) };
-        let text = match (texts, state.column) {
-            (Some(texts), _) => texts.get(at).and_then(Option::as_ref).map(String::as_bytes),
-            (None, Some(column)) => self.nulls.text(raw, column),
-            (None, None) => None,
-        };
-        match text {
-            Some(text) => state.push(text, &mut self.tools, out),
-            None => {
-                push_cell(out, Cell::Null);
-                Ok(())
+    ) -> Result<(), Box<(usize, ScriptError)>> {
+        let Self { fields, nulls, tools, .. } = self;
+        let (mut at, fields) = (which.start, fields.get_mut(which).unwrap_or_default());
+        for state in fields {
+            let text = match (texts, state.column) {
+                (None, Some(column)) => nulls.text(raw, column),
+                (None, None) => None,
+                (Some(texts), _) => texts.get(at).and_then(Option::as_ref).map(String::as_bytes),
+            };
+            at += 1;
+            match text {
+                Some(text) => {
+                    state.push(text, tools, out).map_err(|error| Box::new((at - 1, error)))?
+                }
+                None => push_cell(out, Cell::Null),
             }
         }
+        Ok(())
     }
 
     /// The encoded cells of the key of a row that is rejected for its form, if they can be read.
@@ -591,7 +635,7 @@ impl Normalizer {
     ) -> Option<Vec<u8>> {
         let start = out.len();
         let key_len = self.plan.key_len;
-        let could_be_read = (0..key_len).all(|at| self.push_field(at, raw, texts, out).is_ok());
+        let could_be_read = self.push_fields(0..key_len, raw, texts, out).is_ok();
         let cells = out.split_off(start);
         let is_key =
             key_len > 0 && Cells::new(&cells).all(|cell| !cell.is_null() && !cell.is_unparsed());

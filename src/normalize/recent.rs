@@ -1,177 +1,267 @@
 //! The results that a column gave lately: most columns say the same few things over and over, and
 //! looking an input up is several times as fast as taking its steps and its type again.
 //!
-//! A direct-mapped table: each input has one slot, and a later input replaces an earlier one. So
-//! memory is bounded, and a column of few values touches few slots. Inputs are hashed and compared
-//! as four words, and a result is copied at its greatest length: no call, no loop.
+//! A table of pairs of places: each input has one pair, in which a later input replaces the earlier of two. So
+//! memory is bounded. The places hold numbers of entries, which lie close together, apart by what is read for an input that
+//! is known and what is not: looking up is waiting for memory, mostly. Inputs are hashed and compared
+//! as words, and a result is copied as its code or at its greatest length: no call, no loop.
 
-use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
-use foldhash::fast::FixedState;
+use crate::domain::RawCell;
+use crate::domain::dictionary::{Code, Dictionary};
+use crate::domain::identity::fold;
 
-/// How many results are kept at first (clearing more costs more than a short input), then, and in a column
-/// of thousands of values.
-const SLOTS: [usize; 3] = [256, 8_192, 32_768];
-/// Number of inputs after which there are more slots than at first.
+/// How many pairs there are at first (clearing more costs more than a short input), and then.
+const PAIRS: [usize; 2] = [128, 16_384];
+/// Number of inputs after which there are more pairs than at first.
 const FULL_AFTER: u32 = 1_024;
-/// Number of inputs after which the benefit is measured.
+/// Number of inputs after which the benefit is measured. At first fewer need to be found: in a column of
+/// thousands of values that recur, most inputs are new until then.
 const JUDGED_AFTER: u32 = 8_192;
 /// The longest input that is kept.
 const INPUT: usize = 32;
+/// The longest input that is two words.
+const SHORT: usize = 16;
 /// The longest result that is kept.
-const RESULT: usize = 29;
-/// The length of the input of an empty slot.
-const EMPTY: u8 = u8::MAX;
+const RESULT: usize = 28;
+/// The length of the input of the entry that no place has.
+const NONE: u8 = u8::MAX;
 
-/// An input and its result, in one cache line.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-struct Slot {
-    input: [u64; 4],
-    result: [u8; RESULT],
+/// What an input gave.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
     input_length: u8,
-    result_length: u8,
+    cell_length: u8,
     flags: u8,
+    state: State,
+    code: Code,
 }
 
-impl Slot {
-    const UNUSED: Self = Self {
-        input: [0; 4],
-        result: [0; RESULT],
-        input_length: EMPTY,
-        result_length: 0,
-        flags: 0,
-    };
+/// What a result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A cell that may get a code.
+    New,
+    Cell,
+    Code,
 }
 
 /// Results of one column.
 #[derive(Debug)]
 pub(super) struct Recent {
-    hasher: FixedState,
-    slots: Vec<Slot>,
+    /// Numbers of entries by the hash of their input; 0 for none.
+    pairs: Vec<[u16; 2]>,
+    inputs: Vec<[u64; 4]>,
+    outcomes: Vec<Outcome>,
+    cells: Vec<[u8; RESULT]>,
     looked: u32,
     found: u32,
-    /// Whether the present slots have been judged once: by then nearly all that repeats has occurred.
+    /// Whether the present pairs have been judged once: by then nearly all that recurs has occurred.
     is_judged: bool,
+    /// Gives codes for results that occur again.
+    dictionary: Option<Arc<Dictionary>>,
 }
 
-/// Slot of an input's result.
+/// An input as words, with its hash.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+struct Place {
     hash: u64,
     input: [u64; 4],
+    length: u8,
 }
 
-/// An input of at most [`INPUT`] bytes as words. Inputs of one length are equal if their words are.
-#[inline]
-fn words(input: &[u8]) -> Option<[u64; 4]> {
+/// An input of at most [`SHORT`] bytes as words. Inputs of one length are equal if their words are.
+#[inline(always)]
+fn short_words(input: &[u8]) -> [u64; 2] {
     let short = |at: usize| u64::from(input.get(at).copied().unwrap_or_default());
     let half = |bytes: Option<&[u8; 4]>| u64::from(bytes.map_or(0, |b| u32::from_le_bytes(*b)));
     let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let length = input.len();
-    match length {
-        // The last words overlap those before.
-        8..=16 => Some([word(input.first_chunk()), word(input.last_chunk()), 0, 0]),
-        4..8 => Some([half(input.first_chunk()) | half(input.last_chunk()) << 32, 0, 0, 0]),
-        0..4 => Some([
-            short(0) | short(length / 2) << 8 | short(length.saturating_sub(1)) << 16,
-            0,
-            0,
-            0,
-        ]),
-        17..=INPUT => {
-            let (begin, end) = (input.first_chunk::<16>()?, input.last_chunk::<16>()?);
-            let [begin, end] = [begin, end].map(|half| u128::from_le_bytes(*half));
-            Some([begin as u64, (begin >> 64) as u64, end as u64, (end >> 64) as u64])
-        }
-        _ => None,
+    if length >= 8 {
+        // The last word overlaps the first.
+        [word(input.first_chunk()), word(input.last_chunk())]
+    } else if length >= 4 {
+        [half(input.first_chunk()) | half(input.last_chunk()) << 32, 0]
+    } else {
+        [short(0) | short(length / 2) << 8 | short(length.saturating_sub(1)) << 16, 0]
     }
 }
 
 impl Recent {
     pub(super) fn new() -> Self {
-        let hasher = FixedState::with_seed(0x7265_6365_6e74);
-        let slots = vec![Slot::UNUSED; SLOTS[0]];
-        Self { hasher, slots, looked: 0, found: 0, is_judged: false }
+        let mut recent = Self {
+            pairs: Vec::new(),
+            inputs: Vec::new(),
+            outcomes: Vec::new(),
+            cells: Vec::new(),
+            looked: 0,
+            found: 0,
+            is_judged: false,
+            dictionary: None,
+        };
+        recent.forget(PAIRS[0]);
+        recent
     }
 
-    /// True while remembering pays: after a lot of inputs, one in two must have been found. If many were
-    /// missed, there are more slots from then on.
+    /// From now on, results that occur again are codes of this dictionary.
+    pub(super) fn encode_with(&mut self, dictionary: Arc<Dictionary>) {
+        self.dictionary = Some(dictionary);
+    }
+
+    /// True while remembering pays: after a lot of inputs, one in two must have been found, and one in eight at first.
     pub(super) fn pays(&mut self) -> bool {
         if self.looked < JUDGED_AFTER {
             return true;
         }
-        let pays = self.found >= self.looked / 2;
-        let misses_many = self.found < self.looked / 16 * 15;
-        if pays && misses_many && self.is_judged {
-            self.enlarge(SLOTS[2]);
-        }
+        let pays = self.found >= self.looked / if self.is_judged { 2 } else { 8 };
         (self.looked, self.found, self.is_judged) = (0, 0, true);
         pays
     }
 
-    /// Makes room for so many results; all are forgotten.
-    fn enlarge(&mut self, slots: usize) {
-        if self.slots.len() < slots {
-            self.slots = vec![Slot::UNUSED; slots];
-        }
+    /// Begins anew with so many pairs.
+    fn forget(&mut self, pairs: usize) {
+        self.pairs = vec![[0; 2]; pairs];
+        self.inputs.clear();
+        self.outcomes.clear();
+        self.cells.clear();
+        let none = Outcome {
+            input_length: NONE,
+            cell_length: 0,
+            flags: 0,
+            state: State::Cell,
+            code: [0; 2],
+        };
+        self.add([0; 4], none, [0; RESULT]);
     }
 
-    /// Appends the result for `input` to `out` and returns its flags, or the place at which to
-    /// [`keep`](Self::keep) it, if it is short enough.
-    #[inline]
-    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<u8, Option<Place>> {
+    fn add(&mut self, input: [u64; 4], outcome: Outcome, cell: [u8; RESULT]) {
+        self.inputs.push(input);
+        self.outcomes.push(outcome);
+        self.cells.push(cell);
+    }
+
+    /// Appends the result for `input` to `out` and returns its flags, if it is known.
+    #[inline(always)]
+    pub(super) fn find(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<u8> {
         self.looked += 1;
-        let Some(words) = words(input) else { return Err(None) };
-        let mut hasher = self.hasher.build_hasher();
-        let [first, second, third, fourth] = words;
-        hasher.write_u64(first);
-        hasher.write_u64(second);
-        if input.len() > 16 {
-            hasher.write_u64(third);
-            hasher.write_u64(fourth);
-        }
-        let place = Place { hash: hasher.finish(), input: words };
-        match self.slots.get(place.slot(self.slots.len())) {
-            Some(slot) if slot.input == words && usize::from(slot.input_length) == input.len() => {
-                let length = out.len() + usize::from(slot.result_length);
-                out.extend_from_slice(&slot.result);
-                out.truncate(length);
-                self.found += 1;
-                Ok(slot.flags)
+        let length = input.len();
+        let is_long = length > SHORT;
+        let (hash, [low, high], end) = if is_long {
+            let Place { hash, input: [a, b, c, d], .. } = Place::of(input)?;
+            (hash, [a, b], [c, d])
+        } else {
+            let [low, high] = short_words(input);
+            (hash(low, high), [low, high], [0; 2])
+        };
+        let [first, second] = *self.pairs.get(pair(hash, self.pairs.len()))?;
+        let is_its = |number: u16| {
+            let [a, b, c, d] = *self.inputs.get(usize::from(number))?;
+            let outcome = *self.outcomes.get(usize::from(number))?;
+            let mut different = (a ^ low) | (b ^ high);
+            different |= (usize::from(outcome.input_length) ^ length) as u64;
+            if is_long {
+                different |= (c ^ end[0]) | (d ^ end[1]);
             }
-            _ => Err(Some(place)),
+            (different == 0).then_some((number, outcome))
+        };
+        let (number, mut outcome) = match is_its(first) {
+            Some(found) => found,
+            None => is_its(second)?,
+        };
+        self.found += 1;
+        if outcome.state == State::New {
+            outcome = self.encode(number)?;
         }
+        if outcome.state == State::Code {
+            out.extend_from_slice(&outcome.code);
+        } else {
+            let length = out.len() + usize::from(outcome.cell_length);
+            out.extend_from_slice(self.cells.get(usize::from(number))?);
+            out.truncate(length);
+        }
+        Some(outcome.flags)
     }
 
-    /// Keeps the `result` and the `flags` for an `input` of this length, if the result is short enough.
-    #[inline]
-    pub(super) fn keep(&mut self, place: Place, input: usize, result: &[u8], flags: u8) {
-        if self.looked >= FULL_AFTER {
-            self.enlarge(SLOTS[1]);
+    /// The result has occurred again, so a code for it will pay.
+    #[cold]
+    fn encode(&mut self, number: u16) -> Option<Outcome> {
+        let cell = self.cells.get(usize::from(number))?;
+        let outcome = self.outcomes.get_mut(usize::from(number))?;
+        let cell = RawCell::new(cell.get(..usize::from(outcome.cell_length))?);
+        let code = self.dictionary.as_ref().and_then(|dictionary| dictionary.code(cell));
+        outcome.state = if code.is_some() { State::Code } else { State::Cell };
+        outcome.code = code.unwrap_or_default();
+        Some(*outcome)
+    }
+
+    /// Keeps the `result` and the `flags` for an `input`, if both are short enough.
+    pub(super) fn keep(&mut self, input: &[u8], result: &[u8], flags: u8) {
+        if self.looked >= FULL_AFTER && self.pairs.len() < PAIRS[1] {
+            self.forget(PAIRS[1]);
         }
-        let at = place.slot(self.slots.len());
-        let Some(slot) = self.slots.get_mut(at) else { return };
-        let Some(room) = slot.result.get_mut(..result.len()) else { return };
+        let mut cell = [0; RESULT];
+        let (Some(place), Some(room)) = (Place::of(input), cell.get_mut(..result.len())) else {
+            return;
+        };
         room.copy_from_slice(result);
-        slot.input = place.input;
-        // Both are less than a slot.
-        (slot.input_length, slot.result_length) = (input as u8, result.len() as u8);
-        slot.flags = flags;
+        let state = if self.dictionary.is_some() { State::New } else { State::Cell };
+        // It is less than a cell.
+        let cell_length = result.len() as u8;
+        let outcome =
+            Outcome { input_length: place.length, cell_length, flags, state, code: [0; 2] };
+        let at = pair(place.hash, self.pairs.len());
+        let Some([first, second]) = self.pairs.get_mut(at) else { return };
+        std::mem::swap(first, second);
+        let number = usize::from(*first);
+        if number == 0 {
+            // There are not more entries than places.
+            *first = self.inputs.len() as u16;
+            self.add(place.input, outcome, cell);
+        } else {
+            self.inputs[number] = place.input;
+            self.outcomes[number] = outcome;
+            self.cells[number] = cell;
+        }
     }
 }
 
 impl Place {
+    /// None for an input that is too long.
     #[inline]
-    const fn slot(&self, slots: usize) -> usize {
-        // The number of slots is a power of two.
-        self.hash as usize & (slots - 1)
+    fn of(input: &[u8]) -> Option<Self> {
+        let length = input.len() as u8;
+        if input.len() <= SHORT {
+            let [low, high] = short_words(input);
+            return Some(Self { hash: hash(low, high), input: [low, high, 0, 0], length });
+        }
+        if input.len() > INPUT {
+            return None;
+        }
+        // The last words overlap those before.
+        let halves = [input.first_chunk::<SHORT>()?, input.last_chunk::<SHORT>()?];
+        let [begin, end] = [u128::from_le_bytes(*halves[0]), u128::from_le_bytes(*halves[1])];
+        let words = [begin as u64, (begin >> 64) as u64, end as u64, (end >> 64) as u64];
+        let hash = hash(hash(words[0], words[1]) ^ words[2], words[3]);
+        Some(Self { hash, input: words, length })
     }
+}
+
+#[inline(always)]
+const fn hash(low: u64, high: u64) -> u64 {
+    fold(low ^ 0x9e37_79b9_7f4a_7c15, high ^ 0xbf58_476d_1ce4_e5b9)
+}
+
+/// The place of a pair among so many, which are a power of two.
+#[inline(always)]
+const fn pair(hash: u64, pairs: usize) -> usize {
+    hash as usize & (pairs - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Cell, Cells, Row};
     use proptest::prelude::*;
 
     /// A result and flag like those of a column.
@@ -183,16 +273,13 @@ mod tests {
         let (expected, flag) = result(input);
         let mut out = b"before".to_vec();
         match recent.find(input, &mut out) {
-            Ok(kept) => {
+            Some(kept) => {
                 assert_eq!((&out[6..], kept), (expected.as_slice(), flag));
                 true
             }
-            Err(place) => {
+            None => {
                 assert_eq!(out, b"before");
-                assert_eq!(place.is_some(), input.len() <= INPUT);
-                if let Some(place) = place {
-                    recent.keep(place, input.len(), &expected, flag);
-                }
+                recent.keep(input, &expected, flag);
                 false
             }
         }
@@ -210,6 +297,35 @@ mod tests {
                 prop_assert_eq!(look(&mut recent, &input), short);
             }
         }
+    }
+
+    #[test]
+    fn a_result_that_recurs_becomes_its_code() {
+        let dictionary = Arc::<Dictionary>::default();
+        let mut recent = Recent::new();
+        recent.encode_with(Arc::clone(&dictionary));
+        let eur = Row::of([Cell::Text("EUR")]).cells;
+        let mut out = Vec::new();
+        assert_eq!(recent.find(b"eur", &mut out), None);
+        recent.keep(b"eur", &eur, 3);
+        for _ in 0..2 {
+            assert_eq!(recent.find(b"eur", &mut out), Some(3));
+        }
+        let codes = dictionary.finish();
+        assert_eq!(out.len(), 2 * size_of::<Code>());
+        assert!(Cells::with_codes(&out, &codes).eq(Cells::new(&[eur.clone(), eur].concat())));
+    }
+
+    #[test]
+    fn a_column_of_thousands_of_values_is_remembered() {
+        let mut recent = Recent::new();
+        let mut random = fastrand::Rng::with_seed(5);
+        let found = (0..200_000).filter(|_| {
+            let found = look(&mut recent, &random.u32(..9_000).to_le_bytes());
+            assert!(recent.pays());
+            found
+        });
+        assert!(found.count() > 150_000);
     }
 
     #[test]

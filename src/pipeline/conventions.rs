@@ -137,7 +137,7 @@ impl Sample {
 
     fn pair(&mut self, partition: usize, a: Cells<'_>, b: Cells<'_>) {
         self.records += 1;
-        self.pairs.push((partition, a.bytes().to_vec(), b.bytes().to_vec()));
+        self.pairs.push((partition, a.whole().into_owned(), b.whole().into_owned()));
     }
 
     /// Takes those rows that belong to the sample.

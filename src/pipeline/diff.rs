@@ -192,7 +192,7 @@ pub(super) fn decode<'b>(
     {
         let cells = side(record.a, a)?;
         b.clear();
-        b.extend_from_slice(cells.map_or(&[], Cells::bytes));
+        cells.into_iter().for_each(|cells| cells.push_to(b));
         return Ok((cells, Some(Cells::new(b))));
     }
     Ok((side(record.a, a)?, side(record.b, b)?))

@@ -359,7 +359,7 @@ impl<'a> Open<'a> {
             Cell::Text(text) => serde_json::from_str(text).unwrap_or_default(),
             _ => Note::default(),
         });
-        Self { row: row.with_cells(cells.bytes()), note: note.unwrap_or_default() }
+        Self { row: row.with_cells(cells), note: note.unwrap_or_default() }
     }
 }
 
@@ -466,10 +466,11 @@ impl<'p> Worker<'p> {
         };
         let note = serde_json::to_string(note).unwrap_or_default();
         push_cell(&mut self.cells, Cell::Text(&note));
-        self.cells.extend_from_slice(row.cells().bytes());
+        row.cells().push_to(&mut self.cells);
         let hash = key::hash(Cells::new(&self.cells), prefix);
         let sent = row.with_hash(hash);
-        self.open[next.unwrap_or(passes.len())].push(side, &sent.with_cells(&self.cells))
+        self.open[next.unwrap_or(passes.len())]
+            .push(side, &sent.with_cells(Cells::new(&self.cells)))
     }
 
     /// One pass over the rows of a partition, block by block.
@@ -516,7 +517,7 @@ impl<'p> Worker<'p> {
                 one.a.iter().for_each(|row| matched.a[*row as usize] = true);
                 one.b.iter().for_each(|row| matched.b[*row as usize] = true);
                 let (side, row) = settle::made(&words, one, &mut self.cells);
-                self.settled.push(side, &row.with_cells(&self.cells))?;
+                self.settled.push(side, &row.with_cells(Cells::new(&self.cells)))?;
             }
             for side in Side::BOTH {
                 for (row, candidates) in &outcome.candidates[side] {
@@ -579,7 +580,7 @@ impl<'p> Worker<'p> {
                     let rejected = one.note.rejected;
                     settle::left(plan, kind, side, &one.row, rejected, &matched, &mut self.cells);
                     let row = settle::placed(side, &one.row);
-                    self.settled.push(side, &row.with_cells(&self.cells))?;
+                    self.settled.push(side, &row.with_cells(Cells::new(&self.cells)))?;
                 }
             }
         }

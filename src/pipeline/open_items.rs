@@ -677,12 +677,12 @@ impl Waiting {
             if self.items.movements[side] {
                 let told = (side, By::told(plan, cells, false));
                 if own.contains_key(&told) {
-                    again.entry(told).or_default().push(cells.bytes().to_vec());
+                    again.entry(told).or_default().push(cells.whole().into_owned());
                 }
             } else if !wanted.is_empty() {
                 let told = By::told(plan, cells, true);
                 for (known, count) in wanted.get_mut(&told).into_iter().flatten() {
-                    *count += u64::from(told.0.is_same(plan, known, cells.bytes()));
+                    *count += u64::from(told.0.is_same(plan, known, &cells.whole()));
                 }
             }
         };

@@ -4,12 +4,13 @@
 //! partition. Taking a block is cheap and sequential; parsing takes the time.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Sender;
 
 use crate::align::{BlockRows, Gathered, Partitioning, Partitions, SpillRoom};
 use crate::diagnostic::Problem;
+use crate::domain::dictionary::Dictionary;
 use crate::domain::place;
 use crate::domain::progress::Unit;
 use crate::domain::{Cells, PerSide, Progress, RawCells, Rejection, RowRef, Side, key};
@@ -123,14 +124,16 @@ pub(super) fn read(
     threads::room_for(plan.options.threads)?;
     progress.start("reading", opened.a.size() + opened.b.size(), Unit::Bytes);
     let feeds = opened.map(|side, opened| Feed::new(opened, &plan.fill[side]));
+    let dictionary = Arc::default();
     let workers = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.options.threads)
             .filter_map(|number| {
                 let feeds = feeds.as_ref();
-                let rejected = rejected.clone();
+                let (rejected, dictionary) = (rejected.clone(), &dictionary);
                 let started = threads::start(scope, move || {
                     let preferred = if number % 2 == 0 { Side::A } else { Side::B };
-                    let worker = Worker::new(plan, feeds, Gathered::new(how, room), rejected)?;
+                    let gathered = Gathered::new(how, room);
+                    let worker = Worker::new(plan, feeds, gathered, dictionary, rejected)?;
                     // Stop the other threads now, not when this one is joined.
                     let stop = |problem: &Problem| halt.stop(problem.clone());
                     worker.run(preferred, halt, progress).inspect_err(stop)
@@ -154,7 +157,8 @@ pub(super) fn read(
             }
         }
     }
-    Ok(Read { partitions: Partitions::new(how, gathered), tally, digests, doubtful })
+    let partitions = Partitions::new(how, gathered).with_codes(dictionary.finish());
+    Ok(Read { partitions, tally, digests, doubtful })
 }
 
 /// A thread's result; its panic continues here.
@@ -187,13 +191,19 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
         plan: &'p Plan,
         feeds: PerSide<&'f Feed<'p>>,
         gathered: Gathered<'r>,
+        dictionary: &Arc<Dictionary>,
         rejected: Sender<Vec<RejectedRow>>,
     ) -> Result<Self, Problem> {
+        let normalizer = |side: Side| -> Result<Normalizer, Problem> {
+            let mut normalizer = Normalizer::new(plan.normalize[side].clone())?;
+            normalizer.encode_with(dictionary, plan.layout.spread_len());
+            Ok(normalizer)
+        };
         Ok(Self {
             plan,
             feeds,
             parsers: PerSide::of(|side| feeds[side].parser.clone()),
-            normalizers: PerSide::try_of(|side| Normalizer::new(plan.normalize[side].clone()))?,
+            normalizers: PerSide::try_of(normalizer)?,
             rejected,
             result: WorkerResult {
                 gathered,

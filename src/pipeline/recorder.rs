@@ -260,7 +260,7 @@ pub(super) fn count_money(
         return;
     }
     if let (RecordKind::Pair, Some(a), Some(b)) = (kind, sides.a, sides.b)
-        && (a.bytes() == b.bytes() || fields.agree(a, b))
+        && (a.are_same_bytes(b) || fields.agree(a, b))
     {
         return;
     }

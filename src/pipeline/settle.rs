@@ -1,6 +1,8 @@
 //! Records of the passes: how they are made of rows, how they lie in partitions, and the description of rows that
 //! stay open.
 
+use std::borrow::Cow;
+
 use crate::align::Placed;
 use crate::domain::row::{push_cell, push_varint, read_varint};
 use crate::domain::{
@@ -157,7 +159,7 @@ pub(super) fn made<'a>(
     let mut sides = PerSide::of(|_| Vec::new());
     for side in Side::BOTH {
         match rows[side].as_slice() {
-            [row] => sides[side].extend_from_slice(row.cells().bytes()),
+            [row] => row.cells().push_to(&mut sides[side]),
             all => together(words.pass, all, &mut sides[side], &mut skip),
         }
     }
@@ -314,9 +316,9 @@ fn push(settled: &Settled<'_>, out: &mut Vec<u8>) {
     push_varint(out, settled.matched.len() as u64);
     out.extend_from_slice(settled.matched.as_bytes());
     for side in [settled.a, settled.b] {
-        let bytes = side.map_or(&[][..], Cells::bytes);
+        let bytes = side.map_or_else(Cow::default, Cells::whole);
         push_varint(out, (bytes.len() as u64) << 1 | u64::from(side.is_some()));
-        out.extend_from_slice(bytes);
+        out.extend_from_slice(&bytes);
     }
 }
 
@@ -326,7 +328,9 @@ pub(super) fn read<'a>(rows: PerSide<&[RowRef<'a>]>, mut each: impl FnMut(Settle
     for side in Side::BOTH {
         all.extend(rows[side].iter().map(|row| (side, row)));
     }
-    all.sort_by_key(|(side, row)| (row.hash, *side as usize, row.order(), row.cells().bytes()));
+    all.sort_by_cached_key(|(side, row)| {
+        (row.hash, *side as usize, row.order(), row.cells().whole())
+    });
     for (_, row) in all {
         if let Some(settled) = read_one(row.cells()) {
             each(settled);
@@ -336,7 +340,7 @@ pub(super) fn read<'a>(rows: PerSide<&[RowRef<'a>]>, mut each: impl FnMut(Settle
 
 fn read_one(mut cells: Cells<'_>) -> Option<Settled<'_>> {
     cells.by_ref().take(PREFIX).for_each(drop);
-    let (kind, rest) = cells.bytes().split_first()?;
+    let (kind, rest) = cells.rest().split_first()?;
     let (partner_rejected, mut rest) = rest.split_first()?;
     let mut number = || {
         let (number, width) = read_varint(rest);

@@ -325,7 +325,7 @@ impl Subject {
         self.has = [d.a.is_some(), d.b.is_some()];
         for (copy, cells) in [(&mut self.a, d.a), (&mut self.b, d.b)] {
             copy.clear();
-            copy.extend_from_slice(cells.map_or(&[], Cells::bytes));
+            cells.into_iter().for_each(|cells| cells.push_to(copy));
         }
     }
 

@@ -12,6 +12,8 @@
 //! The thread that cuts the stream into blocks and those that parse them run the same code, with
 //! and without fields, so that they cannot disagree about where a record ends.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr2};
 
 use super::marks::Marks;
@@ -374,26 +376,46 @@ impl Dialect {
         if nothing_follows {
             return bytes.len();
         }
-        let mut at = 0;
+        // `at` is outside of quotes, in the record that begins at `record`.
+        let (mut record, mut at) = (0, 0);
         while let Some(quote) = memchr(self.quote, &bytes[at..]) {
-            let start = at + after_last_line_break(&bytes[at..at + quote]);
-            let piece = self.piece(&bytes[start..]);
-            at = start + piece.next;
+            let quote = at + quote;
+            record = after_last_line_break(bytes, at..quote).unwrap_or(record);
+            if let Some(end) = self.well_quoted(bytes, record, quote) {
+                at = end;
+                continue;
+            }
+            let piece = self.piece(&bytes[record..]);
+            at = record + piece.next;
             if at == bytes.len() && bytes.last() != Some(&b'\n')
                 || piece.kind == PieceKind::Unclosed
             {
-                return start;
+                return record;
             }
+            record = at;
         }
         // A `\r` at the very end may be the first half of a `\r\n`.
-        let rest = bytes[at..].strip_suffix(b"\r").unwrap_or(&bytes[at..]);
-        at + after_last_line_break(rest)
+        let end = bytes.len() - usize::from(bytes.ends_with(b"\r"));
+        after_last_line_break(bytes, at..end.max(at)).unwrap_or(record)
+    }
+
+    /// The end of the field that this quote opens, if all is plain: it stands at the beginning of its field, and the
+    /// next quote at the end, with another field or line behind it.
+    fn well_quoted(&self, bytes: &[u8], record: usize, quote: usize) -> Option<usize> {
+        let opens = quote == record || bytes[quote - 1] == self.delimiter;
+        if !opens || self.comment.is_some() {
+            return None;
+        }
+        let end = quote + 1 + memchr(self.quote, &bytes[quote + 1..])? + 1;
+        let ends = |byte: u8| byte == self.delimiter || byte == b'\n' || byte == b'\r';
+        bytes.get(end).is_some_and(|byte| ends(*byte)).then_some(end)
     }
 }
 
-/// Start of the last line of `bytes`.
-fn after_last_line_break(bytes: &[u8]) -> usize {
-    memrchr2(b'\n', b'\r', bytes).map_or(0, |found| found + 1)
+/// The position after the last line break in this part of `bytes`.
+fn after_last_line_break(bytes: &[u8], part: Range<usize>) -> Option<usize> {
+    let start = part.start;
+    memrchr2(b'\n', b'\r', &bytes[part]).map(|found| start + found + 1)
 }
 
 /// The number of line breaks in `bytes` as an editor counts them: `\r\n` is one.

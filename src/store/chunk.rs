@@ -8,9 +8,9 @@
 //! that is no longer kept is `null`.
 
 use crate::diagnostic::Problem;
-use crate::domain::Cells;
 use crate::domain::evidence::{self, write_number};
 use crate::domain::scan::Scanner;
+use crate::domain::{Cells, NextPair};
 
 use super::batch::RecordRow;
 use super::stored;
@@ -123,29 +123,22 @@ impl Entries {
 }
 
 /// Appends side B of a pair: null, or the values in which it differs from side A.
-fn push_changes(a: Cells<'_>, b: Cells<'_>, out: &mut Vec<u8>) {
-    if a.bytes() == b.bytes() {
-        out.extend_from_slice(b"null");
-        return;
-    }
-    let (mut own, mut other) = (a, b);
-    for at in 0.. {
-        let left = other;
-        let (Some(a), Some(b)) = (own.next(), other.next()) else { break };
-        if a.bytes() == b.bytes() {
-            continue;
+fn push_changes<'c>(mut a: Cells<'c>, mut b: Cells<'c>, out: &mut Vec<u8>) {
+    let mut is_first = true;
+    if !a.are_same_bytes(b) {
+        for at in 0.. {
+            let Some(next) = Cells::next_pair(&mut a, &mut b) else { break };
+            let NextPair::Cells(own, other) = next else { continue };
+            if own == other {
+                continue;
+            }
+            out.extend_from_slice(if std::mem::take(&mut is_first) { b"{\"" } else { b",\"" });
+            write_number(at, out);
+            out.extend_from_slice(b"\":");
+            evidence::write_cell(other, out);
         }
-        out.push(if out.last() == Some(&b',') { b'{' } else { b',' });
-        out.push(b'"');
-        write_number(at, out);
-        out.push(b'"');
-        // The array of this one value, whose bracket becomes the colon.
-        let bracket = out.len();
-        evidence::write(Cells::new(left.prefix(1)), out);
-        out[bracket] = b':';
-        out.pop();
     }
-    out.push(b'}');
+    out.extend_from_slice(if is_first { b"null" } else { b"}" });
 }
 
 /// Writes into `whole` the evidence array that has these values of an object by their positions, and else those of the

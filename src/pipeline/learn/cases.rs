@@ -345,7 +345,7 @@ impl<'p> Cases<'p> {
     }
 
     fn add_record(&mut self, run: usize, record: &Record<'_>) -> usize {
-        let own = |cells: Option<Cells<'_>>| cells.map(|cells| cells.bytes().into());
+        let own = |cells: Option<Cells<'_>>| cells.map(|cells| cells.whole().into());
         let key_len = self.layout.spread_len();
         self.records.push(CaseRecord {
             run,
