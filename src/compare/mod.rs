@@ -246,6 +246,7 @@ impl PairCost for Comparison {
 mod tests {
     use super::tolerance::tests::{compare, field};
     use super::*;
+    use crate::domain::Row;
 
     fn decimal(text: &str) -> Cell<'static> {
         Cell::Decimal(text.parse().unwrap())
@@ -258,6 +259,20 @@ mod tests {
         assert_eq!(compare(&field, Cell::Unparsed("x"), Cell::Unparsed("x")), mismatch);
         assert_eq!(compare(&field, Cell::Unparsed("x"), Cell::Null), mismatch);
         assert_eq!(compare(&field, decimal("1"), Cell::Unparsed("1")), mismatch);
+    }
+
+    #[test]
+    fn a_row_differs_from_itself_if_a_value_is_unparsed() {
+        let fields = vec![FieldCompare::exact(Kind::Text), FieldCompare::exact(Kind::Decimal)];
+        let comparison = Comparison::new(fields, 1);
+        let different = |value: Cell<'_>| {
+            let row = Row::of([Cell::Text("k"), value]);
+            let cells = Cells::new(&row.cells);
+            comparison.pair(cells, cells, |_, _, _, _| {}).different
+        };
+        assert_eq!(different(Cell::Unparsed("x")), 1);
+        // The coefficient of this one is the tag of unparsed values.
+        assert_eq!(different(decimal("1.0")), 0);
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! numbering, so that equal codes are equal cells; the first occurrences of a cell are written out, so other bytes
 //! need not be other cells. [`Cells`](super::Cells) gives the cell of a code; nothing outside of a run sees codes.
 
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher as _;
 
 use super::RawCell;
 use super::evidence::write_cell;
@@ -146,7 +146,7 @@ impl Codes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cell, Cells, Row, evidence};
+    use super::super::{Cell, Cells, NextPair, Row, evidence};
     use super::*;
 
     fn text(text: &str) -> Row {
@@ -176,6 +176,26 @@ mod tests {
             String::from_utf8(json).unwrap()
         };
         assert_eq!(json(cells), json(Cells::new(&whole)));
+    }
+
+    #[test]
+    fn two_rows_are_compared_by_codes_and_by_cells() {
+        let dictionary = Dictionary::default();
+        let [eur, usd] = ["EUR", "USD"].map(text);
+        let [of_eur, of_usd] = [&eur, &usd].map(|row| code(&dictionary, row).unwrap());
+        // The same value is written out in one row and coded in the other; then come one code, and two.
+        let left = [eur.cells.as_slice(), &of_eur, &of_eur].concat();
+        let right = [of_eur, of_eur, of_usd].concat();
+        let codes = dictionary.finish();
+        let (mut left, mut right) =
+            (Cells::with_codes(&left, &codes), Cells::with_codes(&right, &codes));
+        let seen =
+            std::iter::from_fn(|| Cells::next_pair(&mut left, &mut right)).map(|next| match next {
+                NextPair::SameCode => "code",
+                NextPair::Cells(a, b) if a == b => "equal",
+                NextPair::Cells(..) => "different",
+            });
+        assert_eq!(seen.collect::<Vec<_>>(), ["equal", "code", "different"]);
     }
 
     #[test]
