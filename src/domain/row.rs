@@ -550,12 +550,9 @@ impl<'a> RowRef<'a> {
         } else {
             cells.map(|cell| cell.bytes().len()).sum()
         };
-        let mut head = Head::default();
-        head.push((length as u64) << 1 | u64::from(self.rejected));
-        head.push(self.line);
-        head.push(self.offset);
-        out.reserve(head.length + length);
-        out.extend_from_slice(&head.bytes[..head.length]);
+        push_varint(out, (length as u64) << 1 | u64::from(self.rejected));
+        push_varint(out, self.line);
+        push_varint(out, self.offset);
         cells.push_to(out);
     }
 
@@ -576,27 +573,6 @@ impl<'a> RowRef<'a> {
         let cells = Cells::with_codes(cells, codes);
         let hash = super::key::hash(cells, key_len);
         Some((Self { hash, line, offset, rejected: length & 1 == 1, cells }, rest))
-    }
-}
-
-/// Three integers before the cells of a row.
-#[derive(Default)]
-struct Head {
-    bytes: [u8; 30],
-    length: usize,
-}
-
-impl Head {
-    /// Appends an integer as [`push_varint`] does.
-    #[inline]
-    fn push(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes[self.length] = (value as u8) | 0x80;
-            self.length += 1;
-            value >>= 7;
-        }
-        self.bytes[self.length] = value as u8;
-        self.length += 1;
     }
 }
 

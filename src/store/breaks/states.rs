@@ -10,6 +10,7 @@ use super::super::{self as store, DifferenceRow, difference_number, field_of, st
 use super::{BEFORE, Dated, dated, read_day};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::identity::{StableHash, of_text};
+use crate::domain::row::push_varint;
 use crate::domain::{FieldRef, Layout};
 
 /// The bytes of a part of a state.
@@ -40,18 +41,18 @@ impl Entry {
         let says =
             [self.row != last.row, self.before != 0, self.alike != 0, self.since != last.since];
         let flags = says.iter().rev().fold(0, |flags, says| flags << 1 | u64::from(*says));
-        push_number(folded(self.number - last.number) << says.len() | flags, out);
+        push_varint(out, folded(self.number - last.number) << says.len() | flags);
         if says[0] {
             out.extend_from_slice(&self.row.to_le_bytes());
         }
         if says[1] {
-            push_number(folded(self.before - last.before), out);
+            push_varint(out, folded(self.before - last.before));
         }
         if says[2] {
-            push_number(self.alike.into(), out);
+            push_varint(out, self.alike.into());
         }
         if says[3] {
-            push_number(folded(i64::from(self.since) - i64::from(last.since)), out);
+            push_varint(out, folded(i64::from(self.since) - i64::from(last.since)));
         }
         last.follow(self);
     }
@@ -116,15 +117,7 @@ const fn unfolded(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
-/// Appends a number in as many bytes as it needs, seven bits in each.
-fn push_number(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
+/// Takes a number as [`push_varint`] writes it; none if it does not end.
 fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
