@@ -2,8 +2,8 @@
 //! looking an input up is several times as fast as taking its steps and its type again.
 //!
 //! A table of pairs of places: each input has one pair, in which a later input replaces the earlier of two. So
-//! memory is bounded. The places hold numbers of entries, which lie close together, apart by what is read for an input that
-//! is known and what is not: looking up is waiting for memory, mostly. Inputs are hashed and compared
+//! memory is bounded. A lookup mostly waits for memory; so places hold the numbers of entries, and the parts of an entry that
+//! every lookup reads lie apart from its cell, which is read only if it has no code. Inputs are hashed and compared
 //! as words, and a result is copied as its code or at its greatest length: no call, no loop.
 
 use std::sync::Arc;
