@@ -1,24 +1,25 @@
 //! `recon attribute`: gives a stored run's differences their reasons, using the current rules.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use crate::attribute::Attributor;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::gate;
 use crate::domain::progress::Unit;
-use crate::domain::{AssignedBy, Attribution, Confidence, PerSide, RunStatus, Stage, metadata};
-use crate::store::{Batch, DecisionRow, RunRow, Writer};
+use crate::domain::{
+    AssignedBy, Attribution, Confidence, Layout, PerSide, Progress, RunStatus, Stage, metadata,
+};
+use crate::store::{Batch, DecisionRow, DifferenceLot, RunRow, Writer};
 
+use super::lots::{Worker, work_in_order};
 use super::machine::{MODEL, Sampler, prepare, run_context};
 use super::open_items;
 use super::recorder::push_attribution;
 use super::signer::Signer;
 use super::tally::Tally;
-use super::walk::{Record, walk};
+use super::walk::{Gathered, Record};
 use super::{Finished, Plan, RunOutcome, Session, conclude, stored_outcome};
-
-/// A batch is written once its text reaches this size.
-const BATCH_TEXT: usize = 1 << 20;
 
 /// Attributes a compared run. With `again`, re-decides automatic attributions that no user has
 /// decided or holds in a proposal; without it, an attributed run stays unchanged.
@@ -86,36 +87,43 @@ fn attribute_stored(
     let systems = PerSide { a: run.system_a.clone(), b: run.system_b.clone() };
     ready.machine.run = run_context(systems, run.batch_date, &run.layout, &compared.books);
     ready.machine.held_back = compared.conventions.held_back(&run.layout, &compared.books);
-    let mut work = Work {
-        plan,
-        attributor: Attributor::new(&plan.attribution, &ready.machine, &run.layout)?,
-        tally: Tally::default(),
-        batch: Batch::default(),
-        sampler: Sampler::new(plan, run.batch_date),
-        signer: Signer::new(plan),
+    let decider = || {
+        Ok(Decider {
+            plan,
+            layout: &run.layout,
+            progress: session.progress,
+            attributor: Attributor::new(&plan.attribution, &ready.machine, &run.layout)?,
+            tally: Tally::default(),
+            gathered: Gathered::default(),
+            batch: Batch::default(),
+            signer: Signer::new(plan),
+        })
     };
+    let mut sampler = Sampler::new(plan, run.batch_date);
     session.progress.start("attributing", run.total_differences, Unit::Items);
-    walk(session.store, run.id, &run.layout, &mut |record| {
-        if session.progress.interrupted() {
-            return Err(Problem::interrupted());
-        }
-        work.decide(record)?;
-        session.progress.advance(record.differences.len() as u64);
-        if work.batch.text_len() > BATCH_TEXT {
-            writer.write(&std::mem::take(&mut work.batch))?;
-            work.signer.next_batch();
-        }
-        Ok(())
-    })?;
-    writer.write(&work.batch)?;
-    let (rule_errors, failures) = work.attributor.failures();
-    let tally = work.tally;
+    let decided = work_in_order(
+        (session, plan, run),
+        |pass_on| {
+            let store = session.store;
+            store.difference_lots(run.id, &mut |lot| pass_on(lot).map(ControlFlow::Continue))
+        },
+        decider,
+        &mut |batch| sampler.look_at(batch),
+        writer,
+    )?;
+    let mut tally = Tally::default();
+    let (mut rule_errors, mut failures) = (0, Vec::new());
+    for (of_worker, failed, first) in decided {
+        tally.add(&of_worker);
+        rule_errors += failed;
+        failures.extend(first);
+    }
     let clean = compared.books.rejected == PerSide::default() && rule_errors == 0;
     let mut seconds = compared.seconds;
     seconds.compare += begun.elapsed().as_secs_f64();
     let mut warnings = compared.warnings;
     warnings.extend(failures);
-    let machine = Some(ready.record(work.sampler));
+    let machine = Some(ready.record(sampler));
     warnings.extend(ready.warnings);
     Ok(RunOutcome {
         status: if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors },
@@ -129,16 +137,42 @@ fn attribute_stored(
     })
 }
 
-struct Work<'p> {
+/// Decides the differences of lots.
+struct Decider<'p> {
     plan: &'p Plan,
+    layout: &'p Layout,
+    progress: &'p dyn Progress,
     attributor: Attributor<'p>,
     tally: Tally,
+    gathered: Gathered,
     batch: Batch,
-    sampler: Sampler,
     signer: Signer<'p>,
 }
 
-impl Work<'_> {
+impl Worker<DifferenceLot> for Decider<'_> {
+    /// The counts, the number of rule failures, and the first of them.
+    type Found = (Tally, u64, Vec<Problem>);
+
+    fn work(&mut self, lot: &DifferenceLot) -> Result<Batch, Problem> {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let mut differences = 0;
+        gathered.walk(self.layout, lot, &mut |record| {
+            differences += record.differences.len() as u64;
+            self.decide(record)
+        })?;
+        self.gathered = gathered;
+        self.progress.advance(differences);
+        self.signer.next_batch();
+        Ok(std::mem::take(&mut self.batch))
+    }
+
+    fn finish(self) -> Self::Found {
+        let (failed, failures) = self.attributor.failures();
+        (self.tally, failed, failures)
+    }
+}
+
+impl Decider<'_> {
     /// Decides the differences of a record and its gate status.
     fn decide(&mut self, record: &Record<'_>) -> Result<(), Problem> {
         let mut verdicts = Vec::with_capacity(record.differences.len());
@@ -160,9 +194,6 @@ impl Work<'_> {
                     let mut attribution = push_attribution(&mut self.batch, &decided);
                     let signed = self.signer.sign(&mut self.batch, &context, &decided.reason);
                     attribution.signature = Some(signed);
-                    if self.sampler.is_on() {
-                        self.sampler.look(difference.number, &attribution);
-                    }
                     let number = difference.number;
                     self.batch.decisions.push(DecisionRow { number, attribution });
                     decided

@@ -98,7 +98,7 @@ pub(super) struct Sample {
     /// The highest key hash in the sample.
     highest: u64,
     is_all: bool,
-    /// Each with the number of its partition.
+    /// Each with the number of its partition or lot.
     pairs: Vec<(usize, Vec<u8>, Vec<u8>)>,
     records: u64,
     groups: u64,
@@ -123,7 +123,7 @@ impl Sample {
         part_of(self.highest, 0, bits)
     }
 
-    /// Adds the sample of other partitions.
+    /// Adds the sample of other partitions or lots.
     pub fn add(&mut self, other: Self) {
         self.pairs.extend(other.pairs);
         self.pairs.sort_by_key(|(partition, ..)| *partition);
@@ -157,7 +157,7 @@ impl Sample {
                     Entry::Keyed(Placed::Pair(a, b)) => self.pair(index, a.cells(), b.cells()),
                     Entry::Keyed(_) => self.records += 1,
                     Entry::Settled(settled) => {
-                        self.offer_of(index, spread, settled.kind, settled.a, settled.b);
+                        self.offer(index, spread, settled.kind, settled.a, settled.b);
                     }
                 });
                 Ok(())
@@ -166,18 +166,8 @@ impl Sample {
         Ok(())
     }
 
-    /// Takes a stored record, if it belongs to the sample.
+    /// Takes a record of a partition, or of a lot of a stored run, if it belongs to the sample.
     pub fn offer(
-        &mut self,
-        spread: usize,
-        kind: RecordKind,
-        a: Option<Cells<'_>>,
-        b: Option<Cells<'_>>,
-    ) {
-        self.offer_of(0, spread, kind, a, b);
-    }
-
-    fn offer_of(
         &mut self,
         partition: usize,
         spread: usize,

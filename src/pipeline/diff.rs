@@ -5,19 +5,17 @@ use std::time::Instant;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::Unit;
 use crate::domain::{
-    Books, Cells, DifferenceContext, Layout, Matched, Money, MoneyFields, PerSide, Side, Stage,
-    evidence,
+    Books, Cells, DifferenceContext, Layout, Matched, Money, MoneyFields, PerSide, Progress, Side,
+    Stage, evidence,
 };
-use crate::store::{Batch, DifferenceRow, RecordKind, RunRow, StoredRecord, Writer};
+use crate::store::{Batch, DifferenceRow, RecordKind, RecordLot, RunRow, StoredRecord, Writer};
 
 use super::conventions::{Sample, as_warning};
+use super::lots::{Worker, work_in_order};
 use super::recorder::{called, count_money, find, push_value};
 use super::signer::Signer;
 use super::tally::Tally;
 use super::{Finished, Plan, RunOutcome, Session, conclude, stored_outcome};
-
-/// A batch is written once its text reaches this size.
-const BATCH_TEXT: usize = 1 << 20;
 
 /// Compares a stored run with the current configuration, which must be the one it was ingested
 /// with; another one is refused even if the run is already compared. A compared run stays
@@ -64,62 +62,41 @@ fn compare_stored(
     writer: &mut dyn Writer,
 ) -> Result<RunOutcome, Problem> {
     let begun = Instant::now();
-    let mut tally = Tally::default();
-    let mut batch = Batch::default();
-    let signer = Signer::new(plan);
-    let money = MoneyFields::of(&run.metadata);
     let ingested = stored_outcome(session.store, run)?;
+    let money = MoneyFields::of(&run.metadata);
     let mut sample = Sample::new(&run.layout, ingested.books.read);
-    let (mut a, mut b) = (Vec::new(), Vec::new());
+    let comparer = || {
+        Ok(Comparer {
+            plan,
+            layout: &run.layout,
+            money: &money,
+            progress: session.progress,
+            signer: Signer::new(plan),
+            tally: Tally::default(),
+            sample: sample.clone(),
+            sides: Default::default(),
+            batch: Batch::default(),
+        })
+    };
     session.progress.start("comparing", run.total_records, Unit::Items);
-    session.store.each_record(run.id, &mut |record| {
-        if session.progress.interrupted() {
-            return Err(Problem::interrupted());
-        }
-        let (a, b) = decode(&run.layout, record, &mut a, &mut b)?;
-        let is_matched = matches!(record.kind, RecordKind::Pair | RecordKind::Group);
-        let matched = match record.matched.filter(|_| is_matched) {
-            Some(matched) => Some(read_matched(record.number, matched)?),
-            None => None,
-        };
-        let skip = matched.as_ref().map_or(&[][..], |matched| &matched.skip);
-        sample.offer(run.layout.spread_len(), record.kind, a, b);
-        let found = find(plan, record.kind, a, b, skip, &mut tally);
-        let sides = PerSide { a, b };
-        count_money(plan, &money, record.kind, sides, matched.as_ref(), &found, &mut tally);
-        let partners = &mut batch.partners;
-        let row = called(&run.layout, record.kind, [a, b], matched.as_ref(), partners);
-        for difference in &found {
-            let context = DifferenceContext {
-                layout: &run.layout,
-                field: difference.field,
-                diff_type: difference.diff_type,
-                severity: difference.severity,
-                a,
-                b,
-                partner_rejected: record.partner_rejected,
-                matched: record.matched,
-            };
-            let difference = DifferenceRow {
-                record: record.number,
-                row,
-                field: difference.field,
-                diff_type: difference.diff_type,
-                severity: difference.severity,
-                value_a: push_value(&mut batch, difference, Side::A),
-                value_b: push_value(&mut batch, difference, Side::B),
-                amount_abs: signer.amount(&context),
-                attribution: None,
-            };
-            batch.differences.push(difference);
-        }
-        session.progress.advance(1);
-        if batch.text_len() > BATCH_TEXT {
-            writer.write(&std::mem::take(&mut batch))?;
-        }
-        Ok(())
-    })?;
-    writer.write(&batch)?;
+    let found = work_in_order(
+        (session, plan, run),
+        |pass_on| {
+            let mut number = 0;
+            session.store.record_lots(run.id, &mut |lot| {
+                number += 1;
+                pass_on((number, lot))
+            })
+        },
+        comparer,
+        &mut |_| {},
+        writer,
+    )?;
+    let mut tally = Tally::default();
+    for (of_worker, taken) in found {
+        tally.add(&of_worker);
+        sample.add(taken);
+    }
     let found = tally.books(&run.layout);
     let books = Books {
         matched: found.matched,
@@ -141,6 +118,81 @@ fn compare_stored(
     let mut data_warnings = ingested.data_warnings;
     data_warnings.extend(warnings.iter().map(as_warning));
     Ok(RunOutcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
+}
+
+/// Compares lots of records.
+struct Comparer<'p> {
+    plan: &'p Plan,
+    layout: &'p Layout,
+    money: &'p MoneyFields,
+    progress: &'p dyn Progress,
+    signer: Signer<'p>,
+    tally: Tally,
+    sample: Sample,
+    /// The cells of a record's sides.
+    sides: (Vec<u8>, Vec<u8>),
+    batch: Batch,
+}
+
+impl Worker<(usize, RecordLot)> for Comparer<'_> {
+    type Found = (Tally, Sample);
+
+    fn work(&mut self, (number, lot): &(usize, RecordLot)) -> Result<Batch, Problem> {
+        let mut records = 0;
+        lot.each(&mut |record| {
+            records += 1;
+            self.compare(*number, record)
+        })?;
+        self.progress.advance(records);
+        Ok(std::mem::take(&mut self.batch))
+    }
+
+    fn finish(self) -> (Tally, Sample) {
+        (self.tally, self.sample)
+    }
+}
+
+impl Comparer<'_> {
+    fn compare(&mut self, lot: usize, record: &StoredRecord<'_>) -> Result<(), Problem> {
+        let Self { plan, layout, batch, tally, .. } = self;
+        let (a, b) = decode(layout, record, &mut self.sides.0, &mut self.sides.1)?;
+        let is_matched = matches!(record.kind, RecordKind::Pair | RecordKind::Group);
+        let matched = match record.matched.filter(|_| is_matched) {
+            Some(matched) => Some(read_matched(record.number, matched)?),
+            None => None,
+        };
+        let skip = matched.as_ref().map_or(&[][..], |matched| &matched.skip);
+        self.sample.offer(lot, layout.spread_len(), record.kind, a, b);
+        let found = find(plan, record.kind, a, b, skip, tally);
+        let sides = PerSide { a, b };
+        count_money(plan, self.money, record.kind, sides, matched.as_ref(), &found, tally);
+        let row = called(layout, record.kind, [a, b], matched.as_ref(), &mut batch.partners);
+        for difference in &found {
+            let context = DifferenceContext {
+                layout,
+                field: difference.field,
+                diff_type: difference.diff_type,
+                severity: difference.severity,
+                a,
+                b,
+                partner_rejected: record.partner_rejected,
+                matched: record.matched,
+            };
+            let difference = DifferenceRow {
+                record: record.number,
+                row,
+                field: difference.field,
+                diff_type: difference.diff_type,
+                severity: difference.severity,
+                value_a: push_value(batch, difference, Side::A),
+                value_b: push_value(batch, difference, Side::B),
+                amount_abs: self.signer.amount(&context),
+                attribution: None,
+            };
+            batch.differences.push(difference);
+        }
+        Ok(())
+    }
 }
 
 /// The totals of the ingested rows, with the differences of their records.

@@ -431,10 +431,13 @@ impl Sampler {
         self.share > 0.0
     }
 
-    /// Offers the differences of a batch whose records have their numbers.
+    /// Offers the differences of a batch whose records have their numbers, and its decisions.
     pub fn look_at(&mut self, batch: &Batch) {
         if !self.is_on() {
             return;
+        }
+        for row in &batch.decisions {
+            self.look(row.number, &row.attribution);
         }
         for row in &batch.differences {
             let number = difference_number(row.record, row.field);
@@ -443,7 +446,7 @@ impl Sampler {
     }
 
     /// Offers a difference that the machine decided.
-    pub fn look(&mut self, number: u64, decided: &AttributionRow) {
+    fn look(&mut self, number: u64, decided: &AttributionRow) {
         if decided.status == Status::Accepted && is_audited(number, self.seed, self.share) {
             self.chosen.push(number);
         }

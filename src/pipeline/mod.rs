@@ -11,6 +11,7 @@ mod explain;
 mod halt;
 mod join;
 pub(crate) mod learn;
+mod lots;
 mod machine;
 mod matching;
 mod open_items;

@@ -1,10 +1,12 @@
 //! Walks a stored run record by record, with all differences of a record at once, because features
 //! may use the other differences of the record.
 
+use std::ops::ControlFlow;
+
 use crate::diagnostic::Problem;
 use crate::domain::{Cells, DiffType, DifferenceContext, FieldRef, Layout, RunId, Severity};
 use crate::store::run::OwnedAttribution;
-use crate::store::{Store, StoredDifference, StoredRecord};
+use crate::store::{DifferenceLot, Store, StoredDifference, StoredRecord};
 
 use super::diff::decode;
 
@@ -58,7 +60,7 @@ impl<'a> Record<'a> {
 
 /// The current record. Buffers are reused.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     number: u64,
     a: Vec<u8>,
     b: Vec<u8>,
@@ -114,23 +116,59 @@ impl Gathered {
     }
 }
 
+impl Gathered {
+    /// Takes the next difference, before which the record that is complete by then goes to `each`.
+    fn next(
+        &mut self,
+        layout: &Layout,
+        difference: &StoredDifference<'_>,
+        record: &StoredRecord<'_>,
+        each: &mut Visit<'_>,
+    ) -> Result<(), Problem> {
+        if record.number != self.number {
+            self.end(layout, each)?;
+            self.begin(layout, record)?;
+        }
+        self.add(difference);
+        Ok(())
+    }
+
+    /// Gives the last record to `each`.
+    fn end(&mut self, layout: &Layout, each: &mut Visit<'_>) -> Result<(), Problem> {
+        if self.differences.is_empty() {
+            return Ok(());
+        }
+        each(&self.record(layout))?;
+        self.differences.clear();
+        Ok(())
+    }
+
+    /// Calls `each` for every record of a lot that has differences, in order.
+    pub fn walk(
+        &mut self,
+        layout: &Layout,
+        lot: &DifferenceLot,
+        each: &mut Visit<'_>,
+    ) -> Result<(), Problem> {
+        let walked = lot.each(&mut |difference, record| {
+            self.next(layout, difference, record, each).map(ControlFlow::Continue)
+        });
+        walked.and_then(|_| self.end(layout, each))
+    }
+}
+
+/// Is given a record with its differences.
+pub(super) type Visit<'v> = dyn FnMut(&Record<'_>) -> Result<(), Problem> + 'v;
+
 /// Calls `each` for every record of a run that has differences, in order.
 pub(super) fn walk(
     store: &dyn Store,
     run: RunId,
     layout: &Layout,
-    each: &mut dyn FnMut(&Record<'_>) -> Result<(), Problem>,
+    each: &mut Visit<'_>,
 ) -> Result<(), Problem> {
     let mut gathered = Gathered::default();
-    store.each_difference(run, &mut |difference, record| {
-        if record.number != gathered.number {
-            if !gathered.differences.is_empty() {
-                each(&gathered.record(layout))?;
-            }
-            gathered.begin(layout, record)?;
-        }
-        gathered.add(difference);
-        Ok(())
-    })?;
-    if gathered.differences.is_empty() { Ok(()) } else { each(&gathered.record(layout)) }
+    store.difference_lots(run, &mut |lot| {
+        gathered.walk(layout, &lot, each).map(ControlFlow::Continue)
+    })
 }

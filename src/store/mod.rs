@@ -18,6 +18,7 @@ mod digest;
 pub mod export;
 mod follow;
 mod layout;
+mod lots;
 mod machine_results;
 pub mod migrate;
 mod newest_breaks;
@@ -56,6 +57,8 @@ pub use batch::{
     RejectedRow, Text, difference_number, field_of, record_of,
 };
 pub use break_list::{BreakFilter, COLUMNS as BREAK_COLUMNS, Event, Kind as BreakKind};
+pub(crate) use lots::RECORDS as RECORDS_OF_LOT;
+pub use lots::{DifferenceLot, RecordLot};
 pub use newest_breaks::{NewestBreak, NewestBreaks};
 pub use prune::{PruneOrder, PruneOutcome, Pruned};
 pub use query::{QueryLimits, TableColumn, differences_of_reason};
@@ -243,7 +246,16 @@ pub trait Store: Registry + transact::Transact {
         run: RunId,
         each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
-        transact::read(self, |tx| reader::each_record(tx, run, each))
+        self.record_lots(run, &mut |lot| lot.each(each))
+    }
+
+    /// The records of [`Store::each_record`] lot by lot: any thread can take a lot apart.
+    fn record_lots(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(RecordLot) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        transact::read(self, |tx| lots::of_records(tx, run, each))
     }
 
     /// Calls `each` for every difference of a run together with its record, in the order of records
@@ -260,7 +272,16 @@ pub trait Store: Registry + transact::Transact {
 
     /// As [`Store::each_difference`], until `each` breaks.
     fn differences_until(&self, run: RunId, each: &mut VisitDifference<'_>) -> Result<(), Problem> {
-        transact::read(self, |tx| reader::differences_until(tx, run, each))
+        self.difference_lots(run, &mut |lot| lot.each(each))
+    }
+
+    /// The differences of [`Store::each_difference`] lot by lot, all of a record in one, until `each` breaks.
+    fn difference_lots(
+        &self,
+        run: RunId,
+        each: &mut dyn FnMut(DifferenceLot) -> Result<ControlFlow<()>, Problem>,
+    ) -> Result<(), Problem> {
+        transact::read(self, |tx| lots::of_differences(tx, run, each))
     }
 
     /// A record of a run, by its number.

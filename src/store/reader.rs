@@ -1,10 +1,9 @@
 //! Reads stored runs: records, differences, rejected rows and counts.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use super::batch::{difference_range, field_of, record_of};
-use super::layout::{MAX_NUMBER, items_of_chunks};
+use super::layout::items_of_chunks;
 use super::review::{at_numbers, place_parameters};
 use super::rows::parameters;
 use super::run::{
@@ -12,19 +11,17 @@ use super::run::{
 };
 use super::runs::{self, RunKey};
 use super::transact::{Dialect, SqlRow, Transaction};
-use super::{OwnedRecord, RejectedRow, SqlValue, VisitDifference, chunk, stored};
+use super::{OwnedRecord, RejectedRow, SqlValue, chunk, stored};
 use crate::diagnostic::Problem;
 use crate::domain::gate::Gate;
 use crate::domain::place::WITHIN_BITS;
 use crate::domain::{DiffType, Matched, RunId, Severity, Side, Stage, Status};
 
-/// Rows of records that are read at once.
-const CHUNKS_AT_ONCE: usize = 64;
 /// Differences that are read at once by their numbers.
 const NUMBERS_AT_ONCE: usize = 1_000;
 
 /// A difference's columns and tables, as [`difference`] reads them.
-fn select_differences(dialect: Dialect) -> String {
+pub(super) fn select_differences(dialect: Dialect) -> String {
     format!(
         "SELECT {}, d.diff_type, d.severity, d.value_a, d.value_b, c.code, d.confidence, d.status, \
          w.name, d.is_locked, w.is_person, d.explanation, d.functional \
@@ -35,7 +32,10 @@ fn select_differences(dialect: Dialect) -> String {
     )
 }
 
-fn difference(row: &SqlRow, stage: Option<Stage>) -> Result<StoredDifference<'_>, Problem> {
+pub(super) fn difference(
+    row: &SqlRow,
+    stage: Option<Stage>,
+) -> Result<StoredDifference<'_>, Problem> {
     let number = row.count(0)?.cast_unsigned();
     // Before its stage is reached, an attribution was left by an interrupted command.
     let reason = if stage == Some(Stage::Attributed) { row.str(5)? } else { None };
@@ -64,25 +64,8 @@ fn difference(row: &SqlRow, stage: Option<Stage>) -> Result<StoredDifference<'_>
     })
 }
 
-/// The differences of these rows of records, in their order.
-fn differences_of(
-    tx: &mut dyn Transaction,
-    run: RunKey,
-    (first, last): (i64, i64),
-) -> Result<Vec<SqlRow>, Problem> {
-    let dialect = tx.dialect();
-    let (low, high) = items_of_chunks(first, last);
-    let sql = format!(
-        "{} WHERE {} ORDER BY {}",
-        select_differences(dialect),
-        dialect.between("d", run.run_no, low, high),
-        dialect.order("d", "")
-    );
-    tx.query(&sql, &[])
-}
-
 /// The records of these rows that have differences, where only those show.
-fn broken(
+pub(super) fn broken(
     tx: &mut dyn Transaction,
     run: RunKey,
     (first, last): (i64, i64),
@@ -104,97 +87,8 @@ fn broken(
 }
 
 /// A row of records: its number and its text.
-fn chunk_row(row: &SqlRow) -> Result<(u64, &str), Problem> {
+pub(super) fn chunk_row(row: &SqlRow) -> Result<(u64, &str), Problem> {
     Ok((row.count(0)?.cast_unsigned(), row.str(1)?.unwrap_or_default()))
-}
-
-/// Calls `each` with some rows of records at a time, in order, until it breaks.
-fn each_chunks(
-    tx: &mut dyn Transaction,
-    run: RunKey,
-    mut each: impl FnMut(
-        &mut dyn Transaction,
-        (i64, i64),
-        &[SqlRow],
-    ) -> Result<ControlFlow<()>, Problem>,
-) -> Result<(), Problem> {
-    let dialect = tx.dialect();
-    let mut next = 0;
-    loop {
-        let sql = format!(
-            "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY {} \
-             LIMIT {CHUNKS_AT_ONCE}",
-            dialect.number("d"),
-            dialect.between("d", run.run_no, next, MAX_NUMBER),
-            dialect.order("d", "")
-        );
-        let rows = tx.query(&sql, &[])?;
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
-        let chunks = (first.count(0)?, last.count(0)?);
-        if each(tx, chunks, &rows)?.is_break() {
-            return Ok(());
-        }
-        next = chunks.1 + 1;
-    }
-}
-
-pub(super) fn each_record(
-    tx: &mut dyn Transaction,
-    run: RunId,
-    each: &mut dyn FnMut(&StoredRecord<'_>) -> Result<(), Problem>,
-) -> Result<(), Problem> {
-    let key = runs::key(tx, run)?;
-    each_chunks(tx, key, |tx, chunks, rows| {
-        let broken = broken(tx, key, chunks)?;
-        for row in rows {
-            let (number, text) = chunk_row(row)?;
-            chunk::read(number, text, |record| match &broken {
-                Some(broken) if broken.binary_search(&record.number).is_err() => Ok(()),
-                _ => each(record),
-            })?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })
-}
-
-pub(super) fn differences_until(
-    tx: &mut dyn Transaction,
-    run: RunId,
-    each: &mut VisitDifference<'_>,
-) -> Result<(), Problem> {
-    let key = runs::key(tx, run)?;
-    if key.stage < Some(Stage::Compared) {
-        return Ok(());
-    }
-    each_chunks(tx, key, |tx, chunks, rows| {
-        let differences = differences_of(tx, key, chunks)?;
-        let mut left = differences.iter().peekable();
-        let mut flow = ControlFlow::Continue(());
-        for row in rows {
-            let Some(next) = left.peek().filter(|_| flow.is_continue()) else { return Ok(flow) };
-            let (number, text) = chunk_row(row)?;
-            let (_, end) = items_of_chunks(number.cast_signed(), number.cast_signed());
-            if next.count(0)? > end {
-                continue;
-            }
-            chunk::read(number, text, |record| -> Result<(), Problem> {
-                while let Some(row) = left.peek().filter(|_| flow.is_continue()) {
-                    if record_of(row.count(0)?.cast_unsigned()) != record.number {
-                        break;
-                    }
-                    flow = each(&difference(row, key.stage)?, record)?;
-                    left.next();
-                }
-                Ok(())
-            })?;
-        }
-        match left.next() {
-            Some(_) if flow.is_continue() => {
-                Err(stored::damaged("difference", "its record is missing"))
-            }
-            _ => Ok(flow),
-        }
-    })
 }
 
 /// Calls `each` for the differences with these numbers, which are in order, together with their records.

@@ -9,7 +9,7 @@ use crate::domain::{RunId, Stage};
 
 use super::review::{ReviewTables, RunItems};
 use super::run::{StoredDifference, StoredRecord};
-use super::{Store, reader, runs, transact};
+use super::{Store, lots, reader, runs, transact};
 
 /// Reasons that changed, beyond which everything is looked at: reading differences one by one costs more than reading
 /// them in their order.
@@ -55,9 +55,10 @@ pub fn each_difference_since(
             Some((changed, numbers))
         });
         let Some((changed, numbers)) = changed else {
-            reader::differences_until(tx, run, &mut |difference, record| {
-                each(difference, record, None)?;
-                Ok(ControlFlow::Continue(()))
+            lots::of_differences(tx, run, &mut |lot| {
+                lot.each(&mut |difference, record| {
+                    each(difference, record, None).map(ControlFlow::Continue)
+                })
             })?;
             return Ok((Seen(now), false));
         };

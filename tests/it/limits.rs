@@ -186,13 +186,14 @@ proptest! {
 }
 
 #[test]
-fn three_commands_match_one_pass_at_any_memory_limit() {
-    let project = project(3, 5_000);
+fn three_commands_match_one_pass_at_any_memory_limit_and_number_of_threads() {
+    // So many that commands on the stored run work on several lots.
+    let project = project(3, 12_000);
     for keep in ["all", "breaks"] {
         let in_memory = result(&project, &[("KEEP", keep)], PASS);
-        for steps in [PASS, STEPS] {
-            let settings = [("KEEP", keep), ("THREADS", "2"), ("MEMORY", "1MiB")];
-            assert!(result(&project, &settings, steps) == in_memory, "{keep} {steps:?}");
+        for (steps, threads) in [(PASS, "2"), (STEPS, "1"), (STEPS, "3")] {
+            let settings = [("KEEP", keep), ("THREADS", threads), ("MEMORY", "1MiB")];
+            assert!(result(&project, &settings, steps) == in_memory, "{keep} {threads} {steps:?}");
         }
     }
 }
