@@ -33,7 +33,7 @@ CREATE TABLE recon_runs (
     keep_all INTEGER NOT NULL,
     -- Matched records, which do not show any more, are still to be deleted.
     trim_pending INTEGER NOT NULL DEFAULT 0
-);
+, unlisted INTEGER NOT NULL DEFAULT 0 CHECK (unlisted IN (0, 1)));
 
 CREATE INDEX recon_runs_of_job ON recon_runs (job, batch_date);
 
@@ -91,7 +91,7 @@ CREATE TABLE difference_rows (
     is_locked INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 1,
     -- Drawn for a second look by people.
-    audit_sample INTEGER NOT NULL DEFAULT 0, break_key INTEGER, since INTEGER, later INTEGER,
+    audit_sample INTEGER NOT NULL DEFAULT 0, break_key INTEGER, since INTEGER, later INTEGER, unlisted INTEGER,
     CHECK (status IS NOT 2 OR is_locked = 1)
 );
 
@@ -768,8 +768,6 @@ CREATE TABLE search_grams (
     PRIMARY KEY (run_no, part, gram)
 ) WITHOUT ROWID;
 
-CREATE INDEX difference_rows_kinds ON difference_rows (signature_id, status, id);
-
 CREATE TABLE run_figures (
     run_no INTEGER PRIMARY KEY,
     blocked INTEGER NOT NULL
@@ -846,20 +844,6 @@ CREATE TABLE cleared_breaks (
     diff_type INTEGER,
     PRIMARY KEY (job, period, break_key, since)
 ) WITHOUT ROWID;
-
-CREATE INDEX difference_rows_queue ON difference_rows (coalesce(later, id >> 40), confidence, id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0;
-
-CREATE INDEX difference_rows_groups
-    ON difference_rows (coalesce(later, id >> 40), signature_id, confidence, id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0;
-
-CREATE INDEX difference_rows_amounts ON difference_rows (coalesce(later, id >> 40), amount_abs, id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0 AND amount_abs IS NOT NULL;
-
-CREATE INDEX difference_rows_ages
-    ON difference_rows (coalesce(later, id >> 40), severity, since, id, signature_id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0;
 
 CREATE INDEX item_counts_undecided ON item_counts (signature_id, run_no)
     WHERE status = 1 AND items > 0;
@@ -1125,5 +1109,24 @@ UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 WHERE 0;
+
+CREATE INDEX recon_runs_unlisted ON recon_runs (run_no) WHERE unlisted;
+
+CREATE INDEX difference_rows_kinds ON difference_rows (signature_id, status, id)
+    WHERE unlisted IS NULL;
+
+CREATE INDEX difference_rows_queue ON difference_rows (coalesce(later, id >> 40), confidence, id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
+
+CREATE INDEX difference_rows_groups
+    ON difference_rows (coalesce(later, id >> 40), signature_id, confidence, id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
+
+CREATE INDEX difference_rows_amounts ON difference_rows (coalesce(later, id >> 40), amount_abs, id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND amount_abs IS NOT NULL AND unlisted IS NULL;
+
+CREATE INDEX difference_rows_ages
+    ON difference_rows (coalesce(later, id >> 40), severity, since, id, signature_id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
 
 INSERT INTO reason_codes VALUES (1, 'UNKNOWN', 'No cause could be determined with enough confidence', 0, 1, 'file', 0);

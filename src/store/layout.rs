@@ -3,6 +3,8 @@
 //! On SQLite a row's id is `run_no << 40 | number`, so that a run's rows lie together and are found by a range; on
 //! PostgreSQL run and number are columns, and a run is a partition. Nothing outside of the store knows which.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::batch::{self, MAX_FIELDS, field_of, record_of};
 use super::chunk;
 use super::transact::Dialect;
@@ -17,10 +19,45 @@ pub(super) const MAX_RUN_NO: i64 = i64::MAX >> NUMBER_BITS;
 /// The most records of a run: their differences are numbered by record and field.
 pub(super) const MAX_RECORDS: u64 = 1 << (NUMBER_BITS - batch::FIELD_BITS);
 
+/// A run with more differences is *unlisted*: those beyond this number are in no index for lists, and the review
+/// keeps the run's items in memory. Tests lower it.
+#[doc(hidden)]
+pub static MOST_LISTED: AtomicU64 = AtomicU64::new(10_000);
+
+/// Counts the differences that a writer writes.
+pub(super) struct Listing {
+    most: u64,
+    count: u64,
+}
+
+impl Listing {
+    pub fn new() -> Self {
+        Self { most: MOST_LISTED.load(Ordering::Relaxed), count: 0 }
+    }
+
+    /// Counts one more, and tells whether it is in no index for lists.
+    pub const fn leaves_out(&mut self) -> bool {
+        self.count += 1;
+        self.is_unlisted()
+    }
+
+    /// Whether there are more than are listed.
+    pub const fn is_unlisted(&self) -> bool {
+        self.count > self.most
+    }
+}
+
 /// Where an undecided item stands in the queue on SQLite: with its run, or below 0 with the run that it left later. As
 /// the indexes have it.
 pub(super) const PLACE: &str = "coalesce(d.later, d.id >> 40)";
 const _: () = assert!(NUMBER_BITS == 40, "PLACE and the indexes of the migrations say 40");
+
+/// Undecided items on SQLite, as the indexes have them by their [`PLACE`].
+pub(super) const UNDECIDED: &str =
+    "d.status = 1 AND coalesce(d.later, 0) <= 0 AND d.unlisted IS NULL";
+
+/// Items on SQLite that are in indexes.
+pub(super) const LISTED: &str = "d.unlisted IS NULL";
 
 /// The row id on SQLite.
 pub(super) const fn row_id(run_no: i64, number: i64) -> i64 {

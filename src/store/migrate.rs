@@ -72,6 +72,7 @@ migrations! {
     26 "0026" "run_fields",
     27 "0027" "known_evidence",
     28 "0028" "changes_of_side_b",
+    29 "0029" "lists_of_large_runs",
 }
 
 /// A migration that a store says it has.

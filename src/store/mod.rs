@@ -66,6 +66,7 @@ pub use registry::{Evidence, ModelRow, NewModel, Promotion, Registry};
 pub(crate) use stored::{layout_json, read_layout, read_time, time_text};
 
 #[doc(hidden)]
+pub use layout::MOST_LISTED;
 pub use review::LEAST_IN_MEMORY;
 pub use run::{
     AttributionCount, Counts, Decided, FinishRun, NewRun, Published, RunFilter, RunRow,

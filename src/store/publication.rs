@@ -7,7 +7,7 @@ use super::audit::{self, By};
 use super::breaks::{self, Breaks, Linked};
 use super::carry::{Carried, Carry, replaced};
 use super::follow;
-use super::layout::PLACE;
+use super::layout::{PLACE, UNDECIDED};
 use super::machine_results::{self, MachineResults};
 use super::prune::{self, Pruned};
 use super::review::figures;
@@ -311,21 +311,22 @@ fn settle(tx: &mut dyn Transaction, linked: Linked) -> Result<(), Problem> {
 /// each.
 fn bound(tx: &mut dyn Transaction, run_no: i64) -> Result<(), Problem> {
     let has_left = breaks::runs_that_left(tx)?.contains(&run_no);
+    let sql = "SELECT 1 FROM recon.recon_runs WHERE run_no = $1 AND unlisted";
+    let is_listed = has_left || !tx.exists(sql, &parameters![run_no])?;
     // As the indexes have them. On SQLite none has both columns.
     let (rows, columns, confidence) = match tx.dialect() {
-        Dialect::Postgres => (
+        dialect if dialect == Dialect::Postgres || !is_listed => (
             format!(
-                "d.run_no = {run_no} AND d.status = 1 AND d.later {}",
+                "{} AND d.status = 1 AND d.later {}",
+                dialect.of_run("d", run_no),
                 if has_left { "< 0" } else { "IS NULL" }
             ),
             "coalesce(min(d.confidence), 0) AS confidence, ",
             "g.confidence".to_owned(),
         ),
-        Dialect::Sqlite => {
-            let rows = format!(
-                "d.status = 1 AND coalesce(d.later, 0) <= 0 AND {PLACE} = {}",
-                if has_left { -run_no } else { run_no }
-            );
+        _ => {
+            let place = if has_left { -run_no } else { run_no };
+            let rows = format!("{UNDECIDED} AND {PLACE} = {place}");
             let least = format!(
                 "(SELECT coalesce(min(d.confidence), 0) FROM recon.difference_rows d \
                  WHERE {rows} AND d.signature_id IS nullif(n.signature_id, 0))"

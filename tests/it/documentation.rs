@@ -241,6 +241,15 @@ fn the_command_reference_is_up_to_date() {
     assert_produced("docs/commands.md", "commands", &text);
 }
 
+/// Meanings of columns that migrations add to a table.
+const ADDED: &[(&str, &str)] = &[
+    ("difference_rows.unlisted", "1 for a difference that is in no index for lists."),
+    (
+        "recon_runs.unlisted",
+        "The run has more than 10,000 differences: those beyond are in no index for lists, and the review server keeps the run's items in memory.",
+    ),
+];
+
 /// Meanings of tables and columns in plainer words than the released migrations, which never change.
 const REWORDED: &[(&str, &str)] = &[
     (
@@ -393,6 +402,9 @@ fn comments() -> std::collections::BTreeMap<String, String> {
     for (name, meaning) in REWORDED {
         let old = found.insert((*name).to_owned(), (*meaning).to_owned());
         assert!(old.is_some_and(|old| old != *meaning), "nothing to reword: {name}");
+    }
+    for (name, meaning) in ADDED {
+        assert_eq!(found.insert((*name).to_owned(), (*meaning).to_owned()), None, "{name}");
     }
     found
 }

@@ -114,8 +114,13 @@ fn set_later(
     later: i64,
 ) -> Result<(), Problem> {
     let dialect = tx.dialect();
+    // What stays though its run leaves is found through the indexes.
+    let listed = match dialect {
+        Dialect::Sqlite if later < 0 => ", unlisted = NULL",
+        _ => "",
+    };
     let sql = format!(
-        "UPDATE recon.difference_rows AS d SET later = {later} \
+        "UPDATE recon.difference_rows AS d SET later = {later}{listed} \
          WHERE {} AND d.status IN (1, 2) AND d.later IS NULL",
         at_numbers(dialect, run_no)
     );

@@ -16,8 +16,9 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
+use crate::store::layout::Listing;
 use crate::store::machine_results::MachineResults;
-use crate::store::publication::{self, CodedAttribution, Gathered, Publication};
+use crate::store::publication::{self, CodedAttribution, Gathered, ITEMS, Publication};
 use crate::store::{
     AttributionRow, Batch, FinishRun, Published, Text, Writer, difference_number, stored,
 };
@@ -57,19 +58,25 @@ impl Part {
     }
 
     /// Indexes the table, then makes it a part: the lock on the parent is short.
-    fn attach(&self, client: &mut Client, run_no: i32) -> Result<(), Error> {
+    fn attach(&self, client: &mut Client, run_no: i32, listed: bool) -> Result<(), Error> {
         let (parent, table) = (self.parent, format!("{}_{run_no}", self.parent));
-        index(client, parent, &table)?;
+        index(client, parent, &table, listed)?;
         client.batch_execute(&format!(
             "ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES IN ({run_no})"
         ))
     }
 }
 
-/// Makes the indexes that a part of `parent` has.
-fn index(client: &mut Client, parent: &str, table: &str) -> Result<(), Error> {
+/// Makes the indexes that a run's part of `parent` has; those of differences for lists of the review only where these
+/// are `listed`.
+fn index(client: &mut Client, parent: &str, table: &str, listed: bool) -> Result<(), Error> {
     client.batch_execute(&format!("ALTER TABLE {table} ADD PRIMARY KEY (run_no, number)"))?;
-    if parent == "difference_rows" {
+    if parent == ITEMS {
+        client.batch_execute(&format!(
+            "CREATE INDEX ON {table} (run_no, number) WHERE status = 1 AND later < 0"
+        ))?;
+    }
+    if parent == ITEMS && listed {
         client.batch_execute(&format!(
             "CREATE INDEX ON {table} (confidence, run_no, number) \
              WHERE status = 1 AND later IS NULL; \
@@ -79,7 +86,6 @@ fn index(client: &mut Client, parent: &str, table: &str) -> Result<(), Error> {
              WHERE status = 1 AND later IS NULL AND amount_abs IS NOT NULL; \
              CREATE INDEX ON {table} (severity, since, run_no, number, signature_id) \
              WHERE status = 1 AND later IS NULL; \
-             CREATE INDEX ON {table} (run_no, number) WHERE status = 1 AND later < 0; \
              CREATE INDEX ON {table} (signature_id, status, run_no, number)"
         ))?;
     }
@@ -103,6 +109,7 @@ pub(super) struct PostgresWriter {
     decisions: Copy,
     /// Rows written by this writer.
     written: publication::Written,
+    listing: Listing,
     rejected_count: i64,
     results: MachineResults,
     /// Of a command that writes differences.
@@ -150,7 +157,7 @@ impl PostgresWriter {
             chunks: Chunks::default(),
             records: Part::new("record_rows", run_no, &["run_no", "number", "records"]),
             differences: Part::new(
-                "difference_rows",
+                ITEMS,
                 run_no,
                 &[
                     "run_no",
@@ -191,6 +198,7 @@ impl PostgresWriter {
                 false,
             ),
             written: publication::Written::default(),
+            listing: Listing::new(),
             rejected_count: 0,
             results: MachineResults::default(),
             breaks,
@@ -314,6 +322,7 @@ impl PostgresWriter {
             Ok(())
         })?;
         for row in &batch.differences {
+            self.listing.leaves_out();
             let copy = &mut self.differences.copy;
             copy.row();
             copy.int4(Some(run_no));
@@ -418,9 +427,10 @@ impl PostgresWriter {
             };
             breaks.flush(&mut tx, true)?;
         }
+        let unlisted = self.breaks.as_ref().map(|_| self.listing.is_unlisted());
         for part in [&self.records, &self.differences] {
             if part.exists {
-                part.attach(client, run_no)?;
+                part.attach(client, run_no, unlisted == Some(false))?;
             }
         }
         let ended = stored::time_text(outcome.ended);
@@ -436,7 +446,8 @@ impl PostgresWriter {
              ingested_at = coalesce(ingested_at, $8::text::timestamptz), \
              compared_at = coalesce(compared_at, $9::text::timestamptz), \
              attributed_at = coalesce(attributed_at, $10::text::timestamptz), \
-             trim_pending = trim_pending OR $11 WHERE run_no = $1 AND status = $12",
+             trim_pending = trim_pending OR $11, unlisted = coalesce($13, unlisted) \
+             WHERE run_no = $1 AND status = $12",
             &[
                 &run_no,
                 &outcome.status.name(),
@@ -450,6 +461,7 @@ impl PostgresWriter {
                 &reached(Stage::Attributed),
                 &trims,
                 &RunStatus::Running.name(),
+                &unlisted,
             ],
         )?;
         if updated == 1 && outcome.stage == Stage::Attributed {
@@ -481,8 +493,7 @@ impl PostgresWriter {
                 }
                 None | Some(Stage::Ingested) => {
                     let counts = stage.is_none().then(|| std::mem::take(&mut self.written.items));
-                    let items = publication::ITEMS;
-                    Publication::first(&mut tx, items, run_no.into(), gathered, counts)?
+                    Publication::first(&mut tx, ITEMS, run_no.into(), gathered, counts)?
                 }
             };
             if stage == Some(Stage::Compared) {
@@ -504,7 +515,7 @@ impl PostgresWriter {
             };
             let results = std::mem::take(&mut self.results);
             Gathered { results, before: stage, trims }
-                .complete(&mut tx, publication::ITEMS, run_no.into())?
+                .complete(&mut tx, ITEMS, run_no.into())?
                 .append(&mut tx, run_no.into(), outcome.ended)?;
         }
         client.batch_execute(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
@@ -622,7 +633,9 @@ fn decide(client: &mut Client, run_no: i32) -> Result<(), Error> {
              d.audit_sample, d.break_key, d.since, {DECIDED_NOW} \
          FROM difference_rows_{run_no} d LEFT JOIN staged_decisions s ON s.number = d.number"
     ))?;
-    index(client, "difference_rows", &decided)
+    let sql = "SELECT unlisted FROM recon_runs WHERE run_no = $1";
+    let unlisted: bool = client.query_one(sql, &[&run_no])?.try_get(0)?;
+    index(client, ITEMS, &decided, !unlisted)
 }
 
 /// Replaces the former decisions by those that [`decide`] has written. Readers wait only for this, the last step

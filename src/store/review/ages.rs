@@ -140,12 +140,16 @@ impl ReviewTables<'_> {
         if let Some(items) = self.found_items(query)? {
             return Ok(counts_by_day(&items, severity, since));
         }
-        let runs = self.runs_of_severity(query, severity)?;
-        let mut counts = Vec::new();
+        let (mut counts, mut query) = (Vec::new(), query.clone());
+        if let Some((items, rest)) = self.unlisted_items(&query, since.1)? {
+            counts = counts_by_day(&items, severity, since);
+            query = rest;
+        }
+        let runs = self.runs_of_severity(&query, severity)?;
         for section in self.sections(&runs)? {
             let mut condition = section.all_rows();
             condition.aged(severity, since);
-            condition.narrow(query, "d");
+            condition.narrow(&query, "d");
             let sql = format!(
                 "SELECT {}, coalesce(d.signature_id, 0), d.since, count(*) \
                  FROM recon.difference_rows d WHERE {} AND d.since IS NOT NULL GROUP BY 1, 2, 3",
@@ -172,7 +176,7 @@ impl ReviewTables<'_> {
         before: Option<i32>,
     ) -> Result<HashMap<(i64, i64), i32>, Problem> {
         let mut days = HashMap::new();
-        if let Some(items) = self.found_items(query)? {
+        let mut take = |items: &FoundItems| {
             items.each(|item| {
                 if let Some(since) = item.since
                     && before.is_none_or(|day| since < day)
@@ -181,9 +185,17 @@ impl ReviewTables<'_> {
                     *first = since.min(*first);
                 }
             });
+        };
+        if let Some(items) = self.found_items(query)? {
+            take(&items);
             return Ok(days);
         }
-        for mut condition in self.row_conditions(query)? {
+        let mut query = query.clone();
+        if let Some((items, rest)) = self.unlisted_items(&query, before)? {
+            take(&items);
+            query = rest;
+        }
+        for mut condition in self.row_conditions(&query)? {
             // For the index of ages.
             condition.and("d.severity IN (1, 2, 3, 4)");
             condition.and(&match before {

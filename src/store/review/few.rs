@@ -1,7 +1,6 @@
 //! Pages of lists with few matching items: a small part of an index finds them, and they are sorted here. In the
 //! queue's order, such a list would be searched through the whole queue.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -12,6 +11,7 @@ use crate::store::layout::ItemKey;
 use super::counts::SignatureCount;
 use super::items::Item;
 use super::memory::FoundItems;
+use super::orders::Rank;
 use super::query::{Condition, ItemOrder, ItemQuery, Position};
 use super::search::{SearchText, cell_text};
 use super::{Record, ReviewTables, read_key};
@@ -22,84 +22,6 @@ const FEW: usize = 2_000;
 const STEP: usize = 500;
 /// The most of them.
 const LARGEST_STEP: usize = 8_000;
-
-/// The sort key of an item: a level, a value, and its key.
-#[derive(Clone, Copy, Debug)]
-struct Rank(i64, f64, (i64, i64));
-
-impl Rank {
-    fn compare(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1)).then(self.2.cmp(&other.2))
-    }
-
-    fn ascending(level: i64, value: f64, key: ItemKey) -> Self {
-        Self(level, value, (key.run_no, key.number))
-    }
-
-    fn descending(level: i64, value: f64, key: ItemKey) -> Self {
-        Self(level, -value, (-key.run_no, -key.number))
-    }
-}
-
-impl ItemOrder {
-    fn rank(self, item: &HeldItem, chances: &[(i64, f64)]) -> Rank {
-        let key = item.key;
-        let by_amount = |stays: f64| match item.amount {
-            Some(amount) => Rank::descending(0, amount * stays, key),
-            None => Rank::ascending(1, 0.0, key),
-        };
-        let severity = item.severity;
-        match self {
-            Self::Number => Rank::ascending(0, 0.0, key),
-            Self::Confidence => Rank::ascending(0, item.confidence, key),
-            Self::HighestConfidence => Rank::descending(0, item.confidence, key),
-            Self::Amount => by_amount(1.0),
-            Self::AtRisk => {
-                let of = |one: &&(i64, f64)| one.0 == item.signature_id;
-                by_amount(chances.iter().find(of).map_or(1.0, |(_, stays)| *stays))
-            }
-            Self::Age => Rank::ascending(0, item.since.unwrap_or_default().into(), key),
-            Self::Severity => Rank::ascending(-severity, item.confidence, key),
-            Self::SeverityAndNumber => Rank::ascending(-severity, 0.0, key),
-        }
-    }
-
-    /// The place of a rank, and the rank of a place, as other pages of the same list have them.
-    fn position(self, rank: &Rank, key: ItemKey) -> Position {
-        let Rank(level, value, _) = *rank;
-        let value = if self.descends(level) { -value } else { value };
-        Position { level: self.level(level), bits: value.to_bits(), ..Position::after(key) }
-    }
-
-    fn rank_of(self, at: Position) -> Rank {
-        let level = i64::from(at.level);
-        let level = if self.is_by_severity() { -level } else { level };
-        // First position of a severity.
-        let is_start = at.run_no == 0 && self.is_by_severity();
-        let value = if is_start { f64::NEG_INFINITY } else { f64::from_bits(at.bits) };
-        match self.descends(level) {
-            true => Rank::descending(level, value, at.key()),
-            false => Rank::ascending(level, value, at.key()),
-        }
-    }
-
-    const fn is_by_severity(self) -> bool {
-        matches!(self, Self::Severity | Self::SeverityAndNumber)
-    }
-
-    const fn descends(self, level: i64) -> bool {
-        match self {
-            Self::HighestConfidence => true,
-            // Items without an amount come behind, by their numbers.
-            Self::Amount | Self::AtRisk => level == 0,
-            _ => false,
-        }
-    }
-
-    fn level(self, level: i64) -> u8 {
-        u8::try_from(level.abs()).unwrap_or_default()
-    }
-}
 
 /// A page: keys, and where the next begins.
 type Page = (Vec<ItemKey>, Option<Position>);
@@ -121,6 +43,36 @@ impl ItemQuery {
             || (all == 1 && is_by_row)
             || (is_by_amount && self.signatures.is_some())
     }
+}
+
+/// The first of some items behind `at`, in order.
+pub(super) fn ranked(
+    items: &FoundItems,
+    query: &ItemQuery,
+    order: ItemOrder,
+    at: Option<Rank>,
+    most: usize,
+) -> Vec<(Rank, ItemKey)> {
+    let compare = |left: &(Rank, ItemKey), right: &(Rank, ItemKey)| left.0.compare(&right.0);
+    let mut ranked: Vec<(Rank, ItemKey)> = Vec::new();
+    // As many as are wanted come before this one.
+    let mut end: Option<Rank> = None;
+    items.each(|item| {
+        let rank = order.rank(item, &query.chances);
+        if end.is_some_and(|end| rank.compare(&end).is_ge())
+            || at.is_some_and(|at| rank.compare(&at).is_le())
+        {
+            return;
+        }
+        ranked.push((rank, item.key));
+        if ranked.len() / 8 > most {
+            let (_, last, _) = ranked.select_nth_unstable_by(most, compare);
+            end = Some(last.0);
+            ranked.truncate(most);
+        }
+    });
+    ranked.sort_by(compare);
+    ranked
 }
 
 impl ReviewTables<'_> {
@@ -148,6 +100,9 @@ impl ReviewTables<'_> {
         }
         if !query.waits() {
             return Ok(None);
+        }
+        if let Some(page) = self.with_unlisted(query, order, at, limit)? {
+            return Ok(Some(page));
         }
         if query.conditions.iter().any(|one| matches!(one, Condition::Holds(..))) {
             return self.holding(query, order, at, limit);
@@ -210,27 +165,8 @@ impl ReviewTables<'_> {
         limit: usize,
         holds: Option<&Holds<'_>>,
     ) -> Result<Page, Problem> {
-        let at = at.map(|at| order.rank_of(at));
-        let compare = |left: &(Rank, ItemKey), right: &(Rank, ItemKey)| left.0.compare(&right.0);
         let most = if holds.is_none() { limit + 1 } else { usize::MAX };
-        let mut ranked: Vec<(Rank, ItemKey)> = Vec::new();
-        // As many as are wanted come before this one.
-        let mut end: Option<Rank> = None;
-        items.each(|item| {
-            let rank = order.rank(item, &query.chances);
-            if end.is_some_and(|end| rank.compare(&end).is_ge())
-                || at.is_some_and(|at| rank.compare(&at).is_le())
-            {
-                return;
-            }
-            ranked.push((rank, item.key));
-            if ranked.len() / 8 > most {
-                let (_, last, _) = ranked.select_nth_unstable_by(most, compare);
-                end = Some(last.0);
-                ranked.truncate(most);
-            }
-        });
-        ranked.sort_by(compare);
+        let ranked = ranked(items, query, order, at.map(|at| order.rank_of(at)), most);
         let mut page = Vec::new();
         for some in ranked.chunks(2 * limit + 1) {
             let keys: Vec<ItemKey> = some.iter().map(|(_, key)| *key).collect();
@@ -395,7 +331,7 @@ pub(crate) struct HeldItem {
 }
 
 impl HeldItem {
-    fn of(item: &Item) -> Self {
+    pub(super) fn of(item: &Item) -> Self {
         Self {
             key: item.key,
             signature_id: item.signature_id.unwrap_or_default(),

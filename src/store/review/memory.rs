@@ -18,18 +18,20 @@ use crate::store::transact::SqlRow;
 use crate::store::{MAX_FIELDS, breaks};
 
 use super::bits::Bits;
-use super::few::HeldItem;
+use super::few::{self, HeldItem};
 use super::items::{at_numbers, place_parameters};
-use super::query::{Aged, Condition, ItemQuery};
+use super::orders::{Orders, Rank};
+use super::query::{Aged, Condition, ItemOrder, ItemQuery};
+use super::queue::STREAMS;
 use super::{ReviewTables, read_key};
 
-/// Runs with fewer items are read from the store. Tests lower it.
+/// Runs with fewer items are read from the store, and with [`u64::MAX`] all. Tests set it.
 #[doc(hidden)]
 pub static LEAST_IN_MEMORY: AtomicU64 = AtomicU64::new(10_000);
-/// The most items that are kept, of all runs; an item takes 40 bytes.
-const MOST: usize = 4_000_000;
-/// The most items of a run, and of the runs of a list of decided ones, of which there are few.
-const MOST_OF_RUN: u64 = 2_000_000;
+/// The most items that are kept, of all runs; an item takes 40 bytes, and 4 more for each order in which it is listed.
+const MOST: usize = 16_000_000;
+/// The most items of a run, and the most runs of a list of decided ones.
+const MOST_OF_RUN: u64 = 16_000_000;
 const MOST_RUNS: usize = 8;
 /// Rows of the audit trail after which a run is read anew, and changed items after which they are put among the others.
 const MOST_CHANGES: i64 = 50_000;
@@ -92,6 +94,15 @@ impl Row {
         self.has_left && self.status == Status::Unknown.code()
     }
 
+    /// What lists are ordered by; decisions do not change it.
+    fn is_ordered_as(&self, other: &Self) -> bool {
+        let of = |row: &Self| {
+            let bits = (row.confidence.to_bits(), row.amount.to_bits());
+            (bits, row.since, row.signature, row.severity)
+        };
+        of(self) == of(other)
+    }
+
     fn item(&self, run_no: i64) -> HeldItem {
         HeldItem {
             key: ItemKey { run_no, number: self.number },
@@ -115,7 +126,8 @@ pub(crate) struct RunItems {
     hash: [u8; 32],
     /// By their numbers.
     rows: Arc<Vec<Row>>,
-    /// Items changed since, in their present state.
+    orders: Arc<Orders>,
+    /// Items changed since, in their present state; their places in the orders are the same.
     changed: BTreeMap<i64, Row>,
     counts: BTreeMap<Kind, u64>,
 }
@@ -127,8 +139,8 @@ impl RunItems {
         for kind in rows.iter().filter_map(Row::kind) {
             *counts.entry(kind).or_default() += 1;
         }
-        let (rows, changed) = (Arc::new(rows), BTreeMap::new());
-        Self { state, seq: head.seq, hash: head.hash, rows, changed, counts }
+        let (rows, changed, orders) = (Arc::new(rows), BTreeMap::new(), Arc::default());
+        Self { state, seq: head.seq, hash: head.hash, rows, orders, changed, counts }
     }
 
     fn row(&self, number: i64) -> Option<Row> {
@@ -138,9 +150,11 @@ impl RunItems {
 
     /// Takes in how some items are now; `None` where one was not there before.
     fn change(&mut self, now: Vec<Row>) -> Option<()> {
+        let mut is_ordered = true;
         for now in now {
-            let before = self.row(now.number)?.kind();
-            if let Some(count) = before.and_then(|kind| self.counts.get_mut(&kind)) {
+            let before = self.row(now.number)?;
+            is_ordered &= now.is_ordered_as(&before);
+            if let Some(count) = before.kind().and_then(|kind| self.counts.get_mut(&kind)) {
                 *count -= 1;
             }
             if let Some(kind) = now.kind() {
@@ -148,9 +162,12 @@ impl RunItems {
             }
             self.changed.insert(now.number, now);
         }
-        if self.changed.len() > MOST_APART {
+        if self.changed.len() > MOST_APART || !is_ordered {
             self.rows = Arc::new(self.each().collect());
             self.changed.clear();
+        }
+        if !is_ordered {
+            self.orders = Arc::default();
         }
         Some(())
     }
@@ -215,6 +232,68 @@ impl RunItems {
             found.extend(block.iter().map(|place| first + u32::from(*place)));
         }
         found
+    }
+
+    /// The first items behind `at` that fulfil all of the tests, in an order that depends on nothing else; in that of
+    /// [`ItemOrder::Confidence`] also those of some signatures.
+    fn first(
+        &self,
+        (run_no, order): (i64, ItemOrder),
+        signatures: Option<&[i64]>,
+        at: Option<Rank>,
+        tests: &[Test],
+        most: usize,
+    ) -> Vec<(Rank, ItemKey)> {
+        let item = |place: u32| self.rows[place as usize].item(run_no);
+        let rank = |place: u32| order.rank(&item(place), &[]);
+        let first_of = |places: &[u32]| {
+            let behind = |at: Rank| places.partition_point(|one| rank(*one).compare(&at).is_le());
+            let behind = &places[at.map_or(0, behind)..];
+            let wanted = behind.iter().filter(|place| self.fulfils(**place, tests)).take(most);
+            wanted.map(|place| (rank(*place), item(*place).key)).collect()
+        };
+        let Some(ids) = signatures else {
+            return first_of(self.orders.list(order, self.rows.len(), item));
+        };
+        let groups = self.orders.groups(self.rows.len(), item);
+        let before = |id: i64| groups.partition_point(|place| item(*place).signature_id < id);
+        let mut found: Vec<_> =
+            ids.iter().flat_map(|id| first_of(&groups[before(*id)..before(id + 1)])).collect();
+        found.sort_unstable_by(|(left, _), (right, _)| left.compare(right));
+        found.truncate(most);
+        found
+    }
+
+    /// Whether the row at a place is as all tests want it.
+    fn fulfils(&self, place: u32, tests: &[Test]) -> bool {
+        let row = &self.rows[place as usize];
+        let now = std::slice::from_ref(self.changed.get(&row.number).unwrap_or(row));
+        let mut own = vec![0];
+        tests.iter().for_each(|test| test.narrow(now, &mut own));
+        !own.is_empty()
+    }
+
+    /// The places of the rows that fulfil all of these, but for breaks that began after a day.
+    fn places_until(&self, day: i32, tests: &[Test]) -> Vec<u32> {
+        let item = |place: u32| self.rows[place as usize].item(0);
+        let by_age = self.orders.list(ItemOrder::Age, self.rows.len(), item);
+        let until = by_age.partition_point(|at| item(*at).since.unwrap_or_default() <= day);
+        if until > by_age.len() / 4 {
+            return self.places(tests);
+        }
+        let until = by_age[..until].iter().copied();
+        let mut places: Vec<u32> = until.filter(|place| self.fulfils(*place, tests)).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Makes the orders in which the queue and its groups are listed first, and by which the overdue ones are counted.
+    fn put_in_order(&self) {
+        let item = |place: u32| self.rows[place as usize].item(0);
+        for order in [ItemOrder::Confidence, ItemOrder::Age] {
+            self.orders.list(order, self.rows.len(), item);
+        }
+        self.orders.groups(self.rows.len(), item);
     }
 
     /// These rows as they are now, for which there is `room`.
@@ -428,8 +507,12 @@ impl ReviewTables<'_> {
 
     /// Reads the large ones of the current runs into memory, with the values of a field.
     pub fn read_ahead(&mut self, runs: &[i64], field: Option<&str>) -> Result<(), Problem> {
+        let unlisted = self.unlisted_of(runs)?;
         for run_no in self.large_runs(runs, true)? {
-            self.kept(run_no)?;
+            let kept = self.kept(run_no)?;
+            if unlisted.contains(&run_no) {
+                kept.inspect(|kept| kept.put_in_order());
+            }
             let run = self.run(run_no)?;
             if let Some(at) = field.and_then(|name| run.layout.position(name)) {
                 self.holders(run_no, at)?;
@@ -461,9 +544,54 @@ impl ReviewTables<'_> {
                 items.insert(*run_no, counts.into_iter().map(|(_, items)| items).sum());
             }
         }
-        let wanted = self.least_in_memory..=MOST_OF_RUN;
-        let many = items.iter().filter(|(_, items)| wanted.contains(*items));
-        Ok(many.map(|(run, _)| *run).collect())
+        let least = self.least_in_memory;
+        let unlisted = if undecided { self.unlisted_of(runs)? } else { Vec::new() };
+        let is_many = |(run, items): &(&i64, &u64)| {
+            **items <= MOST_OF_RUN && (**items >= least || unlisted.contains(run))
+        };
+        Ok(items.iter().filter(is_many).map(|(run, _)| *run).collect())
+    }
+
+    /// The first items of a run in an order, as [`RunItems::first`] gives them; `None` where they can't be had from memory.
+    pub(super) fn first_in_memory(
+        &mut self,
+        query: &ItemQuery,
+        (run_no, order): (i64, ItemOrder),
+        at: Option<Rank>,
+        most: usize,
+    ) -> Result<Option<Vec<(Rank, ItemKey)>>, Problem> {
+        if self.has_written {
+            return Ok(None);
+        }
+        let Some(kept) = self.kept(run_no)? else { return Ok(None) };
+        let Some(tests) = self.tests(query, run_no)? else { return Ok(None) };
+        let signatures = query.signatures.as_deref();
+        let is_ordered =
+            signatures.is_none_or(|ids| order == ItemOrder::Confidence && ids.len() <= STREAMS);
+        if is_ordered && query.conditions.is_empty() && order != ItemOrder::AtRisk {
+            return Ok(Some(kept.first((run_no, order), signatures, at, &tests, most)));
+        }
+        let places = kept.places(&tests);
+        let found = FoundItems { kept: vec![(run_no, kept, places)], read: Vec::new() };
+        Ok(Some(few::ranked(&found, query, order, at, most)))
+    }
+
+    /// The items of some runs, but for breaks that began after a day. `None` where they can't be had from memory.
+    pub(super) fn until_in_memory(
+        &mut self,
+        query: &ItemQuery,
+        runs: &[i64],
+        day: i32,
+    ) -> Result<Option<FoundItems>, Problem> {
+        let mut found = FoundItems::default();
+        for run_no in runs {
+            let kept = if self.has_written { None } else { self.kept(*run_no)? };
+            let Some(kept) = kept else { return Ok(None) };
+            let Some(tests) = self.tests(query, *run_no)? else { return Ok(None) };
+            let places = kept.places_until(day, &tests);
+            found.kept.push((*run_no, kept, places));
+        }
+        Ok(Some(found))
     }
 
     /// The kept counts of a run.
@@ -481,6 +609,9 @@ impl ReviewTables<'_> {
     fn kept(&mut self, run_no: i64) -> Result<Option<Arc<RunItems>>, Problem> {
         if let Some(kept) = self.kept_runs.get(&run_no) {
             return Ok(kept.clone());
+        }
+        if self.least_in_memory == u64::MAX {
+            return Ok(None);
         }
         let run_id = self.run(run_no)?.run_id.clone();
         let state = self.state_of_items(run_no)?;

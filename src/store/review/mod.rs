@@ -15,6 +15,7 @@ mod items;
 mod links;
 mod memory;
 mod notes;
+mod orders;
 mod proposals;
 mod query;
 mod queue;
@@ -24,6 +25,7 @@ mod saved;
 mod search;
 mod sections;
 mod trail;
+mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -179,6 +181,8 @@ pub(crate) struct ReviewTables<'t> {
     signatures: HashMap<i64, Rc<Signature>>,
     /// The runs that have left the queue, but for some items.
     left: Option<Rc<HashSet<i64>>>,
+    /// The runs that are in no index.
+    unlisted: Option<Rc<HashSet<i64>>>,
     /// By text and runs, the records that may contain a text.
     held: HashMap<(String, Vec<i64>), Rc<Vec<ItemKey>>>,
     /// Of the last text that was searched, the records that may contain it by runs and parts of the index.
@@ -243,6 +247,7 @@ impl<'t> ReviewTables<'t> {
             current: HashMap::new(),
             signatures: HashMap::new(),
             left: None,
+            unlisted: None,
             held: HashMap::new(),
             candidates: None,
             undecided: None,

@@ -108,6 +108,11 @@ pub(crate) enum ItemOrder {
     SeverityAndNumber,
 }
 
+impl ItemOrder {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::SeverityAndNumber as usize + 1;
+}
+
 /// End of a page.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Position {

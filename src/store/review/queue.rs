@@ -11,7 +11,7 @@ use crate::diagnostic::Problem;
 use crate::domain::review::is_blind;
 use crate::domain::{Severity, Status};
 use crate::store::SqlValue;
-use crate::store::layout::{ItemKey, MAX_NUMBER, row_id};
+use crate::store::layout::{ItemKey, LISTED, MAX_NUMBER, row_id};
 use crate::store::transact::Dialect;
 
 use super::ReviewTables;
@@ -26,7 +26,7 @@ use super::sections::{Section, ordered};
 /// Rows that one statement examines if no index finds the matching ones.
 pub(super) const BUDGET: usize = 20_000;
 /// Signatures whose items are merged; if more match, the queue is read in its own order.
-const STREAMS: usize = 48;
+pub(super) const STREAMS: usize = 48;
 
 /// A page's items, and where the next begins.
 pub(super) type Page = (Vec<Ordered>, Option<Position>);
@@ -91,7 +91,7 @@ impl ReviewTables<'_> {
     /// Conditions on items `d` that together choose those of a query, each once.
     pub(super) fn row_conditions(&mut self, query: &ItemQuery) -> Result<Vec<Where>, Problem> {
         if !query.waits() {
-            return Ok(vec![self.condition(query, &self.dialect().run_no("d"))]);
+            return self.settled_conditions(query);
         }
         let sections = self.sections(&query.runs)?;
         let conditions = sections.iter().map(|section| {
@@ -100,6 +100,27 @@ impl ReviewTables<'_> {
             condition
         });
         Ok(conditions.collect())
+    }
+
+    /// The same of a query for other than undecided items. On SQLite those of runs in no index are found by their run.
+    fn settled_conditions(&mut self, query: &ItemQuery) -> Result<Vec<Where>, Problem> {
+        let dialect = self.dialect();
+        let run = dialect.run_no("d");
+        if dialect == Dialect::Postgres {
+            return Ok(vec![self.condition(query, &run)]);
+        }
+        let all = self.unlisted()?;
+        let unlisted: Vec<i64> =
+            query.runs.iter().copied().filter(|run| all.contains(run)).collect();
+        let mut listed = self.condition(&query.without_runs(&unlisted), &run);
+        listed.and(LISTED);
+        let mut conditions = vec![listed];
+        for run_no in unlisted {
+            let mut own = self.condition(&query.of_runs(vec![run_no]), &run);
+            own.and(&dialect.of_run("d", run_no));
+            conditions.push(own);
+        }
+        Ok(conditions)
     }
 
     /// All of a query as one condition on items `d`, whose run is in this column.
@@ -529,6 +550,9 @@ impl ReviewTables<'_> {
         from: i64,
         most: usize,
     ) -> Result<Vec<Ordered>, Problem> {
+        if self.unlisted()?.contains(&run_no) && !kinds.is_empty() {
+            return self.of_all_rows(query, run_no, from, most);
+        }
         let dialect = self.dialect();
         let narrowed = ItemQuery { signatures: None, ..query.clone() };
         let mut found = Vec::new();
@@ -540,6 +564,9 @@ impl ReviewTables<'_> {
             let place = dialect.between("d", run_no, from + 1, MAX_NUMBER);
             let mut condition =
                 Where::new(dialect, format!("d.status = {status} AND {signature} AND {place}"));
+            if dialect == Dialect::Sqlite {
+                condition.and(LISTED);
+            }
             condition.narrow(&narrowed, "d");
             condition.newest(query);
             let sql = format!(
@@ -553,6 +580,34 @@ impl ReviewTables<'_> {
         found.sort_unstable_by_key(|(key, _)| *key);
         found.truncate(most);
         Ok(found)
+    }
+
+    /// The same of a run that is in no index: from memory if it is in the queue, else from its rows.
+    fn of_all_rows(
+        &mut self,
+        query: &ItemQuery,
+        run_no: i64,
+        from: i64,
+        most: usize,
+    ) -> Result<Vec<Ordered>, Problem> {
+        if !self.left()?.contains(&run_no) {
+            let order = ItemOrder::Number;
+            let at = order.rank_of(Position::after(ItemKey { run_no, number: from }));
+            if let Some(first) = self.first_in_memory(query, (run_no, order), Some(at), most)? {
+                return Ok(first.into_iter().map(|(_, key)| (key, 0.0)).collect());
+            }
+        }
+        let dialect = self.dialect();
+        let place = dialect.between("d", run_no, from + 1, MAX_NUMBER);
+        let mut condition = Where::new(dialect, place);
+        condition.matching(query);
+        let sql = format!(
+            "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
+            dialect.key("d"),
+            condition.sql,
+            dialect.order("d", "")
+        );
+        self.ordered_keys(&sql, &condition.values)
     }
 
     /// Reads rows in an order, and of these the ones that `narrow` leaves: one more than `limit`. Where it

@@ -1,11 +1,14 @@
 //! Sections of the undecided items of runs, and the order in which to read them.
+//!
+//! Runs with many differences are in no index: their items come from memory (`memory`), and only where these can't be
+//! had, a section reads all rows of a run.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::diagnostic::Problem;
 use crate::store::breaks;
-use crate::store::layout::{ItemKey, PLACE};
+use crate::store::layout::{ItemKey, PLACE, UNDECIDED};
 use crate::store::rows;
 use crate::store::transact::{Dialect, SqlRow};
 
@@ -17,30 +20,39 @@ use super::{ReviewTables, read_key};
 /// Runs of PostgreSQL that are read together, where those that come first are looked for.
 pub(super) const TOGETHER: usize = 8;
 
-/// Undecided items on SQLite, as its indexes have them: by their [`PLACE`].
-const UNDECIDED: &str = "d.status = 1 AND coalesce(d.later, 0) <= 0";
-
-/// Undecided items that are read through the same indexes.
+/// Undecided items that are read in the same way.
 pub(super) struct Section {
     pub(super) dialect: Dialect,
     /// On PostgreSQL the numbers of the runs.
     pub(super) places: Vec<i64>,
-    /// On PostgreSQL: the items that stay though these runs have left the queue.
-    pub(super) stay: bool,
+    how: How,
+}
+
+/// How the items of a section are read.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// Through indexes.
+    Listed,
+    /// On PostgreSQL: the items that stay though these runs have left the queue, through an index of their own.
+    Staying,
+    /// All rows of a run that is in no index.
+    Unlisted,
 }
 
 impl Section {
-    /// Of runs that are in the queue as a whole, and of some that have left it but for some items.
-    pub(super) fn all(dialect: Dialect, whole: Vec<i64>, staying: Vec<i64>) -> Vec<Self> {
-        let section = |places, stay| Self { dialect, places, stay };
+    /// Of runs that are in the queue as a whole, of some that have left it but for some items, and of some that are in
+    /// no index.
+    fn all(dialect: Dialect, whole: Vec<i64>, staying: Vec<i64>, unlisted: Vec<i64>) -> Vec<Self> {
+        let section = |places, how| Self { dialect, places, how };
         let mut sections = match dialect {
-            Dialect::Postgres => vec![section(whole, false), section(staying, true)],
+            Dialect::Postgres => vec![section(whole, How::Listed), section(staying, How::Staying)],
             Dialect::Sqlite => {
                 let staying = staying.into_iter().map(|run| -run);
-                vec![section(whole.into_iter().chain(staying).collect(), false)]
+                vec![section(whole.into_iter().chain(staying).collect(), How::Listed)]
             }
         };
         sections.retain(|section| !section.places.is_empty());
+        sections.extend(unlisted.into_iter().map(|run| section(vec![run], How::Unlisted)));
         sections
     }
 
@@ -48,12 +60,17 @@ impl Section {
     pub(super) fn rows(&self, places: &[i64]) -> Where {
         let mut rows = Where::new(
             self.dialect,
-            match (self.dialect, self.stay) {
-                (Dialect::Sqlite, _) => UNDECIDED,
-                (Dialect::Postgres, false) => "d.status = 1 AND d.later IS NULL",
-                (Dialect::Postgres, true) => "d.status = 1 AND d.later < 0",
+            match (self.how, self.dialect) {
+                (How::Unlisted, _) => "d.status = 1 AND coalesce(d.later, 0) <= 0",
+                (_, Dialect::Sqlite) => UNDECIDED,
+                (How::Listed, Dialect::Postgres) => "d.status = 1 AND d.later IS NULL",
+                (How::Staying, Dialect::Postgres) => "d.status = 1 AND d.later < 0",
             },
         );
+        if self.how == How::Unlisted {
+            places.iter().for_each(|run| rows.and(&self.dialect.of_run("d", *run)));
+            return rows;
+        }
         match (self.dialect, places) {
             // One text for all places is prepared once.
             (Dialect::Sqlite, [one]) => {
@@ -114,9 +131,37 @@ impl ReviewTables<'_> {
     /// Sections of the undecided items of these runs.
     pub(super) fn sections(&mut self, runs: &[i64]) -> Result<Vec<Section>, Problem> {
         let left = self.left()?;
-        let (staying, whole): (Vec<i64>, Vec<i64>) =
+        let unlisted = self.unlisted_of(runs)?;
+        let (staying, mut whole): (Vec<i64>, Vec<i64>) =
             runs.iter().partition(|run| left.contains(run));
-        Ok(Section::all(self.dialect(), whole, staying))
+        whole.retain(|run| !unlisted.contains(run));
+        Ok(Section::all(self.dialect(), whole, staying, unlisted))
+    }
+
+    /// The runs that are in no index.
+    pub(super) fn unlisted(&mut self) -> Result<Rc<HashSet<i64>>, Problem> {
+        if let Some(unlisted) = &self.unlisted {
+            return Ok(Rc::clone(unlisted));
+        }
+        let sql = "SELECT run_no FROM recon.recon_runs WHERE unlisted";
+        let runs = self.tx.list_again(sql, &[], |row| row.count(0))?;
+        let unlisted: Rc<HashSet<i64>> = Rc::new(runs.into_iter().collect());
+        self.unlisted = Some(Rc::clone(&unlisted));
+        Ok(unlisted)
+    }
+
+    /// Those of these runs that have undecided items in no index.
+    pub(super) fn unlisted_of(&mut self, runs: &[i64]) -> Result<Vec<i64>, Problem> {
+        let unlisted = self.unlisted()?;
+        if unlisted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let left = self.left()?;
+        let waiting: HashSet<i64> =
+            self.undecided()?.iter().map(|kind| kind.count.run_no).collect();
+        let is_own =
+            |run: &i64| unlisted.contains(run) && !left.contains(run) && waiting.contains(run);
+        Ok(runs.iter().copied().filter(is_own).collect())
     }
 
     /// The places of a section that are read one after the other, each with the first value that it may have in a
@@ -128,6 +173,15 @@ impl ReviewTables<'_> {
         signature: Option<i64>,
         narrow: &dyn Fn(&mut Where),
     ) -> Result<Vec<Bound>, Problem> {
+        if section.how == How::Unlisted {
+            let least = if column.descending { f64::INFINITY } else { f64::NEG_INFINITY };
+            let bound = |run: &i64| Bound {
+                first: (ItemKey { run_no: *run, number: 0 }, least),
+                place: *run,
+                items: 0,
+            };
+            return Ok(section.places.iter().map(bound).collect());
+        }
         match section.dialect {
             Dialect::Postgres => {
                 let mut counts = Where::new(section.dialect, "n.status = 1 AND n.items > 0");

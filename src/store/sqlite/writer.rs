@@ -24,7 +24,7 @@ use crate::diagnostic::Problem;
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
-use crate::store::layout::{MAX_RECORDS, id_range};
+use crate::store::layout::{Listing, MAX_RECORDS, id_range};
 use crate::store::machine_results::MachineResults;
 use crate::store::publication::{self, CodedAttribution, Gathered, Publication};
 use crate::store::runs::RunKey;
@@ -61,6 +61,7 @@ pub(super) struct SqliteWriter {
     chunks: Chunks,
     /// Rows written by this writer.
     written: publication::Written,
+    listing: Listing,
     rejected: i64,
     results: MachineResults,
     /// Of a command that writes differences.
@@ -133,6 +134,7 @@ impl SqliteWriter {
             ids: Vec::new(),
             chunks: Chunks::default(),
             written: publication::Written::default(),
+            listing: Listing::new(),
             rejected: 0,
             results: MachineResults::default(),
             breaks,
@@ -235,7 +237,8 @@ impl SqliteWriter {
         }
         let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
         let (chunks, results, reasons) = (&mut self.chunks, &mut self.results, &self.reasons);
-        let (written, breaks) = (&mut self.written, &mut self.breaks);
+        let (written, listing) = (&mut self.written, &mut self.listing);
+        let breaks = &mut self.breaks;
         // This thread waits for SQLite; another makes rows of the records, and digests of all.
         std::thread::scope(|scope| -> Result<(), Failure> {
             let (sender, rows) = bounded::<(u64, String)>(ROWS_AHEAD);
@@ -257,6 +260,7 @@ impl SqliteWriter {
                 insert.execute((base | chunk.cast_signed(), text))?;
                 turns.check(connection)?;
             }
+            let written = (written, listing);
             Ok(insert_differences(connection, turns, base, named, written, breaks)?)
         })?;
         let breaks = &mut self.breaks;
@@ -369,8 +373,8 @@ impl SqliteWriter {
             "UPDATE recon_runs SET status = ?2, stage = ?3, end_time = ?4, total_records = ?5, \
              total_differences = ?6, metadata = ?7, ingested_at = coalesce(ingested_at, ?8), \
              compared_at = coalesce(compared_at, ?9), \
-             attributed_at = coalesce(attributed_at, ?10), trim_pending = trim_pending OR ?11 \
-             WHERE run_no = ?1 AND status = ?12",
+             attributed_at = coalesce(attributed_at, ?10), trim_pending = trim_pending OR ?11, \
+             unlisted = coalesce(?13, unlisted) WHERE run_no = ?1 AND status = ?12",
             params![
                 self.key.run_no,
                 outcome.status.name(),
@@ -384,6 +388,7 @@ impl SqliteWriter {
                 reached(Stage::Attributed),
                 trims,
                 RunStatus::Running.name(),
+                self.breaks.as_ref().map(|_| self.listing.is_unlisted()),
             ],
         )?;
         if updated == 1 && outcome.stage == Stage::Attributed {
@@ -490,14 +495,14 @@ impl Named<'_> {
         text.map(|text| self.batch.text(text))
     }
 
-    /// Binds a difference, its decision, its break and the break's first date.
+    /// Binds a difference, its decision, its break, the break's first date, and whether it is in no index.
     fn bind_difference(
         &self,
         bound: &mut Bound<'_>,
         first: usize,
         base: i64,
         (row, ids): (&DifferenceRow, Option<Ids>),
-        known: Option<(i64, i32)>,
+        (known, unlisted): (Option<(i64, i32)>, bool),
     ) -> Result<(), rusqlite::Error> {
         let number = difference_number(row.record, row.field);
         bound.integer(first, Some(base | number.cast_signed()))?;
@@ -508,7 +513,8 @@ impl Named<'_> {
         bound.real(first + 5, row.amount_abs)?;
         self.bind(bound, first + 6, ids, row.attribution.as_ref())?;
         bound.integer(first + 13, known.map(|(key, _)| key))?;
-        bound.integer(first + 14, known.map(|(_, since)| since.into()))
+        bound.integer(first + 14, known.map(|(_, since)| since.into()))?;
+        bound.integer(first + 15, unlisted.then_some(1))
     }
 
     /// Binds reason, functional, confidence, status, assigner, explanation and signature, in this
@@ -548,7 +554,7 @@ const TOGETHER: usize = 32;
 /// SQLite would copy each page first, to take back the rows before it.
 fn insert_of(rows: usize) -> String {
     const COLUMNS: &str = "id, diff_type, severity, value_a, value_b, amount_abs, reason_id, functional, \
-         confidence, status, assigner_id, explanation, signature_id, break_key, since";
+         confidence, status, assigner_id, explanation, signature_id, break_key, since, unlisted";
     let row = format!("({})", vec!["?"; COLUMNS.split(',').count()].join(", "));
     format!("INSERT OR FAIL INTO difference_rows ({COLUMNS}) VALUES {}", vec![row; rows].join(", "))
 }
@@ -558,7 +564,7 @@ fn insert_differences(
     turns: &mut Slices,
     base: i64,
     named: Named<'_>,
-    written: &mut publication::Written,
+    (written, listing): (&mut publication::Written, &mut Listing),
     breaks: &mut Option<Breaks>,
 ) -> Result<(), rusqlite::Error> {
     static MANY: LazyLock<String> = LazyLock::new(|| insert_of(TOGETHER));
@@ -568,7 +574,8 @@ fn insert_differences(
     let columns = one.parameters();
     let mut bind = |insert: &mut Bound<'_>, first, (row, ids): (&DifferenceRow, _)| {
         let known = breaks.as_mut().map(|breaks| breaks.take(row));
-        named.bind_difference(insert, first, base, (row, ids), known)?;
+        let unlisted = listing.leaves_out();
+        named.bind_difference(insert, first, base, (row, ids), (known, unlisted))?;
         if let (Some(ids), Some(given)) = (ids, row.attribution) {
             let Ids { reason, functional, assigner, signature } = ids;
             let given =

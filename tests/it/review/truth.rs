@@ -10,7 +10,7 @@ use recon::review::{
     AuditFilter, BulkCommit, BulkPreviewAsk, Close, GroupBy, PageAsk, Prediction, QueueFilter,
     QueueSort, ReviewItem, Sla,
 };
-use recon::store::{LEAST_IN_MEMORY, chain, transact};
+use recon::store::{LEAST_IN_MEMORY, MOST_LISTED, chain, transact};
 use serde_json::json;
 
 use super::fixture::{
@@ -29,6 +29,7 @@ on_both_stores! {
     views_are_ones_own,
     what_waits_is_found_behind_many_settled_ones,
     lists_of_a_currency_or_amount_have_every_item_in_every_order,
+    lists_of_a_run_in_no_index_have_every_item_in_every_order,
 }
 
 fn strict() -> Policy {
@@ -263,6 +264,14 @@ fn what_waits_is_found_behind_many_settled_ones(place: &Place) {
     let groups = review.groups(&ann, &filter, GroupBy::Signature, &PageAsk::default()).unwrap();
     assert_eq!(groups.items.iter().map(|group| group.count).sum::<u64>(), 10);
     assert_eq!(review.queue(&ann, &filter, &PageAsk::default()).unwrap().items.len(), 10);
+}
+
+fn lists_of_a_run_in_no_index_have_every_item_in_every_order(place: &Place) {
+    MOST_LISTED.store(500, Ordering::Relaxed);
+    lists_of_a_currency_or_amount_have_every_item_in_every_order(place);
+    let unlisted = "SELECT 1 FROM recon.recon_runs WHERE unlisted";
+    assert_eq!(transact::read(&*place.open(), |tx| tx.query(unlisted, &[])).unwrap().len(), 1);
+    MOST_LISTED.store(10_000, Ordering::Relaxed);
 }
 
 fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {

@@ -1,0 +1,127 @@
+//! The orders of lists: the sort key of an item, and the places of the items of a run in memory in each order.
+
+use std::cmp::Ordering;
+use std::sync::OnceLock;
+
+use crate::store::layout::ItemKey;
+
+use super::few::HeldItem;
+use super::query::{ItemOrder, Position};
+
+/// The sort key of an item: a level, a value, and its key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rank(i64, f64, (i64, i64));
+
+impl Rank {
+    pub fn compare(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1)).then(self.2.cmp(&other.2))
+    }
+
+    fn ascending(level: i64, value: f64, key: ItemKey) -> Self {
+        Self(level, value, (key.run_no, key.number))
+    }
+
+    fn descending(level: i64, value: f64, key: ItemKey) -> Self {
+        Self(level, -value, (-key.run_no, -key.number))
+    }
+}
+
+impl ItemOrder {
+    pub(super) fn rank(self, item: &HeldItem, chances: &[(i64, f64)]) -> Rank {
+        let key = item.key;
+        let by_amount = |stays: f64| match item.amount {
+            Some(amount) => Rank::descending(0, amount * stays, key),
+            None => Rank::ascending(1, 0.0, key),
+        };
+        let severity = item.severity;
+        match self {
+            Self::Number => Rank::ascending(0, 0.0, key),
+            Self::Confidence => Rank::ascending(0, item.confidence, key),
+            Self::HighestConfidence => Rank::descending(0, item.confidence, key),
+            Self::Amount => by_amount(1.0),
+            Self::AtRisk => {
+                let of = |one: &&(i64, f64)| one.0 == item.signature_id;
+                by_amount(chances.iter().find(of).map_or(1.0, |(_, stays)| *stays))
+            }
+            Self::Age => Rank::ascending(0, item.since.unwrap_or_default().into(), key),
+            Self::Severity => Rank::ascending(-severity, item.confidence, key),
+            Self::SeverityAndNumber => Rank::ascending(-severity, 0.0, key),
+        }
+    }
+
+    /// The place of a rank, and the rank of a place, as other pages of the same list have them.
+    pub(super) fn position(self, rank: &Rank, key: ItemKey) -> Position {
+        let Rank(level, value, _) = *rank;
+        let value = if self.descends(level) { -value } else { value };
+        Position { level: self.level(level), bits: value.to_bits(), ..Position::after(key) }
+    }
+
+    pub(super) fn rank_of(self, at: Position) -> Rank {
+        let level = i64::from(at.level);
+        let level = if self.is_by_severity() { -level } else { level };
+        // First position of a severity.
+        let is_start = at.run_no == 0 && self.is_by_severity();
+        let value = if is_start { f64::NEG_INFINITY } else { f64::from_bits(at.bits) };
+        match self.descends(level) {
+            true => Rank::descending(level, value, at.key()),
+            false => Rank::ascending(level, value, at.key()),
+        }
+    }
+
+    pub(super) const fn is_by_severity(self) -> bool {
+        matches!(self, Self::Severity | Self::SeverityAndNumber)
+    }
+
+    const fn descends(self, level: i64) -> bool {
+        match self {
+            Self::HighestConfidence => true,
+            // Items without an amount come behind, by their numbers.
+            Self::Amount | Self::AtRisk => level == 0,
+            _ => false,
+        }
+    }
+
+    fn level(self, level: i64) -> u8 {
+        u8::try_from(level.abs()).unwrap_or_default()
+    }
+}
+
+/// The items of a run in the orders of lists, as places among its items. An order is made when it is first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    lists: [OnceLock<Vec<u32>>; ItemOrder::COUNT],
+    groups: OnceLock<Vec<u32>>,
+}
+
+impl Orders {
+    /// All of `count` items in an order that depends on nothing else; `item` gives the one at a place.
+    pub(super) fn list(
+        &self,
+        order: ItemOrder,
+        count: usize,
+        item: impl Fn(u32) -> HeldItem,
+    ) -> &[u32] {
+        self.lists[order as usize]
+            .get_or_init(|| sorted(count, |place| (0, order.rank(&item(place), &[]))))
+    }
+
+    /// The same by signature, and within one the lowest confidence first.
+    pub(super) fn groups(&self, count: usize, item: impl Fn(u32) -> HeldItem) -> &[u32] {
+        self.groups.get_or_init(|| {
+            sorted(count, |place| {
+                let item = item(place);
+                (item.signature_id, ItemOrder::Confidence.rank(&item, &[]))
+            })
+        })
+    }
+}
+
+/// The places of `count` items in the order of their keys.
+fn sorted(count: usize, key: impl Fn(u32) -> (i64, Rank)) -> Vec<u32> {
+    let mut keys: Vec<((i64, Rank), u32)> =
+        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(|place| (key(place), place)).collect();
+    keys.sort_unstable_by(|((group, rank), _), ((other, than), _)| {
+        group.cmp(other).then(rank.compare(than))
+    });
+    keys.into_iter().map(|(_, place)| place).collect()
+}
