@@ -3,6 +3,7 @@
 //! Each worker collects the rows it parses; beyond its share of the memory, it writes them to a
 //! temporary file. Together they become the [`Partitions`], each of which is taken once.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostic::Problem;
@@ -75,7 +76,7 @@ impl Partitioning {
 pub const BEFORE: u64 = 1 << 63;
 
 /// The bytes of a short row.
-const ROW_BYTES: usize = 64;
+const ROW_BYTES: usize = 32;
 
 /// The rows that one worker collected, by partition.
 #[derive(Debug)]
@@ -261,23 +262,31 @@ impl Partitions {
                     loaded.push(piece);
                 })?;
             }
-            let mut pieces: Vec<&Piece> = partition.pieces.iter().chain(&loaded).collect();
+            let held = partition.pieces.iter().map(Cow::Borrowed);
+            let mut pieces: Vec<Cow<'_, Piece>> =
+                held.chain(loaded.into_iter().map(Cow::Owned)).collect();
             pieces.sort_unstable_by_key(|piece| piece.sequence.wrapping_sub(BEFORE));
-            // Room for nearly all of them, as rows are seldom shorter.
-            let mut rows = PerSide::of(|side| {
+            // Copying pieces fetches many lines of them at a time; reading their rows would wait for each. And what
+            // is read in the order of hashes later lies close together.
+            let mut together = PerSide::of(|side| {
                 let pieces = pieces.iter().filter(|piece| piece.side == side);
-                let bytes: usize = pieces.map(|piece| piece.bytes.len()).sum();
-                Vec::with_capacity((bytes / ROW_BYTES) >> split)
+                Vec::with_capacity(pieces.map(|piece| piece.bytes.len()).sum())
             });
             for piece in pieces {
-                let mut rest = piece.bytes.as_slice();
+                together[piece.side].extend_from_slice(&piece.bytes);
+            }
+            let rows = PerSide::of(|side| {
+                let mut rest = together[side].as_slice();
+                // Room for nearly all of them, as rows are seldom shorter.
+                let mut rows = Vec::with_capacity((rest.len() / ROW_BYTES) >> split);
                 while let Some((row, after)) = RowRef::read(rest, key_len, &self.codes) {
                     if split == 0 || part_of(row.hash, skipped, split) == part {
-                        rows[piece.side].push(row);
+                        rows.push(row);
                     }
                     rest = after;
                 }
-            }
+                rows
+            });
             each(PerSide { a: &rows.a, b: &rows.b })?;
         }
         Ok(())

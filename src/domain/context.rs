@@ -1,7 +1,7 @@
 //! A difference with its record and run, as rules and features read it.
 
 use super::row::TextBuffer;
-use super::{Cell, Cells, DiffType, FieldRef, Layout, Severity};
+use super::{Cell, Cells, DiffType, FieldRef, Layout, RawCell, Severity};
 
 /// A difference and the two rows it stands in.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +35,12 @@ impl<'a> DifferenceContext<'a> {
     where
         'a: 'b,
     {
-        let FieldRef::Field(at) = self.field else { return Cell::Null };
-        side.and_then(|mut cells| cells.nth(usize::from(at)))
-            .map_or(Cell::Null, |raw| raw.decode(buffer))
+        self.raw(side).map_or(Cell::Null, |raw| raw.decode(buffer))
+    }
+
+    /// The same, encoded.
+    pub fn raw(&self, side: Option<Cells<'a>>) -> Option<RawCell<'a>> {
+        let FieldRef::Field(at) = self.field else { return None };
+        side?.nth(usize::from(at))
     }
 }

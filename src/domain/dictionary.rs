@@ -56,9 +56,9 @@ impl Dictionary {
             return None;
         }
         let hasher = FixedState::default();
+        let hash = hasher.hash_one(cell.bytes());
         let mut growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
         let Growing { numbers, codes } = &mut *growing;
-        let hash = hasher.hash_one(cell.bytes());
         let is_same = |number: &u16| codes.cell(*number).bytes() == cell.bytes();
         let number = match numbers.find(hash, is_same) {
             Some(number) => *number,

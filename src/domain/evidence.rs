@@ -64,16 +64,17 @@ pub fn write_cell(raw: RawCell<'_>, out: &mut Vec<u8>) {
 
 pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
-    let mut at = text.len();
-    loop {
+    let count = number.checked_ilog10().unwrap_or_default() as usize + 1;
+    let mut at = count;
+    while at > 0 {
         at -= 1;
         text[at] = b'0' + (number % 10) as u8;
         number /= 10;
-        if number == 0 {
-            break;
-        }
     }
-    out.extend_from_slice(&text[at..]);
+    // Copied as a whole, and then cut: no call for a few bytes.
+    let end = out.len() + count;
+    out.extend_from_slice(&text);
+    out.truncate(end);
 }
 
 /// Appends `text` as a JSON string literal.
@@ -236,6 +237,15 @@ mod tests {
     fn a_foreign_hand_is_noticed() {
         for text in ["", "[]", "[1,2,3,4,5,6]", r#"["a","x",1,"2026-01-01",null,true]"#] {
             assert!(read(&layout(), text, &mut Vec::new()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_digits() {
+        for number in [0, 7, 10, 99, 100, 1_099_511_627_775, u64::MAX] {
+            let mut out = b"a".to_vec();
+            write_number(number, &mut out);
+            assert_eq!(out, format!("a{number}").into_bytes());
         }
     }
 

@@ -8,9 +8,12 @@ use super::{Cell, Cells, RawCell};
 
 /// A hash of the first `key_len` cells by their *value*: `1.0` and `1.00` hash alike. It is the
 /// same in every process, so that partitions are.
-pub fn hash(cells: Cells<'_>, key_len: usize) -> u64 {
-    let mut hasher = FixedState::with_seed(0x7265_636f_6e21).build_hasher();
-    for raw in cells.take(key_len) {
+#[inline]
+pub fn hash(mut cells: Cells<'_>, key_len: usize) -> u64 {
+    const STATE: FixedState = FixedState::with_seed(0x7265_636f_6e21);
+    let mut hasher = STATE.build_hasher();
+    for _ in 0..key_len {
+        let Some(raw) = cells.next_cell() else { break };
         // All other types have one form of bytes for each value.
         if raw.is_decimal()
             && let Cell::Decimal(value) = raw.decode(&mut [0; 36])

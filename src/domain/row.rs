@@ -39,6 +39,17 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// An integer below 2 to the power of 56 as [`push_varint`] writes it, in the low bytes of a word, and their number.
+#[inline]
+const fn short_varint(value: u64) -> (u64, usize) {
+    let fours = value & 0x0fff_ffff | (value & 0x00ff_ffff_f000_0000) << 4;
+    let pairs = fours & 0x0000_3fff_0000_3fff | (fours & 0x0fff_c000_0fff_c000) << 2;
+    let sevens = pairs & 0x007f_007f_007f_007f | (pairs & 0x3f80_3f80_3f80_3f80) << 1;
+    let length = (u64::BITS - (value | 1).leading_zeros()).div_ceil(7);
+    let more = (1 << (8 * (length - 1))) - 1;
+    (sevens | 0x8080_8080_8080_8080 & more, length as usize)
+}
+
 /// Reads an unsigned LEB128 integer at the start of `bytes`: the value and its length.
 #[inline]
 pub fn read_varint(bytes: &[u8]) -> (u64, usize) {
@@ -89,8 +100,12 @@ pub fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
         Cell::Decimal(value) => {
             if let Ok(small) = i64::try_from(value.coefficient()) {
                 let length = bytes_of(small);
-                out.extend_from_slice(&[tag::DECIMAL, value.scale() | (length as u8 - 1) << 5]);
-                out.extend_from_slice(&small.to_le_bytes()[..length]);
+                let [a, b, c, d, e, f, g, h] = small.to_le_bytes();
+                let packed = value.scale() | (length as u8 - 1) << 5;
+                // Copied as a whole, and then cut: no call for a few bytes.
+                let end = out.len() + 2 + length;
+                out.extend_from_slice(&[tag::DECIMAL, packed, a, b, c, d, e, f, g, h]);
+                out.truncate(end);
             } else {
                 out.extend_from_slice(&[tag::DECIMAL_WIDE, value.scale()]);
                 out.extend_from_slice(&value.coefficient().to_le_bytes());
@@ -163,29 +178,10 @@ pub fn push_uuid(out: &mut Vec<u8>, text: &[u8], letters: UuidLetters) -> bool {
     true
 }
 
-/// Flags of a character beside the value of the digit that it is.
-const LOWER_LETTER: u8 = 0x10;
-const UPPER_LETTER: u8 = 0x20;
-const NO_DIGIT: u8 = 0x40;
+/// Where the groups of four digits of a UUID begin, two for each of its words.
+const FOURS: [[usize; 2]; 4] = [[0, 4], [9, 14], [19, 24], [28, 32]];
 
-/// The digit that each character is, and its flags.
-static DIGITS: [u8; 256] = {
-    let mut digits = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < 16u8 {
-        if value < 10 {
-            digits[(b'0' + value) as usize] = value;
-        } else {
-            digits[(b'a' + value - 10) as usize] = value | LOWER_LETTER;
-            digits[(b'A' + value - 10) as usize] = value | UPPER_LETTER;
-        }
-        value += 1;
-    }
-    digits
-};
-
-/// Where the pairs of digits of a UUID begin.
-const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// `8-4-4-4-12` hexadecimal digits in one case, as tag and 16 bytes.
 #[inline]
@@ -194,22 +190,43 @@ fn pack_uuid(text: &[u8], letters: UuidLetters) -> Option<(u8, [u8; 16])> {
     if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
         return None;
     }
-    let (mut packed, mut seen) = ([0; 16], 0);
-    for at in 0..PAIRS.len() {
-        let high = DIGITS[text[PAIRS[at]] as usize];
-        let low = DIGITS[text[PAIRS[at] + 1] as usize];
-        packed[at] = high << 4 | low & 0x0f;
-        seen |= high | low;
+    let half = |at: usize| {
+        let four = text.get(at..).and_then(<[u8]>::first_chunk::<4>);
+        four.map_or(0, |four| u64::from(u32::from_le_bytes(*four)))
+    };
+    let mut packed = 0;
+    let (mut wrong, mut lower, mut upper) = (0, 0, 0);
+    for (at, [first, second]) in FOURS.iter().enumerate() {
+        let word = half(*first) | half(*second) << 32;
+        // Letters have the bit 0x40, and 0x20 if they are lower case; digits have 0x20 alone.
+        let is_letter = (word >> 6) & ONES;
+        let four = read_digits((word & (0x0f * ONES)) + 9 * is_letter);
+        // Whatever is written back as the same characters was digits.
+        wrong |= u64::from_le_bytes(write_digits(four, LOWER)) ^ (word | is_letter << 5);
+        lower |= is_letter & (word >> 5);
+        upper |= is_letter & !(word >> 5);
+        packed |= u128::from(four) << (32 * at);
     }
-    let (lower, upper) = (seen & LOWER_LETTER != 0, seen & UPPER_LETTER != 0);
+    if wrong != 0 {
+        return None;
+    }
     let tag = match letters {
-        UuidLetters::AsWritten if lower && upper => return None,
+        UuidLetters::AsWritten if lower != 0 && upper != 0 => return None,
         // Without letters, it is of either case.
-        UuidLetters::AsWritten if upper => tag::UUID_UPPER,
-        UuidLetters::Upper if lower || upper => tag::UUID_UPPER,
+        UuidLetters::AsWritten if upper != 0 => tag::UUID_UPPER,
+        UuidLetters::Upper if lower | upper != 0 => tag::UUID_UPPER,
         _ => tag::UUID_LOWER,
     };
-    (seen & NO_DIGIT == 0).then_some((tag, packed))
+    Some((tag, packed.to_le_bytes()))
+}
+
+/// Eight digits, each in a byte of its own, as four bytes.
+#[inline]
+const fn read_digits(digits: u64) -> u32 {
+    // The first of two digits is the high one.
+    let pairs = (digits << 4 | digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (fours | fours >> 16) as u32
 }
 
 /// What is added to a digit above 9 besides what is added to all, for its letter.
@@ -239,7 +256,6 @@ fn unpack_uuid(bytes: &[u8], letters: u64) -> TextBuffer {
 /// The eight digits of four bytes: each step is on all bytes of a word, and none of them carries into the next.
 #[inline]
 const fn write_digits(bytes: u32, letters: u64) -> [u8; 8] {
-    const ONES: u64 = 0x0101_0101_0101_0101;
     let word = bytes as u64;
     let fours = (word | word << 16) & 0x0000_ffff_0000_ffff;
     let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
@@ -422,6 +438,12 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// The first byte; 0 if there is none.
+    #[inline]
+    pub fn first_byte(self) -> u8 {
+        self.bytes.first().copied().unwrap_or_default()
+    }
+
     /// False if surely none of the cells is unparsed: their tag is in none of the bytes.
     #[inline]
     pub fn may_have_unparsed(self) -> bool {
@@ -444,6 +466,15 @@ impl<'a> Cells<'a> {
     /// What codes mean in these cells.
     pub(super) const fn codes(self) -> &'a Codes {
         self.codes
+    }
+
+    /// The next cell, where a call for each is too much.
+    #[inline(always)]
+    pub(super) fn next_cell(&mut self) -> Option<RawCell<'a>> {
+        Some(match self.next_piece()? {
+            Piece::Cell(cell) => cell,
+            Piece::Code(code) => self.codes.cell(code),
+        })
     }
 
     /// The next cell, not looked up.
@@ -479,10 +510,7 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<RawCell<'a>> {
-        Some(match self.next_piece()? {
-            Piece::Cell(cell) => cell,
-            Piece::Code(code) => self.codes.cell(code),
-        })
+        self.next_cell()
     }
 
     #[inline]
@@ -550,9 +578,26 @@ impl<'a> RowRef<'a> {
         } else {
             cells.map(|cell| cell.bytes().len()).sum()
         };
-        push_varint(out, (length as u64) << 1 | u64::from(self.rejected));
-        push_varint(out, self.line);
-        push_varint(out, self.offset);
+        let head = [(length as u64) << 1 | u64::from(self.rejected), self.line, self.offset];
+        if (head[0] | head[1] | head[2]) >> 56 == 0 {
+            // Copied as a whole, and then cut.
+            let (mut bytes, mut at) = ([0; 24], 0);
+            for value in &head {
+                let (word, width) = short_varint(*value);
+                // Three times eight bytes at most.
+                if let Some(room) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                    *room = word.to_le_bytes();
+                }
+                at += width;
+            }
+            let end = out.len() + at;
+            out.extend_from_slice(&bytes);
+            out.truncate(end);
+        } else {
+            for value in head {
+                push_varint(out, value);
+            }
+        }
         cells.push_to(out);
     }
 
@@ -658,6 +703,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_hexadecimal_digits_make_a_uuid() {
+        let text = *b"086ffca2-32B4-406b-87da-d2f6b8c75bcf";
+        for at in 0..text.len() {
+            for byte in 0..=u8::MAX {
+                let mut changed = text;
+                changed[at] = byte;
+                let is_digit =
+                    if text[at] == b'-' { byte == b'-' } else { byte.is_ascii_hexdigit() };
+                let packed = pack_uuid(&changed, UuidLetters::Lower);
+                assert_eq!(packed.is_some(), is_digit, "{at} {byte}");
+                if let Some((_, packed)) = packed {
+                    assert_eq!(
+                        unpack_uuid(&packed, LOWER),
+                        changed.map(|byte| byte.to_ascii_lowercase())
+                    );
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_varint_reads_back(bits in 0u32..=64, value: u64, behind in proptest::collection::vec(any::<u8>(), 0..9)) {
@@ -668,6 +734,10 @@ mod tests {
             bytes.extend(behind);
             prop_assert_eq!(read_varint(&bytes), (value, length));
             prop_assert_eq!(read_long_varint(&bytes), (value, length));
+            if bits <= 56 {
+                let (word, width) = short_varint(value);
+                prop_assert_eq!((&word.to_le_bytes()[..width], width), (&bytes[..width], length));
+            }
         }
 
         #[test]

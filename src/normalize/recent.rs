@@ -12,10 +12,11 @@ use crate::domain::RawCell;
 use crate::domain::dictionary::{Code, Dictionary};
 use crate::domain::identity::fold;
 
-/// How many pairs there are at first (clearing more costs more than a short input), and then.
+/// How many pairs there are at first, and at most. There are no more than the entries need, so that lookups read few
+/// lines of the processor's cache.
 const PAIRS: [usize; 2] = [128, 16_384];
-/// Number of inputs after which there are more pairs than at first.
-const FULL_AFTER: u32 = 1_024;
+/// There are at least so many pairs for each entry, so that hardly three share one.
+const PAIRS_EACH: usize = 4;
 /// Number of inputs after which the benefit is measured. At first fewer need to be found: in a column of
 /// thousands of values that recur, most inputs are new until then.
 const JUDGED_AFTER: u32 = 8_192;
@@ -100,7 +101,15 @@ impl Recent {
             is_judged: false,
             dictionary: None,
         };
-        recent.forget(PAIRS[0]);
+        recent.pairs.resize(PAIRS[0], [0; 2]);
+        let none = Outcome {
+            input_length: NONE,
+            cell_length: 0,
+            flags: 0,
+            state: State::Cell,
+            code: [0; 2],
+        };
+        recent.add([0; 4], none, [0; RESULT]);
         recent
     }
 
@@ -119,20 +128,18 @@ impl Recent {
         pays
     }
 
-    /// Begins anew with so many pairs.
-    fn forget(&mut self, pairs: usize) {
-        self.pairs = vec![[0; 2]; pairs];
-        self.inputs.clear();
-        self.outcomes.clear();
-        self.cells.clear();
-        let none = Outcome {
-            input_length: NONE,
-            cell_length: 0,
-            flags: 0,
-            state: State::Cell,
-            code: [0; 2],
-        };
-        self.add([0; 4], none, [0; RESULT]);
+    /// Makes room for more entries, and gives those that there are their new pairs.
+    fn grow(&mut self) {
+        let pairs = 2 * self.pairs.len();
+        self.pairs.clear();
+        self.pairs.resize(pairs, [0; 2]);
+        let entries = self.inputs.iter().zip(&self.outcomes).enumerate().skip(1);
+        for (number, (input, outcome)) in entries {
+            let hash = hash_of(*input, outcome.input_length);
+            let Some([first, second]) = self.pairs.get_mut(pair(hash, pairs)) else { continue };
+            // One that a third takes the place of is not found any more.
+            (*first, *second) = (number as u16, *first);
+        }
     }
 
     fn add(&mut self, input: [u64; 4], outcome: Outcome, cell: [u8; RESULT]) {
@@ -197,8 +204,8 @@ impl Recent {
 
     /// Keeps the `result` and the `flags` for an `input`, if both are short enough.
     pub(super) fn keep(&mut self, input: &[u8], result: &[u8], flags: u8) {
-        if self.looked >= FULL_AFTER && self.pairs.len() < PAIRS[1] {
-            self.forget(PAIRS[1]);
+        if self.pairs.len() < (PAIRS_EACH * self.inputs.len()).min(PAIRS[1]) {
+            self.grow();
         }
         let mut cell = [0; RESULT];
         let (Some(place), Some(room)) = (Place::of(input), cell.get_mut(..result.len())) else {
@@ -215,7 +222,7 @@ impl Recent {
         std::mem::swap(first, second);
         let number = usize::from(*first);
         if number == 0 {
-            // There are not more entries than places.
+            // There are not more entries than places, but for a few of smaller tables that are not found any more.
             *first = self.inputs.len() as u16;
             self.add(place.input, outcome, cell);
         } else {
@@ -233,7 +240,8 @@ impl Place {
         let length = input.len() as u8;
         if input.len() <= SHORT {
             let [low, high] = short_words(input);
-            return Some(Self { hash: hash(low, high), input: [low, high, 0, 0], length });
+            let input = [low, high, 0, 0];
+            return Some(Self { hash: hash_of(input, length), input, length });
         }
         if input.len() > INPUT {
             return None;
@@ -242,9 +250,14 @@ impl Place {
         let halves = [input.first_chunk::<SHORT>()?, input.last_chunk::<SHORT>()?];
         let [begin, end] = [u128::from_le_bytes(*halves[0]), u128::from_le_bytes(*halves[1])];
         let words = [begin as u64, (begin >> 64) as u64, end as u64, (end >> 64) as u64];
-        let hash = hash(hash(words[0], words[1]) ^ words[2], words[3]);
-        Some(Self { hash, input: words, length })
+        Some(Self { hash: hash_of(words, length), input: words, length })
     }
+}
+
+/// The hash of an input of so many bytes.
+#[inline(always)]
+const fn hash_of([a, b, c, d]: [u64; 4], length: u8) -> u64 {
+    if length as usize <= SHORT { hash(a, b) } else { hash(hash(a, b) ^ c, d) }
 }
 
 #[inline(always)]

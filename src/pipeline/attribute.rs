@@ -192,16 +192,18 @@ impl Decider<'_> {
                     let decided = self.attributor.decide(&context, record.together);
                     self.attributor.stop_on_failure(self.plan.options.stop_on_rule_error)?;
                     let mut attribution = push_attribution(&mut self.batch, &decided);
-                    let signed = self.signer.sign(&mut self.batch, &context, &decided.reason);
+                    let values = [context.a, context.b].map(|side| context.raw(side));
+                    let signed =
+                        self.signer.sign(&mut self.batch, &context, values, &decided.reason);
                     attribution.signature = Some(signed);
                     let number = difference.number;
                     self.batch.decisions.push(DecisionRow { number, attribution });
                     decided
                 }
             };
-            let functional = self.plan.attribution.is_functional(&attribution.reason);
+            let plan = &self.plan.attribution;
+            let functional = self.tally.attribution(&attribution, |code| plan.is_functional(code));
             verdicts.push((attribution.status, functional));
-            self.tally.attribution(&attribution, functional);
         }
         self.tally.gate(gate::verdict(verdicts));
         Ok(())

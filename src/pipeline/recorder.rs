@@ -128,6 +128,9 @@ impl<'p> Recorder<'p> {
         evidence: &RecordRow<'_>,
     ) {
         let Some(attributor) = self.attributor.as_mut() else { return };
+        if found.is_empty() {
+            return self.tally.gate(gate::verdict([]));
+        }
         let mut verdicts: Vec<(Status, bool)> = Vec::with_capacity(found.len());
         self.together.clear();
         self.together.extend(found.iter().map(|found| (found.field, found.diff_type)));
@@ -143,11 +146,12 @@ impl<'p> Recorder<'p> {
                 matched: evidence.matched,
             };
             let attribution = attributor.decide(&context, &self.together);
-            let functional = self.plan.attribution.is_functional(&attribution.reason);
+            let plan = &self.plan.attribution;
+            let functional = self.tally.attribution(&attribution, |code| plan.is_functional(code));
             verdicts.push((attribution.status, functional));
-            self.tally.attribution(&attribution, functional);
             let mut given = push_attribution(&mut self.batch, &attribution);
-            let signed = self.signer.sign(&mut self.batch, &context, &attribution.reason);
+            let values = [difference.a, difference.b];
+            let signed = self.signer.sign(&mut self.batch, &context, values, &attribution.reason);
             given.signature = Some(signed);
             let row = DifferenceRow {
                 record,
@@ -204,7 +208,9 @@ pub(super) fn called(
             if layout.key_len() > 0 && matched.is_none_or(|matched| matched.pass.is_none()) =>
         {
             let name = of(Side::A, a);
-            partners.extend(name);
+            if let Some(name) = name {
+                partners.push(name);
+            }
             [name, None]
         }
         [None, None] => {

@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashMapExt as _};
 
 use crate::domain::signature::{Pattern, Signature};
-use crate::domain::{DifferenceContext, FieldRef};
+use crate::domain::{Cell, DifferenceContext, FieldRef, RawCell};
 use crate::store::{Batch, Text};
 
 use super::Plan;
@@ -46,17 +46,18 @@ impl<'p> Signer<'p> {
         Some(b.checked_sub(a)?.abs().to_f64())
     }
 
-    /// The key and label of the group, in the batch.
+    /// The key and label of the group of a difference between these values, in the batch.
     pub fn sign(
         &mut self,
         batch: &mut Batch,
         context: &DifferenceContext<'_>,
+        [a, b]: [Option<RawCell<'_>>; 2],
         reason: &str,
     ) -> (Text, Text) {
         let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
         let pattern = Pattern::of(
-            context.cell(context.a, &mut buffer_a),
-            context.cell(context.b, &mut buffer_b),
+            a.map_or(Cell::Null, |cell| cell.decode(&mut buffer_a)),
+            b.map_or(Cell::Null, |cell| cell.decode(&mut buffer_b)),
         );
         let number = match self.reasons.iter().position(|known| known == reason) {
             Some(number) => number,

@@ -49,22 +49,34 @@ impl Tally {
         }
     }
 
-    /// Counts an attribution. Reasons and rules are few, so a scan beats hashing their names.
-    pub fn attribution(&mut self, attribution: &Attribution, functional: bool) {
+    /// Counts an attribution, and says if its reason is functional, which is asked of each once. Reasons and rules are
+    /// few, so a scan beats hashing their names.
+    pub fn attribution(
+        &mut self,
+        attribution: &Attribution,
+        is_functional: impl FnOnce(&str) -> bool,
+    ) -> bool {
         let same = |count: &&mut AttributionCount| {
             count.status == attribution.status
                 && count.reason == attribution.reason
                 && attribution.assigned_by.is_written(&count.assigned_by)
         };
         match self.attributions.iter_mut().find(same) {
-            Some(count) => count.count += 1,
-            None => self.attributions.push(AttributionCount {
-                reason: attribution.reason.clone(),
-                functional,
-                status: attribution.status,
-                assigned_by: attribution.assigned_by.to_string(),
-                count: 1,
-            }),
+            Some(count) => {
+                count.count += 1;
+                count.functional
+            }
+            None => {
+                let functional = is_functional(&attribution.reason);
+                self.attributions.push(AttributionCount {
+                    reason: attribution.reason.clone(),
+                    functional,
+                    status: attribution.status,
+                    assigned_by: attribution.assigned_by.to_string(),
+                    count: 1,
+                });
+                functional
+            }
         }
     }
 

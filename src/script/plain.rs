@@ -1,9 +1,10 @@
 //! The plain part of a rule, evaluated without running the script: most rules begin by comparing the difference with
 //! constants, and for most differences they end there.
 //!
-//! The result is always that of Rhai. If a rule does something else (calls another function, reads a text, adds a
+//! The result is always that of Rhai. If a rule does something else (calls another function, reads a long text, adds a
 //! note), this gives up, and the script runs from its beginning: a rule has no effects.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -32,6 +33,8 @@ pub(super) struct RuleContext<'k> {
     /// The reason that a call gives, if nothing is wrong with it.
     pub reason: &'k dyn Fn(&str, Decimal, rhai::Position) -> Option<Reason>,
     pub switch_names: &'k SwitchNames,
+    /// The script has a function of this name, so that a method may mean that.
+    pub is_own: &'k dyn Fn(&str) -> bool,
 }
 
 enum Node {
@@ -46,13 +49,20 @@ enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Let(Box<Node>),
+    /// Changes a variable that is a text.
+    Change(usize, Change),
     Block(Vec<Node>),
     If(Box<[Node; 3]>),
     /// By the names that lead to a case; the last node is for all others.
-    Switch(Box<Node>, HashMap<&'static str, usize>, Vec<Node>),
+    Switch(Box<Node>, Vec<(&'static str, usize)>, Vec<Node>),
     Return(Box<Node>),
     /// Anything else.
     Other,
+}
+
+enum Change {
+    Trim,
+    Replace(String, String),
 }
 
 enum Constant {
@@ -63,13 +73,23 @@ enum Constant {
     Reason(Reason),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Value<'v> {
     Unit,
     Boolean(bool),
     Number(Decimal),
-    Text(&'v str),
+    Text(Cow<'v, str>),
     Reason(Reason),
+}
+
+/// The longest text that rules are given here, and how often they may use one: far less work than a script may do.
+const LONGEST_TEXT: usize = 256;
+const TEXT_USES: u32 = 256;
+
+/// A rule while it is evaluated.
+struct Running<'v> {
+    locals: Vec<Value<'v>>,
+    text_uses: u32,
 }
 
 enum Stop<'v> {
@@ -88,7 +108,7 @@ impl Plain {
 
     /// The rule's reason, or none, for a difference; `None` if only the script knows.
     pub fn answer(&self, d: &DifferenceContext<'_>) -> Option<Option<Reason>> {
-        match self.0.value(d, &mut Vec::new()) {
+        match self.0.value(d, &mut Running { locals: Vec::new(), text_uses: 0 }) {
             Ok(Value::Unit) | Err(Stop::Return(Value::Unit)) => Some(None),
             Ok(Value::Reason(reason)) | Err(Stop::Return(Value::Reason(reason))) => {
                 Some(Some(reason))
@@ -101,7 +121,8 @@ impl Plain {
 struct Translation<'t> {
     parameter: &'t str,
     known: &'t RuleContext<'t>,
-    locals: Vec<String>,
+    /// The variables that are alive, and whether they are constants.
+    locals: Vec<(String, bool)>,
 }
 
 impl Translation<'_> {
@@ -128,9 +149,9 @@ impl Translation<'_> {
                 self.block(&flow.branch),
             ])),
             Stmt::Switch(parts, _) => self.switch(&parts.0, &parts.1),
-            Stmt::Var(parts, _, _) => {
+            Stmt::Var(parts, flags, _) => {
                 let value = self.expression(&parts.1);
-                self.locals.push(parts.0.name.to_string());
+                self.locals.push((parts.0.name.to_string(), !flags.is_empty()));
                 Node::Let(Box::new(value))
             }
             Stmt::Return(value, flags, _) if flags.is_empty() => {
@@ -146,7 +167,7 @@ impl Translation<'_> {
     fn switch(&mut self, value: &Expr, cases: &SwitchCasesCollection) -> Node {
         let value = self.expression(value);
         let mut nodes = Vec::new();
-        let mut by_name = HashMap::new();
+        let mut by_name = Vec::new();
         for (hash, case) in &cases.cases {
             let Some(name) = self.known.switch_names.get(hash) else { continue };
             let node = match case.blocks.as_slice() {
@@ -158,7 +179,7 @@ impl Translation<'_> {
                 },
                 _ => Node::Other,
             };
-            by_name.insert(*name, nodes.len());
+            by_name.push((*name, nodes.len()));
             nodes.push(node);
         }
         let default = cases.def_case.and_then(|at| cases.expressions.get(at));
@@ -179,10 +200,9 @@ impl Translation<'_> {
                 Err(_) => return Node::Other,
             },
             Expr::Variable(variable, _, _) => {
-                let local = self.locals.iter().rposition(|known| *known == variable.1.as_str());
-                return local.map_or(Node::Other, Node::Local);
+                return self.local(&variable.1).map_or(Node::Other, Node::Local);
             }
-            Expr::Dot(parts, _, _) => return self.read(&parts.lhs, &parts.rhs),
+            Expr::Dot(parts, _, _) => return self.dot(&parts.lhs, &parts.rhs),
             Expr::FnCall(call, position) => return self.call(call, *position),
             Expr::And(parts, _) => {
                 return Node::All(parts.iter().map(|part| self.expression(part)).collect());
@@ -195,15 +215,36 @@ impl Translation<'_> {
         })
     }
 
-    fn read(&self, object: &Expr, name: &Expr) -> Node {
-        match (object, name) {
-            (Expr::Variable(variable, _, _), Expr::Property(name, _))
-                if variable.1 == self.parameter
-                    && !self.locals.iter().any(|local| local == self.parameter) =>
-            {
+    /// The place of the variable that has this name now.
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|(known, _)| known == name)
+    }
+
+    /// A property of the difference, or a method of a variable.
+    fn dot(&self, object: &Expr, name: &Expr) -> Node {
+        let Expr::Variable(variable, _, _) = object else { return Node::Other };
+        match (self.local(&variable.1), name) {
+            (None, Expr::Property(name, _)) if variable.1 == self.parameter => {
                 property(&name.2).map_or(Node::Other, Node::Read)
             }
+            (Some(at), Expr::MethodCall(call, _)) if !self.locals[at].1 => {
+                self.change(call).map_or(Node::Other, |change| Node::Change(at, change))
+            }
             _ => Node::Other,
+        }
+    }
+
+    /// What a method makes of a text, if it is one of those that rules use most.
+    fn change(&self, call: &FnCallExpr) -> Option<Change> {
+        if call.capture_parent_scope || (self.known.is_own)(&call.name) {
+            return None;
+        }
+        match (call.name.as_str(), call.args.as_slice()) {
+            ("trim", []) => Some(Change::Trim),
+            ("replace", [Expr::StringConstant(from, _), Expr::StringConstant(to, _)]) => {
+                Some(Change::Replace(from.to_string(), to.to_string()))
+            }
+            _ => None,
         }
     }
 
@@ -243,21 +284,24 @@ impl Node {
     fn value<'v>(
         &'v self,
         d: &'v DifferenceContext<'v>,
-        locals: &mut Vec<Value<'v>>,
+        running: &mut Running<'v>,
     ) -> Evaluated<'v> {
         Ok(match self {
             Self::Constant(constant) => match constant {
                 Constant::Unit => Value::Unit,
                 Constant::Boolean(value) => Value::Boolean(*value),
                 Constant::Number(value) => Value::Number(*value),
-                Constant::Text(text) => Value::Text(text),
+                Constant::Text(text) => Value::Text(text.into()),
                 Constant::Reason(reason) => Value::Reason(*reason),
             },
-            Self::Local(at) => *locals.get(*at).ok_or(Stop::GiveUp)?,
-            Self::Read(property) => read(property, d)?,
+            Self::Local(at) => {
+                let value = running.locals.get(*at).ok_or(Stop::GiveUp)?.clone();
+                running.used(value)?
+            }
+            Self::Read(property) => running.used(read(property, d)?)?,
             Self::Compare(test, operands) => {
                 let [left, right] = &**operands;
-                match (left.value(d, locals)?, right.value(d, locals)?) {
+                match (left.value(d, running)?, right.value(d, running)?) {
                     (Value::Number(left), Value::Number(right)) => {
                         Value::Boolean(test(left.cmp(&right)))
                     }
@@ -266,17 +310,17 @@ impl Node {
             }
             Self::Equal(equal, operands) => {
                 let [left, right] = &**operands;
-                let is_equal = match (left.value(d, locals)?, right.value(d, locals)?) {
+                let is_equal = match (left.value(d, running)?, right.value(d, running)?) {
                     (Value::Number(left), Value::Number(right)) => left == right,
                     (Value::Text(left), Value::Text(right)) => left == right,
                     _ => return Err(Stop::GiveUp),
                 };
                 Value::Boolean(is_equal == *equal)
             }
-            Self::Not(node) => Value::Boolean(!node.is_true(d, locals)?),
+            Self::Not(node) => Value::Boolean(!node.is_true(d, running)?),
             Self::All(nodes) => {
                 for node in nodes {
-                    if !node.is_true(d, locals)? {
+                    if !node.is_true(d, running)? {
                         return Ok(Value::Boolean(false));
                     }
                 }
@@ -284,42 +328,54 @@ impl Node {
             }
             Self::Any(nodes) => {
                 for node in nodes {
-                    if node.is_true(d, locals)? {
+                    if node.is_true(d, running)? {
                         return Ok(Value::Boolean(true));
                     }
                 }
                 Value::Boolean(false)
             }
             Self::Let(node) => {
-                let value = node.value(d, locals)?;
-                locals.push(value);
+                let value = node.value(d, running)?;
+                running.locals.push(value);
+                Value::Unit
+            }
+            Self::Change(at, change) => {
+                let slot = running.locals.get_mut(*at).ok_or(Stop::GiveUp)?;
+                let Value::Text(text) = std::mem::replace(slot, Value::Unit) else {
+                    return Err(Stop::GiveUp);
+                };
+                let changed = running.used(Value::Text(change.of(text)))?;
+                if let Some(slot) = running.locals.get_mut(*at) {
+                    *slot = changed;
+                }
                 Value::Unit
             }
             Self::Block(nodes) => {
-                let before = locals.len();
+                let before = running.locals.len();
                 let mut last = Value::Unit;
                 for node in nodes {
-                    last = node.value(d, locals)?;
+                    last = node.value(d, running)?;
                 }
-                locals.truncate(before);
+                running.locals.truncate(before);
                 last
             }
             Self::If(parts) => {
                 let [condition, then, otherwise] = &**parts;
-                let chosen = if condition.is_true(d, locals)? { then } else { otherwise };
-                chosen.value(d, locals)?
+                let chosen = if condition.is_true(d, running)? { then } else { otherwise };
+                chosen.value(d, running)?
             }
             Self::Switch(value, by_name, cases) => {
-                let Value::Text(name) = value.value(d, locals)? else { return Err(Stop::GiveUp) };
-                let at = match by_name.get(name) {
-                    Some(at) => *at,
+                let Value::Text(name) = value.value(d, running)? else { return Err(Stop::GiveUp) };
+                // They are few.
+                let at = match by_name.iter().find(|(known, _)| *known == name) {
+                    Some((_, at)) => *at,
                     // Other names may have a case too.
                     None if names().any(|known| known == name) => cases.len().saturating_sub(1),
                     None => return Err(Stop::GiveUp),
                 };
-                cases.get(at).ok_or(Stop::GiveUp)?.value(d, locals)?
+                cases.get(at).ok_or(Stop::GiveUp)?.value(d, running)?
             }
-            Self::Return(node) => return Err(Stop::Return(node.value(d, locals)?)),
+            Self::Return(node) => return Err(Stop::Return(node.value(d, running)?)),
             Self::Other => return Err(Stop::GiveUp),
         })
     }
@@ -327,26 +383,60 @@ impl Node {
     fn is_true<'v>(
         &'v self,
         d: &'v DifferenceContext<'v>,
-        locals: &mut Vec<Value<'v>>,
+        running: &mut Running<'v>,
     ) -> Result<bool, Stop<'v>> {
-        match self.value(d, locals)? {
+        match self.value(d, running)? {
             Value::Boolean(value) => Ok(value),
             _ => Err(Stop::GiveUp),
         }
     }
 }
 
-/// A property with a value that rules compare: a name, a number or a flag.
+impl<'v> Running<'v> {
+    /// The same value, if it is no text that takes more work than is done here.
+    fn used(&mut self, value: Value<'v>) -> Evaluated<'v> {
+        if let Value::Text(text) = &value {
+            self.text_uses += 1;
+            if text.len() > LONGEST_TEXT || self.text_uses > TEXT_USES {
+                return Err(Stop::GiveUp);
+            }
+        }
+        Ok(value)
+    }
+}
+
+impl Change {
+    fn of<'v>(&self, text: Cow<'v, str>) -> Cow<'v, str> {
+        match self {
+            Self::Trim => match text {
+                Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+                Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+                Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+            },
+            Self::Replace(from, to) if text.contains(from.as_str()) => {
+                Cow::Owned(text.replace(from.as_str(), to))
+            }
+            Self::Replace(..) => text,
+        }
+    }
+}
+
+/// A property with a value that rules compare: a name, a number, a flag or a text.
 fn read<'v>(property: &Property, d: &'v DifferenceContext<'v>) -> Evaluated<'v> {
     match property {
-        Property::DiffType => return Ok(Value::Text(d.diff_type.name())),
-        Property::Severity => return Ok(Value::Text(d.severity.name())),
-        Property::Field => return Ok(Value::Text(d.field_name())),
+        Property::DiffType => return Ok(Value::Text(d.diff_type.name().into())),
+        Property::Severity => return Ok(Value::Text(d.severity.name().into())),
+        Property::Field => return Ok(Value::Text(d.field_name().into())),
         Property::TextA | Property::TextB | Property::Fields(_) => return Err(Stop::GiveUp),
         _ => {}
     }
     let number = match property.read(d, &mut [[0; 36]; 2]) {
         Ok(Cell::Boolean(value)) => return Ok(Value::Boolean(value)),
+        Ok(Cell::Text(text) | Cell::Unparsed(text))
+            if matches!(property, Property::A | Property::B) =>
+        {
+            return Ok(Value::Text(text.to_owned().into()));
+        }
         Ok(Cell::Decimal(value)) => exact::from_domain(value),
         Ok(Cell::Integer(value)) => i64::try_from(value).ok().map(Decimal::from),
         _ => None,

@@ -222,14 +222,14 @@ fn plain_parts(
     codes: &[String],
 ) -> Vec<Option<Plain>> {
     // A script may have a function of this name.
-    let has_own_reason = program.outline().functions.iter().any(|info| info.name == "reason");
+    let is_own = |name: &str| program.outline().functions.iter().any(|info| info.name == name);
     let reason = |code: &str, confidence: Decimal, position| {
-        let index = codes.iter().position(|known| known == code).filter(|_| !has_own_reason)?;
+        let index = codes.iter().position(|known| known == code).filter(|_| !is_own("reason"))?;
         let (line, column) = line_and_column(position);
         Some(Reason { code: index, confidence: to_confidence(confidence)?, line, column })
     };
     let switch_names = program.switch_names();
-    let known = RuleContext { reason: &reason, switch_names: &switch_names };
+    let known = RuleContext { reason: &reason, switch_names: &switch_names, is_own: &is_own };
     let mut plain: Vec<Option<Plain>> = functions.iter().map(|_| None).collect();
     program.each_rule(|name, parameter, statements| {
         if let Some(at) = functions.iter().position(|function| function.name == name)

@@ -72,16 +72,20 @@ impl<'t> Marks<'t> {
     #[inline]
     fn of_bytes(&self, piece: &[u8; PIECE]) -> u64 {
         let [first, second, third, fourth] = self.wanted;
-        // A loop without branches, so that the compiler compares many bytes at once; it does not inline `map`.
+        // A loop without branches, so that the compiler compares many bytes at once; it inlines neither `map` nor `zip`.
         let mut found = [0; PIECE];
-        for (found, &byte) in found.iter_mut().zip(piece) {
-            *found = u8::from(byte == first)
+        for at in 0..PIECE {
+            let byte = piece[at];
+            found[at] = u8::from(byte == first)
                 | u8::from(byte == second)
                 | u8::from(byte == third)
                 | u8::from(byte == fourth);
         }
-        let eights = found.as_chunks::<8>().0.iter();
-        eights.rev().fold(0, |marks, eight| marks << 8 | bits(u64::from_le_bytes(*eight)))
+        let mut marks = 0;
+        for eight in found.as_chunks::<8>().0.iter().rev() {
+            marks = marks << 8 | bits(u64::from_le_bytes(*eight));
+        }
+        marks
     }
 }
 

@@ -42,7 +42,12 @@ impl RowDigest {
     }
 
     pub fn number(&mut self, number: u64) -> &mut Self {
-        self.text(Some(digits(number, &mut [0; 20])))
+        let mut buffer = [0; 20];
+        let digits = digits(number, &mut buffer);
+        self.waiting.extend_from_slice(&(digits.len() as u64).to_be_bytes());
+        self.waiting.extend_from_slice(digits);
+        self.hash_waiting();
+        self
     }
 
     /// Adds a field that is already encoded.
@@ -51,6 +56,7 @@ impl RowDigest {
         self.hash_waiting();
     }
 
+    #[inline]
     fn hash_waiting(&mut self) {
         if self.waiting.len() >= PIECE {
             self.hash.update(&self.waiting);
@@ -86,21 +92,17 @@ impl RowDigest {
 }
 
 /// The decimal digits of a number.
-pub(super) fn digits(number: u64, buffer: &mut [u8; 20]) -> &str {
+pub(super) fn digits(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut at = buffer.len();
-    let mut rest = number;
     loop {
         at -= 1;
-        if let Some(digit) = buffer.get_mut(at) {
-            // A remainder of ten is one digit.
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
+        // A remainder of ten is one digit, and no number has more than twenty.
+        buffer[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &buffer[at..];
         }
     }
-    buffer.get(at..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
 }
 
 /// A JSON text with sorted keys and no spaces; a text that is no JSON stays as it is.

@@ -18,6 +18,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use foldhash::HashMap;
 use serde_json::{Value as Json, json};
 
 use super::audit::Entry;
@@ -55,28 +56,28 @@ impl Decision<'_> {
             out.extend_from_slice(text.as_bytes());
             return;
         }
-        let mut field = |field: Option<&str>| {
+        let mut field = |field: Option<&[u8]>| {
             let length = field.map_or(u64::MAX, |field| field.len() as u64);
             out.extend_from_slice(&length.to_be_bytes());
-            out.extend_from_slice(field.unwrap_or_default().as_bytes());
+            out.extend_from_slice(field.unwrap_or_default());
         };
         let buffer = &mut [0; 20];
         field(Some(digits(self.number, buffer)));
-        field(Some(self.status));
-        field(Some(self.reason));
+        field(Some(self.status.as_bytes()));
+        field(Some(self.reason.as_bytes()));
         if self.confidence == 1.0 {
-            field(Some("1"));
+            field(Some(b"1"));
         } else {
             let _ = write!(text, "{}", self.confidence);
-            field(Some(&text));
+            field(Some(text.as_bytes()));
         }
-        field(Some(self.by));
+        field(Some(self.by.as_bytes()));
         match u64::try_from(self.version) {
             Ok(version) => field(Some(digits(version, buffer))),
-            Err(_) => field(Some(&self.version.to_string())),
+            Err(_) => field(Some(self.version.to_string().as_bytes())),
         }
-        field(self.functional.map(|functional| if functional { "1" } else { "0" }));
-        field(self.assigned_at);
+        field(self.functional.map(|functional| if functional { b"1" } else { b"0" }.as_slice()));
+        field(self.assigned_at.map(str::as_bytes));
     }
 }
 
@@ -103,6 +104,23 @@ impl Ordered {
     }
 }
 
+/// How often each of a few names occurs.
+#[derive(Clone, Default)]
+struct Counts(Vec<(&'static str, u64)>);
+
+impl Counts {
+    fn add(&mut self, name: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((name, 1)),
+        }
+    }
+
+    fn sorted(&self) -> BTreeMap<&'static str, u64> {
+        self.0.iter().copied().collect()
+    }
+}
+
 /// The machine's results, gathered as they are written, or read back.
 #[derive(Clone, Default)]
 pub(super) struct MachineResults {
@@ -115,9 +133,9 @@ pub(super) struct MachineResults {
     bytes: Vec<u8>,
     items: u64,
     held_by_people: u64,
-    by_status: BTreeMap<&'static str, u64>,
-    by_reason: BTreeMap<String, u64>,
-    by_source: BTreeMap<&'static str, u64>,
+    by_status: Counts,
+    by_reason: HashMap<String, u64>,
+    by_source: Counts,
 }
 
 /// A difference as its row has it.
@@ -205,8 +223,8 @@ impl MachineResults {
         decision.bytes(VERSION, &mut self.bytes);
         self.decisions.next(decision.number).encoded(&self.bytes);
         self.items += 1;
-        *self.by_status.entry(status.name()).or_default() += 1;
-        *self.by_source.entry(AssignedBy::source_of(decision.by)).or_default() += 1;
+        self.by_status.add(status.name());
+        self.by_source.add(AssignedBy::source_of(decision.by));
         match self.by_reason.get_mut(decision.reason) {
             Some(count) => *count += 1,
             None => drop(self.by_reason.insert(decision.reason.to_owned(), 1)),
@@ -343,9 +361,9 @@ impl MachineResults {
             more("explanations", self.explanations.digest.finish().into());
             more("items", self.items.into());
             more("held_by_people", self.held_by_people.into());
-            more("by_status", json!(self.by_status));
-            more("by_reason", json!(self.by_reason));
-            more("by_source", json!(self.by_source));
+            more("by_status", json!(self.by_status.sorted()));
+            more("by_reason", json!(BTreeMap::from_iter(self.by_reason)));
+            more("by_source", json!(self.by_source.sorted()));
             more("sha256", self.decisions.digest.finish().into());
         }
         Ok(Entry {

@@ -160,3 +160,62 @@ fn a_script_with_its_own_reason_runs() {
     let passes = Some(Verdict { reason: None, notes: Vec::new() });
     assert_eq!(plain_results(&mut script, kind, Severity::Low, [number(1), number(3)]), [passes]);
 }
+
+const TEXT_RULES: &str = r#"
+fn attribute_a(d) {
+    let a = d.a;
+    let b = d.b;
+    a.replace(".", ""); a.replace(",", "; "); a.trim();
+    b.replace(".", ""); b.replace(",", "; "); b.trim();
+    if a == b { return reason("ONE", 0.9); }
+    if d.a != a && d.diff_type == "STRING_MISMATCH" { a.replace("", "-"); let c = a; c.trim(); if c == b { return reason("TWO", 0.1); } }
+}
+fn attribute_b(d) { let a = d.a; if a.trim() == d.b { reason("ONE", 0.5) } }
+fn attribute_c(d) { const A = d.a; A.trim(); if A == d.b { return reason("TWO", 1); } }
+fn attribute_d(d) { let a = d.a; a.to_upper(); if a == d.b { return reason("TWO", 1); } }
+fn attribute_e(d) { let a = d.a; if true { let a = d.b; a.trim(); } if a == d.b { return reason("TWO", 1); } }
+fn attribute_f(d) { let a = d.text_a; a.trim(); if a == d.b { return reason("TWO", 1); } }
+"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn plain_results_of_texts_agree_with_the_script(
+        texts in proptest::collection::vec(("[ .,a\u{a0}\u{e4}]{0,6}", "[ .,a\u{a0}\u{e4}]{0,6}"), 1..50),
+    ) {
+        let mut script = rules(TEXT_RULES);
+        for (a, b) in &texts {
+            for [a, b] in [
+                [Cell::Text(a), Cell::Text(b)],
+                [Cell::Text(a), Cell::Text(a)],
+                [Cell::Unparsed(a), Cell::Text(b)],
+                [Cell::Null, Cell::Text(b)],
+                [Cell::Text(a), Cell::Integer(1)],
+            ] {
+                plain_results(&mut script, DiffType::StringMismatch, Severity::Low, [a, b]);
+            }
+        }
+    }
+}
+
+#[test]
+fn rules_that_change_texts_need_no_script() {
+    let of = |script: &mut RuleScript, a: &str, b: &str| {
+        let values = [Cell::Text(a), Cell::Text(b)];
+        let results = plain_results(script, DiffType::StringMismatch, Severity::Low, values);
+        let code = |verdict: Verdict| verdict.reason.map(|reason| reason.code);
+        results.into_iter().map(|verdict| verdict.map(code)).collect::<Vec<_>>()
+    };
+    let mut script = rules(TEXT_RULES);
+    let passes = Some(None);
+    // A method's value, a constant, another method, and a text that is made for tables are for the script.
+    let expected = [Some(Some(0)), None, None, None, passes, None];
+    assert_eq!(of(&mut script, " A. Ltd.", "A Ltd"), expected);
+    assert_eq!(of(&mut script, " .x", "-x-")[0], Some(Some(1)));
+    // So is a text that takes more work.
+    assert_eq!(of(&mut script, &"x".repeat(257), "x")[0], None);
+    let mut script = rules(
+        "fn trim() { this = \"x\"; }\nfn attribute_it(d) { let a = d.a; a.trim(); if a == d.b { return reason(\"ONE\", 1); } }",
+    );
+    assert_eq!(of(&mut script, " y", "y"), [None]);
+}
