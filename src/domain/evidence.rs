@@ -66,10 +66,14 @@ pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
     let count = number.checked_ilog10().unwrap_or_default() as usize + 1;
     let mut at = count;
-    while at > 0 {
-        at -= 1;
-        text[at] = b'0' + (number % 10) as u8;
-        number /= 10;
+    while at >= 2 {
+        at -= 2;
+        let two = (number % 100) as u8;
+        number /= 100;
+        (text[at], text[at + 1]) = (b'0' + two / 10, b'0' + two % 10);
+    }
+    if at > 0 {
+        text[0] = b'0' + number as u8;
     }
     // Copied as a whole, and then cut: no call for a few bytes.
     let end = out.len() + count;
