@@ -962,6 +962,25 @@ BEGIN
     DELETE FROM run_fields WHERE run_no = OLD.run_no;
 END;
 
+CREATE INDEX recon_runs_unlisted ON recon_runs (run_no) WHERE unlisted;
+
+CREATE INDEX difference_rows_kinds ON difference_rows (signature_id, status, id)
+    WHERE unlisted IS NULL;
+
+CREATE INDEX difference_rows_queue ON difference_rows (coalesce(later, id >> 40), confidence, id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
+
+CREATE INDEX difference_rows_groups
+    ON difference_rows (coalesce(later, id >> 40), signature_id, confidence, id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
+
+CREATE INDEX difference_rows_amounts ON difference_rows (coalesce(later, id >> 40), amount_abs, id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND amount_abs IS NOT NULL AND unlisted IS NULL;
+
+CREATE INDEX difference_rows_ages
+    ON difference_rows (coalesce(later, id >> 40), severity, since, id, signature_id)
+    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
+
 CREATE VIEW recon_records
     (record_id, run_id, source_a_ref_id, source_b_ref_id, ingested_at,
      normalized_data_a, normalized_data_b, line_a, offset_a, line_b, offset_b, gate_status,
@@ -971,24 +990,30 @@ CREATE VIEW recon_records
 SELECT
     record_prefix || printf('%012x', number),
     run_id,
-    coalesce(more ->> 'ref_a', CASE
-        WHEN key_length = 1 THEN replace(replace(key_a, '\', '\\'), '|', '\|')
+    CASE
+        WHEN more ->> 'ref_a' IS NOT NULL THEN more ->> 'ref_a'
+        WHEN key_length = 1 THEN replace(replace(
+            CASE substr(side_a, 2, 1) WHEN '"' THEN side_a ->> 0 ELSE side_a -> 0 END,
+            '\', '\\'), '|', '\|')
         WHEN side_a IS NOT NULL THEN (
             SELECT group_concat(replace(replace(
                 CASE s.type WHEN 'text' THEN s.value ELSE side_a -> s.key END,
                 '\', '\\'), '|', '\|'), '|')
             FROM json_each(side_a) s
             WHERE s.key < key_length)
-    END),
-    coalesce(more ->> 'ref_b', CASE
-        WHEN key_length = 1 THEN replace(replace(key_b, '\', '\\'), '|', '\|')
+    END,
+    CASE
+        WHEN more ->> 'ref_b' IS NOT NULL THEN more ->> 'ref_b'
+        WHEN key_length = 1 THEN replace(replace(
+            CASE substr(side_b, 2, 1) WHEN '"' THEN side_b ->> 0 ELSE side_b -> 0 END,
+            '\', '\\'), '|', '\|')
         WHEN side_b IS NOT NULL THEN (
             SELECT group_concat(replace(replace(
                 CASE s.type WHEN 'text' THEN s.value ELSE side_b -> s.key END,
                 '\', '\\'), '|', '\|'), '|')
             FROM json_each(side_b) s
             WHERE s.key < key_length)
-    END),
+    END,
     ingested_at,
     CASE WHEN side_a IS NOT NULL THEN (
         SELECT json_group_object(
@@ -1024,83 +1049,83 @@ SELECT
     END,
     number,
     is_current,
-    CASE WHEN line_a IS NOT NULL THEN coalesce(
-        more ->> '$.carried_a.file',
-        metadata ->> ('$.sources.a.files[' || (place_a >> 40) || '].path'),
-        metadata ->> '$.sources.a.path')
+    CASE WHEN line_a IS NULL THEN NULL WHEN more IS NULL AND files_a IS NULL THEN path_a
+        ELSE coalesce(more ->> '$.carried_a.file',
+            files_a ->> ('$[' || (place_a >> 40) || '].path'), path_a)
     END,
-    CASE WHEN line_b IS NOT NULL THEN coalesce(
-        more ->> '$.carried_b.file',
-        metadata ->> ('$.sources.b.files[' || (place_b >> 40) || '].path'),
-        metadata ->> '$.sources.b.path')
+    CASE WHEN line_b IS NULL THEN NULL WHEN more IS NULL AND files_b IS NULL THEN path_b
+        ELSE coalesce(more ->> '$.carried_b.file',
+            files_b ->> ('$[' || (place_b >> 40) || '].path'), path_b)
     END,
-    CASE kind & 7 WHEN 1 THEN coalesce(more ->> 'pass', 'key') WHEN 6 THEN more ->> 'pass' END,
-    CASE kind & 7
-        WHEN 1 THEN coalesce(more ->> 'shape', 'one_to_one')
-        WHEN 6 THEN more ->> 'shape'
+    CASE
+        WHEN more IS NULL THEN CASE kind & 7 WHEN 1 THEN 'key' END
+        WHEN kind & 7 = 1 THEN coalesce(more ->> 'pass', 'key')
+        WHEN kind & 7 = 6 THEN more ->> 'pass'
     END,
-    CASE kind & 7
-        WHEN 1 THEN coalesce(more ->> 'certificate', 'UNIQUE')
-        WHEN 6 THEN more ->> 'certificate'
+    CASE
+        WHEN more IS NULL THEN CASE kind & 7 WHEN 1 THEN 'one_to_one' END
+        WHEN kind & 7 = 1 THEN coalesce(more ->> 'shape', 'one_to_one')
+        WHEN kind & 7 = 6 THEN more ->> 'shape'
     END,
-    CASE WHEN kind & 7 IN (1, 6) THEN coalesce(more ->> 'alternatives', 0) END,
+    CASE
+        WHEN more IS NULL THEN CASE kind & 7 WHEN 1 THEN 'UNIQUE' END
+        WHEN kind & 7 = 1 THEN coalesce(more ->> 'certificate', 'UNIQUE')
+        WHEN kind & 7 = 6 THEN more ->> 'certificate'
+    END,
+    CASE
+        WHEN kind & 7 NOT IN (1, 6) THEN NULL
+        WHEN more IS NULL THEN 0
+        ELSE coalesce(more ->> 'alternatives', 0)
+    END,
     CASE kind & 7
         WHEN 3 THEN 0 WHEN 5 THEN 0 WHEN 6 THEN json_array_length(more, '$.a') ELSE 1
     END,
     CASE kind & 7
         WHEN 2 THEN 0 WHEN 4 THEN 0 WHEN 6 THEN json_array_length(more, '$.b') ELSE 1
     END,
-    more ->> '$.carried_a.from', more ->> '$.carried_b.from'
+    CASE WHEN more IS NOT NULL THEN more ->> '$.carried_a.from' END,
+    CASE WHEN more IS NOT NULL THEN more ->> '$.carried_b.from' END
 FROM (
-    SELECT run_no, run_id, stage, keep_all, key_length, record_prefix, ingested_at, metadata,
-        is_current, number, (run_no << 40) | (number << 10) AS first_difference,
-        v ->> 0 AS kind,
-        CASE WHEN v ->> 1 IS NOT NULL THEN v -> 1 END AS side_a,
-        CASE json_type(v, '$[2]')
-            WHEN 'null' THEN CASE WHEN (v ->> 0) & 7 = 1 THEN v -> 1 END
-            WHEN 'array' THEN v -> 2
-            ELSE (
+    SELECT run_no, run_id, stage, keep_all, key_length, record_prefix, ingested_at, is_current,
+        files_a, path_a, files_b, path_b, number,
+        (run_no << 40) | (number << 10) AS first_difference,
+        v ->> 0 AS kind, v ->> 1 AS side_a,
+        CASE substr(v ->> 2, 1, 1)
+            WHEN '[' THEN v ->> 2
+            WHEN '{' THEN (
                 SELECT json_group_array(json(coalesce(
                     v -> ('$[2].' || s.key), v -> ('$[1][' || s.key || ']'))))
                 FROM json_each(v, '$[1]') s)
+            ELSE CASE WHEN (v ->> 0) & 7 = 1 THEN v ->> 1 END
         END AS side_b,
-        CASE json_type(v, '$[1][0]')
-            WHEN 'text' THEN v ->> '$[1][0]' ELSE v -> '$[1][0]'
-        END AS key_a,
-        CASE json_type(v, '$[2]')
-            WHEN 'null' THEN
-                CASE WHEN (v ->> 0) & 7 <> 1 THEN NULL
-                    WHEN json_type(v, '$[1][0]') = 'text' THEN v ->> '$[1][0]'
-                    ELSE v -> '$[1][0]'
-                END
-            WHEN 'array' THEN
-                CASE json_type(v, '$[2][0]')
-                    WHEN 'text' THEN v ->> '$[2][0]' ELSE v -> '$[2][0]'
-                END
-            ELSE
-                CASE coalesce(json_type(v, '$[2].0'), json_type(v, '$[1][0]'))
-                    WHEN 'text' THEN coalesce(v ->> '$[2].0', v ->> '$[1][0]')
-                    ELSE coalesce(v -> '$[2].0', v -> '$[1][0]')
-                END
-        END AS key_b,
         v ->> 3 AS line_a, v ->> 4 AS place_a, v ->> 5 AS line_b, v ->> 6 AS place_b,
         v -> 7 AS more
     FROM (
-        SELECT r.run_no, r.run_id, r.stage, r.keep_all, r.key_length, r.record_prefix,
-            r.ingested_at, r.metadata,
-            r.stage = 'ATTRIBUTED' AND r.superseded_by IS NULL AS is_current,
+        SELECT run.run_no, run.run_id, run.stage, run.keep_all, run.key_length, run.record_prefix,
+            run.ingested_at, run.is_current, run.files_a, run.path_a, run.files_b, run.path_b,
             (x.id & 1099511627775) * 64 + e.key + 1 AS number, e.value AS v
-        FROM recon_runs r
+        FROM (
+            SELECT run_no, run_id, stage, keep_all, key_length, record_prefix, ingested_at,
+                stage = 'ATTRIBUTED' AND superseded_by IS NULL AS is_current,
+                metadata -> '$.sources.a.files' AS files_a,
+                metadata ->> '$.sources.a.path' AS path_a,
+                metadata -> '$.sources.b.files' AS files_b,
+                metadata ->> '$.sources.b.path' AS path_b
+            FROM recon_runs r
+            WHERE likelihood(stage IS NOT NULL, 0.0000001)
+            UNION ALL
+            SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+            WHERE 0) run
         CROSS JOIN record_rows x
-            ON x.id BETWEEN r.run_no << 40 AND (r.run_no << 40) + 1099511627775
+            ON x.id BETWEEN run.run_no << 40 AND (run.run_no << 40) + 1099511627775
         CROSS JOIN json_each(x.records) e
-        WHERE likelihood(r.stage IS NOT NULL, 0.0000001) AND e.type <> 'null'
+        WHERE e.type <> 'null'
         UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
         WHERE 0)
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-           NULL, NULL, NULL, NULL, NULL, NULL
+           NULL, NULL, NULL, NULL, NULL, NULL, NULL
     WHERE 0) entry
 WHERE keep_all = 1 OR stage = 'INGESTED' OR EXISTS (
     SELECT 1 FROM difference_rows d
@@ -1109,24 +1134,5 @@ UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 WHERE 0;
-
-CREATE INDEX recon_runs_unlisted ON recon_runs (run_no) WHERE unlisted;
-
-CREATE INDEX difference_rows_kinds ON difference_rows (signature_id, status, id)
-    WHERE unlisted IS NULL;
-
-CREATE INDEX difference_rows_queue ON difference_rows (coalesce(later, id >> 40), confidence, id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
-
-CREATE INDEX difference_rows_groups
-    ON difference_rows (coalesce(later, id >> 40), signature_id, confidence, id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
-
-CREATE INDEX difference_rows_amounts ON difference_rows (coalesce(later, id >> 40), amount_abs, id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0 AND amount_abs IS NOT NULL AND unlisted IS NULL;
-
-CREATE INDEX difference_rows_ages
-    ON difference_rows (coalesce(later, id >> 40), severity, since, id, signature_id)
-    WHERE status = 1 AND coalesce(later, 0) <= 0 AND unlisted IS NULL;
 
 INSERT INTO reason_codes VALUES (1, 'UNKNOWN', 'No cause could be determined with enough confidence', 0, 1, 'file', 0);

@@ -73,6 +73,7 @@ migrations! {
     27 "0027" "known_evidence",
     28 "0028" "changes_of_side_b",
     29 "0029" "lists_of_large_runs",
+    30 "0030" "records_by_the_million",
 }
 
 /// A migration that a store says it has.
