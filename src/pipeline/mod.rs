@@ -110,6 +110,10 @@ pub fn pass(
     store.repair()?;
     let _lock = store.lock(&plan.job, plan.batch_date, session.lock_timeout, session.progress)?;
     store.sync_reason_codes(&plan.job, &plan.reason_codes)?;
+    let ready = match depth {
+        Depth::Ingest => machine::RunMachine::default(),
+        Depth::Attribute => machine::prepare(Some(store), plan)?,
+    };
     let started = (session.now)();
     let id = new_run_id(started);
     store.create_run(&NewRun {
@@ -128,10 +132,6 @@ pub fn pass(
         Depth::Attribute => Stage::Attributed,
     };
     conclude(session, id, begun, |writer| {
-        let ready = match depth {
-            Depth::Ingest => machine::RunMachine::default(),
-            Depth::Attribute => machine::prepare(Some(store), plan)?,
-        };
         let waiting = open_items::waiting(store, plan)?;
         let mut outcome =
             reconcile::reconcile(plan, ready, opened, waiting, depth, writer, session.progress)?;

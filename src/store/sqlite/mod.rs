@@ -18,7 +18,7 @@ mod write_lock;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -39,9 +39,9 @@ use crate::database::sqlite::Pooled;
 
 pub struct SqliteStore {
     path: PathBuf,
-    /// Connections that can't write, for looking. They are closed before those that can: the last one moves the log into
-    /// the file and deletes it.
-    readers: SqlitePool,
+    /// Connections that can't write, for looking, from the first that is needed on. They are closed before those that can:
+    /// the last one moves the log into the file and deletes it.
+    readers: OnceLock<SqlitePool>,
     /// The connections for decisions, and the write lock.
     write_lock: WriteLock,
     spare: Arc<Spare>,
@@ -90,7 +90,7 @@ impl SqliteStore {
         };
         let store = Self {
             path: path.to_owned(),
-            readers: database::readers(path)?,
+            readers: OnceLock::new(),
             write_lock: WriteLock::default(),
             spare: Arc::default(),
             waiting: Waiting::at(path),
@@ -115,7 +115,30 @@ impl SqliteStore {
 
     /// A connection that can't write.
     fn reader(&self) -> Result<Pooled, Problem> {
-        self.readers.get()
+        let readers = match self.readers.get() {
+            Some(readers) => readers,
+            None => {
+                let readers = database::readers(&self.path)?;
+                self.readers.get_or_init(|| readers)
+            }
+        };
+        readers.get()
+    }
+
+    /// Looks with a connection that can't write: meanwhile with the spare one, if there is one, which spares a short
+    /// command the threads of a pool and another reading of the schema. Tells whether the file is its main database.
+    fn look<T>(
+        &self,
+        look: impl FnOnce(&Connection, bool) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let Some(spare) = self.spare.take() else { return look(&*self.reader()?, false) };
+        let may_write = |is: bool| spare.pragma_update(None, "query_only", !is);
+        may_write(false).map_err(|error| self.problem(&error))?;
+        let seen = look(&spare, true);
+        if may_write(true).is_ok() {
+            self.spare.keep(spare);
+        }
+        seen
     }
 
     fn problem(&self, error: &rusqlite::Error) -> Problem {

@@ -17,13 +17,12 @@ use crate::store::transact::{Dialect, SqlRow, Transact, Transaction, Work};
 impl Transact for SqliteStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), Problem> {
         self.identity.check_all()?;
-        let mut read = || {
-            let connection = self.reader()?;
-            let undo = self.begin(&connection, "BEGIN")?;
-            work(&mut SqliteTransaction::attached(&self.path, &connection))?;
+        let read = |connection: &Connection, direct: bool| {
+            let undo = self.begin(connection, "BEGIN")?;
+            work(&mut SqliteTransaction { path: &self.path, connection, direct })?;
             undo.commit().map_err(|error| self.problem(&error))
         };
-        read().map_err(|problem| self.identity.reason(problem))
+        self.look(read).map_err(|problem| self.identity.reason(problem))
     }
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), Problem> {
