@@ -1,6 +1,9 @@
 //! Runs in SQLite: failing and repairing them.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashSet;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::lock::{self, Attempt};
@@ -10,8 +13,8 @@ use super::transact::SqliteTransaction;
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Instant, RunId, RunStatus, Stage};
-use crate::store::batch::difference_range;
-use crate::store::layout::id_range;
+use crate::store::batch::{difference_range, record_of};
+use crate::store::layout::{MAX_NUMBER, id_range};
 use crate::store::runs::RunKey;
 use crate::store::{chunk, publication, stored};
 
@@ -72,26 +75,43 @@ pub(super) fn rewrite_chunks(
         let (_, high) = difference_range(record + chunk::RECORDS - 1);
         let (low, high) = (base | low.cast_signed(), base | high.cast_signed());
         first(low, high)?;
-        let deleted = connection
-            .prepare_cached(
-                "DELETE FROM record_rows WHERE id = ?1 AND NOT EXISTS (\
-                     SELECT 1 FROM difference_rows WHERE id BETWEEN ?2 AND ?3)",
-            )?
-            .execute((base | chunk, low, high))?;
-        if deleted == 0 {
-            connection
-                .prepare_cached(
-                    "UPDATE record_rows SET records = (\
-                         SELECT json_group_array(CASE WHEN EXISTS (\
-                             SELECT 1 FROM difference_rows d WHERE d.id \
-                             BETWEEN ?2 + (e.key << 10) AND ?2 + (e.key << 10) + 1023) \
-                         THEN json(e.value) END) FROM json_each(records) e) WHERE id = ?1",
-                )?
-                .execute((base | chunk, low))?;
-        }
+        keep_broken(connection, base, chunk, (low, high))?;
         turns.check(connection)?;
     }
     turns.end(connection)
+}
+
+/// Keeps of a row of records those that have one of the differences of this range.
+fn keep_broken(
+    connection: &Connection,
+    base: i64,
+    chunk: i64,
+    differences: (i64, i64),
+) -> Result<(), rusqlite::Error> {
+    let broken: HashSet<u64> = connection
+        .prepare_cached("SELECT id FROM difference_rows WHERE id BETWEEN ?1 AND ?2")?
+        .query_map(differences, |row| row.get::<_, i64>(0))?
+        .map(|id| id.map(|id| record_of((id & MAX_NUMBER).cast_unsigned())))
+        .collect::<Result<_, _>>()?;
+    let id = base | chunk;
+    if broken.is_empty() {
+        connection.prepare_cached("DELETE FROM record_rows WHERE id = ?1")?.execute([id])?;
+        return Ok(());
+    }
+    let text: Option<String> = connection
+        .prepare_cached("SELECT records FROM record_rows WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let Some(text) = text else { return Ok(()) };
+    // SQLite would take each entry apart and write it anew.
+    let kept = chunk::only(chunk.cast_unsigned(), &text, |record| broken.contains(&record))
+        .map_err(|damage| Error::FromSqlConversionFailure(0, Type::Text, Box::new(damage)))?;
+    if let Some(kept) = kept.filter(|kept| *kept != text) {
+        connection
+            .prepare_cached("UPDATE record_rows SET records = ?2 WHERE id = ?1")?
+            .execute(params![id, kept])?;
+    }
+    Ok(())
 }
 
 impl SqliteStore {
@@ -136,10 +156,10 @@ impl SqliteStore {
 
     /// The time, as the store's clock has it.
     pub(super) fn now(&self) -> Result<Instant, Problem> {
-        let text: String = self
-            .reader()?
-            .query_row("SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')", [], |row| row.get(0))
-            .map_err(|error| self.problem(&error))?;
+        let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
+        let text: String = self.look(|connection, _| {
+            connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.problem(&error))
+        })?;
         stored::read_time(&text)
     }
 
@@ -149,9 +169,8 @@ impl SqliteStore {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let (job, date) = ours.map(|(job, date)| (job, date.to_string())).unzip();
         type Candidate = (String, String, String, bool, i64);
-        let candidates: Vec<Candidate> = {
-            self.identity.check()?;
-            let connection = self.reader()?;
+        self.identity.check()?;
+        let candidates: Vec<Candidate> = self.look(|connection, _| {
             let mut statement = connection
                 .prepare(
                     "SELECT run_id, job, batch_date, status = 'RUNNING', trim_pending FROM recon_runs \
@@ -163,8 +182,8 @@ impl SqliteStore {
             statement
                 .query_map(params![job, date], |row| row.try_into())
                 .and_then(Iterator::collect)
-                .map_err(problem)?
-        };
+                .map_err(problem)
+        })?;
         let mut repaired = Vec::new();
         for (id, job, date, running, pending) in candidates {
             let run: RunId = id.parse().map_err(|_| stored::damaged("run_id", &id))?;
