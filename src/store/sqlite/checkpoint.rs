@@ -2,9 +2,9 @@
 //! waiting is all it does.
 //!
 //! The log begins anew only when all of it has been moved and nothing was added meanwhile. So the writer
-//! stops now and then until that is so; otherwise the log would become as large as the file.
+//! stops now and then until that is so; otherwise the log would become as large as the file. A short log is written over
+//! while its pages are in memory, and the end of the command has little to move and to delete.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -14,9 +14,9 @@ use rusqlite::Connection;
 use crate::database::sqlite as database;
 
 /// Bytes of rows between two checkpoints. Rows take up more in the log than their bytes.
-const BYTES_APART: usize = 16 << 20;
+const BYTES_APART: usize = 8 << 20;
 /// After this many checkpoints the writer waits, so that the log starts over.
-const BEFORE_RESTART: u32 = 6;
+const BEFORE_RESTART: u32 = 2;
 /// Bytes of rows that are worth a checkpoint of their own shortly before the last one.
 const BYTES_BEFORE_LAST: usize = 1 << 20;
 
@@ -115,22 +115,14 @@ impl Drop for Checkpoints {
 impl Worker {
     fn start(path: &Path) -> Result<Self, rusqlite::Error> {
         let connection = database::direct(path, false)?;
-        let path = path.to_owned();
         let (requests, requested) = unbounded();
         let (send_result, results) = unbounded();
         let thread = std::thread::Builder::new().spawn(move || {
-            let file = File::open(path).ok();
             for () in requested {
-                let done = checkpoint(&connection);
-                // SQLite waits for the disk only after a checkpoint of all of the log, which the last one is. By then
-                // most pages should be there.
-                let _ = file.as_ref().map(File::sync_data);
-                if send_result.send(done).is_err() {
+                if send_result.send(checkpoint(&connection)).is_err() {
                     break;
                 }
             }
-            // Closing it would give back the locks that SQLite holds on the file by other descriptors of this process.
-            std::mem::forget(file);
         });
         let thread = thread.map_err(|error| {
             let no_memory = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOMEM);
