@@ -2,8 +2,8 @@
 //! waiting is all it does.
 //!
 //! The log begins anew only when all of it has been moved and nothing was added meanwhile. So the writer
-//! stops now and then until that is so; otherwise the log would become as large as the file. A short log is written over
-//! while its pages are in memory, and the end of the command has little to move and to delete.
+//! stops now and then until that is so; otherwise the log would become as large as the file. So
+//! the end of the command has little to move and to delete.
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
