@@ -24,7 +24,7 @@ const STEP: usize = 500;
 const LARGEST_STEP: usize = 8_000;
 
 /// A page: keys, and where the next begins.
-type Page = (Vec<ItemKey>, Option<Position>);
+pub(super) type Page = (Vec<ItemKey>, Option<Position>);
 
 impl ItemQuery {
     /// True if no index has its items in this order, so that rows would be read one by one.

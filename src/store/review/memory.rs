@@ -495,8 +495,7 @@ impl ReviewTables<'_> {
             let places = kept.places(&tests);
             found.kept.push((*run_no, kept, places));
         }
-        let mut rest = ItemQuery { some_runs: true, ..query.clone() };
-        rest.runs.retain(|run| !large.contains(run));
+        let rest = query.without_runs(&large);
         if !rest.runs.is_empty() {
             found.read = self.read_items(&rest)?;
         }

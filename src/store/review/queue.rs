@@ -4,7 +4,7 @@
 //! in the order of confidence. Conditions on a signature's properties (job, field, type, reason) select signatures,
 //! whose items are merged. Items of other statuses, and lists by time, come in the order of their numbers, from an
 //! index of status and signature. Lists of a small table (assigned, sent back, proposed, samples) start from that
-//! table. With conditions that need each row, reading goes on until a page is full or there are no more rows, so that
+//! table. Items of runs that no index has come from memory (`unlisted`). With conditions that need each row, reading goes on until a page is full or there are no more rows, so that
 //! a page is never empty while items follow.
 
 use crate::diagnostic::Problem;

@@ -4,13 +4,10 @@ use crate::diagnostic::Problem;
 use crate::store::layout::ItemKey;
 
 use super::ReviewTables;
-use super::few::HeldItem;
+use super::few::{HeldItem, Page};
 use super::memory::FoundItems;
 use super::orders::Rank;
 use super::query::{ItemOrder, ItemQuery, Position};
-
-/// A page: keys, and where the next begins.
-type Page = (Vec<ItemKey>, Option<Position>);
 
 impl ItemQuery {
     /// The same query of some runs.
