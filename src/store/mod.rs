@@ -67,7 +67,7 @@ pub(crate) use stored::{layout_json, read_layout, read_time, time_text};
 
 #[doc(hidden)]
 pub use layout::MOST_LISTED;
-pub use review::LEAST_IN_MEMORY;
+pub use review::{LEAST_IN_MEMORY, LEAST_WALKED};
 pub use run::{
     AttributionCount, Counts, Decided, FinishRun, NewRun, Published, RunFilter, RunRow,
     StoredDifference, StoredRecord,

@@ -93,16 +93,21 @@ impl ReviewTables<'_> {
             true if query.ages().is_some() => ItemOrder::Age,
             true => order,
         };
-        if query.is_of_rows(order)
-            && let Some(items) = self.in_memory(query)?
+        if query.waits()
+            && let Some(page) = self.with_unlisted(query, order, at, limit)?
         {
-            return self.sorted(&items, query, order, at, limit, None).map(Some);
+            return Ok(Some(page));
+        }
+        if !query.waits() && self.are_unlisted(&query.runs)? {
+            return Ok(None);
+        }
+        if query.is_of_rows(order)
+            && let Some(page) = self.sorted_in_memory(query, order, at, limit)?
+        {
+            return Ok(Some(page));
         }
         if !query.waits() {
             return Ok(None);
-        }
-        if let Some(page) = self.with_unlisted(query, order, at, limit)? {
-            return Ok(Some(page));
         }
         if query.conditions.iter().any(|one| matches!(one, Condition::Holds(..))) {
             return self.holding(query, order, at, limit);
@@ -114,6 +119,18 @@ impl ReviewTables<'_> {
         }
         let Some(keys) = self.few_amounts(query, &is_amount)? else { return Ok(None) };
         let items = self.matching(query, &keys)?;
+        self.sorted(&items, query, order, at, limit, None).map(Some)
+    }
+
+    /// A page of the items of a query, if all of them can be had from memory.
+    pub(super) fn sorted_in_memory(
+        &mut self,
+        query: &ItemQuery,
+        order: ItemOrder,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<Option<Page>, Problem> {
+        let Some(items) = self.in_memory(query)? else { return Ok(None) };
         self.sorted(&items, query, order, at, limit, None).map(Some)
     }
 

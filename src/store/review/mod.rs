@@ -48,8 +48,8 @@ pub(crate) use items::{Item, Record, Settled};
 pub(super) use items::{at_numbers, place_parameters};
 pub(crate) use links::Before;
 pub(super) use links::carry_matches;
-pub use memory::LEAST_IN_MEMORY;
 pub(crate) use memory::{FoundItems, RunItems};
+pub use memory::{LEAST_IN_MEMORY, LEAST_WALKED};
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };

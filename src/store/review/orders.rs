@@ -1,6 +1,7 @@
 //! The orders of lists: the sort key of an item, and the places of the items of a run in memory in each order.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::store::layout::ItemKey;
@@ -49,6 +50,21 @@ impl ItemOrder {
         }
     }
 
+    /// The first and the last rank that an item may have, if its chance of staying is between these two and counts.
+    pub(super) fn span(self, item: &HeldItem, (least, most): (f64, f64)) -> Option<(Rank, Rank)> {
+        let amount = item.amount.filter(|_| self == Self::AtRisk && least < most)?;
+        let (first, last) = ((i64::MIN, i64::MIN), (i64::MAX, i64::MAX));
+        Some((Rank(0, -(amount * most), first), Rank(0, -(amount * least), last)))
+    }
+
+    /// The same order, where all breaks are as likely to stay.
+    const fn without_chances(self) -> Self {
+        match self {
+            Self::AtRisk => Self::Amount,
+            other => other,
+        }
+    }
+
     /// The place of a rank, and the rank of a place, as other pages of the same list have them.
     pub(super) fn position(self, rank: &Rank, key: ItemKey) -> Position {
         let Rank(level, value, _) = *rank;
@@ -86,42 +102,66 @@ impl ItemOrder {
     }
 }
 
+/// By signature (0: none), the places of its items in an order.
+pub(super) type Groups = BTreeMap<i64, Vec<u32>>;
+
 /// The items of a run in the orders of lists, as places among its items. An order is made when it is first asked for.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     lists: [OnceLock<Vec<u32>>; ItemOrder::COUNT],
-    groups: OnceLock<Vec<u32>>,
+    groups: [OnceLock<Groups>; ItemOrder::COUNT],
 }
 
 impl Orders {
-    /// All of `count` items in an order that depends on nothing else; `item` gives the one at a place.
+    /// All of `count` items in an order, whatever the chances of staying are; `item` gives the one at a place.
     pub(super) fn list(
         &self,
         order: ItemOrder,
         count: usize,
         item: impl Fn(u32) -> HeldItem,
     ) -> &[u32] {
-        self.lists[order as usize]
-            .get_or_init(|| sorted(count, |place| (0, order.rank(&item(place), &[]))))
+        let order = order.without_chances();
+        self.lists[order as usize].get_or_init(|| match order {
+            ItemOrder::Number => all(count).collect(),
+            order => sorted(count, |place| order.rank(&item(place), &[])),
+        })
     }
 
-    /// The same by signature, and within one the lowest confidence first.
-    pub(super) fn groups(&self, count: usize, item: impl Fn(u32) -> HeldItem) -> &[u32] {
-        self.groups.get_or_init(|| {
-            sorted(count, |place| {
-                let item = item(place);
-                (item.signature_id, ItemOrder::Confidence.rank(&item, &[]))
-            })
+    /// The same by signature.
+    pub(super) fn groups(
+        &self,
+        order: ItemOrder,
+        count: usize,
+        item: impl Fn(u32) -> HeldItem,
+    ) -> &Groups {
+        self.groups[order.without_chances() as usize].get_or_init(|| {
+            let mut groups = Groups::new();
+            for place in self.list(order, count, &item) {
+                groups.entry(item(*place).signature_id).or_default().push(*place);
+            }
+            groups.values_mut().for_each(Vec::shrink_to_fit);
+            groups
         })
+    }
+
+    /// A list that was made before.
+    pub(super) fn known(&self, order: ItemOrder) -> Option<&[u32]> {
+        self.lists[order as usize].get().map(Vec::as_slice)
+    }
+
+    pub(super) fn known_groups(&self, order: ItemOrder) -> Option<&Groups> {
+        self.groups[order as usize].get()
     }
 }
 
-/// The places of `count` items in the order of their keys.
-fn sorted(count: usize, key: impl Fn(u32) -> (i64, Rank)) -> Vec<u32> {
-    let mut keys: Vec<((i64, Rank), u32)> =
-        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(|place| (key(place), place)).collect();
-    keys.sort_unstable_by(|((group, rank), _), ((other, than), _)| {
-        group.cmp(other).then(rank.compare(than))
-    });
-    keys.into_iter().map(|(_, place)| place).collect()
+/// The places of `count` items, in the order of their numbers.
+fn all(count: usize) -> impl Iterator<Item = u32> {
+    0..u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The places of `count` items in the order of their ranks.
+fn sorted(count: usize, rank: impl Fn(u32) -> Rank) -> Vec<u32> {
+    let mut ranks: Vec<(Rank, u32)> = all(count).map(|place| (rank(place), place)).collect();
+    ranks.sort_unstable_by(|(rank, _), (than, _)| rank.compare(than));
+    ranks.into_iter().map(|(_, place)| place).collect()
 }

@@ -4,15 +4,15 @@
 //! in the order of confidence. Conditions on a signature's properties (job, field, type, reason) select signatures,
 //! whose items are merged. Items of other statuses, and lists by time, come in the order of their numbers, from an
 //! index of status and signature. Lists of a small table (assigned, sent back, proposed, samples) start from that
-//! table. Items of runs that no index has come from memory (`unlisted`). With conditions that need each row, reading goes on until a page is full or there are no more rows, so that
-//! a page is never empty while items follow.
+//! table. Items of runs that no index has come from memory (`unlisted`). With conditions that need each row, reading goes
+//! on until a page is full or there are no more rows, so that a page is never empty while items follow.
 
 use crate::diagnostic::Problem;
 use crate::domain::review::is_blind;
 use crate::domain::{Severity, Status};
 use crate::store::SqlValue;
 use crate::store::layout::{ItemKey, LISTED, MAX_NUMBER, row_id};
-use crate::store::transact::Dialect;
+use crate::store::transact::{Dialect, SqlRow};
 
 use super::ReviewTables;
 use super::ages::Ages;
@@ -521,8 +521,12 @@ impl ReviewTables<'_> {
         Ok((found, None))
     }
 
-    /// The statuses and signatures (0: none) of which a run has items, as far as a query wants them.
-    fn kinds_of(&mut self, query: &ItemQuery, run_no: i64) -> Result<Vec<(i64, i64)>, Problem> {
+    /// The statuses and signatures (0: none) of which a run has items, as far as a query wants them; and how many.
+    fn kinds_of(
+        &mut self,
+        query: &ItemQuery,
+        run_no: i64,
+    ) -> Result<Vec<(i64, i64, u64)>, Problem> {
         let mut condition = Where::new(self.dialect(), format!("n.run_no = {run_no}"));
         // Kinds whose items all go on at a later date have a count of 0.
         if !query.with_later {
@@ -535,10 +539,11 @@ impl ReviewTables<'_> {
             condition.one_of("n.signature_id", ids);
         }
         let sql = format!(
-            "SELECT n.status, n.signature_id FROM recon.item_counts n WHERE {}",
+            "SELECT n.status, n.signature_id, n.items FROM recon.item_counts n WHERE {}",
             condition.sql
         );
-        self.tx.list(&sql, &condition.values, |row| Ok((row.count(0)?, row.count(1)?)))
+        let kind = |row: &SqlRow| Ok((row.count(0)?, row.count(1)?, row.count(2)?.cast_unsigned()));
+        self.tx.list(&sql, &condition.values, kind)
     }
 
     /// The first items behind `from` of these statuses and signatures of a run.
@@ -546,17 +551,18 @@ impl ReviewTables<'_> {
         &mut self,
         query: &ItemQuery,
         run_no: i64,
-        kinds: &[(i64, i64)],
+        kinds: &[(i64, i64, u64)],
         from: i64,
         most: usize,
     ) -> Result<Vec<Ordered>, Problem> {
         if self.unlisted()?.contains(&run_no) && !kinds.is_empty() {
-            return self.of_all_rows(query, run_no, from, most);
+            let items = kinds.iter().map(|(_, _, items)| items).sum();
+            return self.of_all_rows(query, (run_no, items), from, most);
         }
         let dialect = self.dialect();
         let narrowed = ItemQuery { signatures: None, ..query.clone() };
         let mut found = Vec::new();
-        for (status, signature) in kinds {
+        for (status, signature, _) in kinds {
             let signature = match signature {
                 0 => "d.signature_id IS NULL".to_owned(),
                 id => format!("d.signature_id = {id}"),
@@ -580,34 +586,6 @@ impl ReviewTables<'_> {
         found.sort_unstable_by_key(|(key, _)| *key);
         found.truncate(most);
         Ok(found)
-    }
-
-    /// The same of a run that is in no index: from memory if it is in the queue, else from its rows.
-    fn of_all_rows(
-        &mut self,
-        query: &ItemQuery,
-        run_no: i64,
-        from: i64,
-        most: usize,
-    ) -> Result<Vec<Ordered>, Problem> {
-        if !self.left()?.contains(&run_no) {
-            let order = ItemOrder::Number;
-            let at = order.rank_of(Position::after(ItemKey { run_no, number: from }));
-            if let Some(first) = self.first_in_memory(query, (run_no, order), Some(at), most)? {
-                return Ok(first.into_iter().map(|(_, key)| (key, 0.0)).collect());
-            }
-        }
-        let dialect = self.dialect();
-        let place = dialect.between("d", run_no, from + 1, MAX_NUMBER);
-        let mut condition = Where::new(dialect, place);
-        condition.matching(query);
-        let sql = format!(
-            "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
-            dialect.key("d"),
-            condition.sql,
-            dialect.order("d", "")
-        );
-        self.ordered_keys(&sql, &condition.values)
     }
 
     /// Reads rows in an order, and of these the ones that `narrow` leaves: one more than `limit`. Where it

@@ -164,6 +164,12 @@ impl ReviewTables<'_> {
         Ok(runs.iter().copied().filter(is_own).collect())
     }
 
+    /// Whether all of these runs are in no index, and in the queue: memory has their items in the order of their numbers.
+    pub(super) fn are_unlisted(&mut self, runs: &[i64]) -> Result<bool, Problem> {
+        let (unlisted, left) = (self.unlisted()?, self.left()?);
+        Ok(runs.iter().all(|run| unlisted.contains(run) && !left.contains(run)))
+    }
+
     /// The places of a section that are read one after the other, each with the first value that it may have in a
     /// column, in that order.
     pub(super) fn bounds(

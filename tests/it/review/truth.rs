@@ -10,12 +10,12 @@ use recon::review::{
     AuditFilter, BulkCommit, BulkPreviewAsk, Close, GroupBy, PageAsk, Prediction, QueueFilter,
     QueueSort, ReviewItem, Sla,
 };
-use recon::store::{LEAST_IN_MEMORY, MOST_LISTED, chain, transact};
+use recon::store::{LEAST_IN_MEMORY, LEAST_WALKED, MOST_LISTED, chain, transact};
 use serde_json::json;
 
 use super::fixture::{
     CLUELESS, GUESS, Given, SETTLED, agree, alone_id, code, item_id, override_, stock, stock_alone,
-    stock_keyed, team,
+    stock_keyed, stock_on, team,
 };
 use crate::store::{Place, on_both_stores};
 
@@ -30,6 +30,7 @@ on_both_stores! {
     what_waits_is_found_behind_many_settled_ones,
     lists_of_a_currency_or_amount_have_every_item_in_every_order,
     lists_of_a_run_in_no_index_have_every_item_in_every_order,
+    few_decided_ones_of_a_run_that_left_the_queue_are_listed,
 }
 
 fn strict() -> Policy {
@@ -266,15 +267,22 @@ fn what_waits_is_found_behind_many_settled_ones(place: &Place) {
     assert_eq!(review.queue(&ann, &filter, &PageAsk::default()).unwrap().items.len(), 10);
 }
 
+/// Items looked at in the order of a list before all are: only a share of them, or all.
+const WALKS: [usize; 2] = [0, usize::MAX];
+
 fn lists_of_a_run_in_no_index_have_every_item_in_every_order(place: &Place) {
     MOST_LISTED.store(500, Ordering::Relaxed);
-    lists_of_a_currency_or_amount_have_every_item_in_every_order(place);
+    assert_lists(place, &WALKS);
     let unlisted = "SELECT 1 FROM recon.recon_runs WHERE unlisted";
     assert_eq!(transact::read(&*place.open(), |tx| tx.query(unlisted, &[])).unwrap().len(), 1);
     MOST_LISTED.store(10_000, Ordering::Relaxed);
 }
 
 fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
+    assert_lists(place, &WALKS[..1]);
+}
+
+fn assert_lists(place: &Place, walks: &[usize]) {
     let store = place.open();
     let stage = team(false);
     let review = stage.review(&*store);
@@ -287,11 +295,16 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
         at if at.is_multiple_of(7) => "EURO",
         _ => "EUR",
     };
-    let given: Vec<(String, Given)> = (0..2_600)
+    let given: Vec<(String, Given)> = (0_usize..2_600)
         .map(|at| {
             let confidence = (at % 97) as f64 / 100.0;
             let amount = (at * 7_919 % 1_000) as i128 + 1;
-            (name(at).to_owned(), Given { confidence, amount, ..GUESS })
+            let reason = match at {
+                at if at.is_multiple_of(40) => "UNKNOWN",
+                at if at.is_multiple_of(3) => "TIMING",
+                _ => "ROUNDING",
+            };
+            (name(at).to_owned(), Given { reason, confidence, amount, ..GUESS })
         })
         .collect();
     stock_keyed(&*store, "fx", &given);
@@ -314,6 +327,15 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
         min_confidence,
         ..QueueFilter::default()
     };
+    let of_reason = |reason: &str, assignee: Option<&str>| QueueFilter {
+        reason_code: Some(reason.to_owned()),
+        assignee: assignee.map(str::to_owned),
+        ..QueueFilter::default()
+    };
+    let record = |item: &ReviewItem| {
+        let number = &item.attribution_id[item.attribution_id.len() - 12..];
+        &given[(i64::from_str_radix(number, 16).unwrap() >> 10) as usize - 1].1
+    };
     // Few and many of them, before the index of searches is there and behind it.
     let filters = [
         of(Some("CHF"), None, None),
@@ -324,6 +346,10 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
         of(None, Some(100.0), None),
         of(Some("EUR"), Some(9.5), Some(0.5)),
         of(None, None, Some(0.9)),
+        of_reason("UNKNOWN", None),
+        of_reason("TIMING", None),
+        of_reason("TIMING", Some("none")),
+        of_reason("ROUNDING", Some("me")),
     ];
     // In memory, too, after some of the items were decided.
     let looks = [(&filters[..1], false, false), (&filters, true, false), (&filters, true, true)];
@@ -333,7 +359,7 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
             LEAST_IN_MEMORY.store(0, Ordering::Relaxed);
             assert!(!all(&filters[0], QueueSort::Age, 70).is_empty());
             for item in first.iter().step_by(100) {
-                let ask = override_(&item.attribution_id, "TIMING");
+                let ask = override_(&item.attribution_id, "TYPO");
                 review.resolve(&ann, &ask).unwrap();
             }
             for item in first.iter().skip(1).step_by(100) {
@@ -358,13 +384,28 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
                     currency.is_none_or(|one| item.source_a_ref_id.as_ref() == Some(one))
                         && filter.min_amount.is_none_or(|least| least <= amount)
                         && filter.min_confidence.is_none_or(|least| least <= item.confidence_score)
+                        && filter.reason_code.as_ref().is_none_or(|it| it == record(item).reason)
+                        && filter
+                            .assignee
+                            .as_ref()
+                            .is_none_or(|one| item.assignee.is_none() == (one == "none"))
                 };
                 let ids = |items: &mut dyn Iterator<Item = &ReviewItem>| -> Vec<String> {
                     items.map(|item| item.attribution_id.clone()).collect()
                 };
                 let expected = ids(&mut every.iter().filter(fits));
-                let found = all(filter, sort, 70);
-                assert_eq!(ids(&mut found.iter()), expected, "{sort:?} {filter:?}");
+                let is_kept = filter.assignee.as_deref() == Some("me");
+                let mut found = Vec::new();
+                for walk in if in_memory { walks } else { &WALKS[..1] } {
+                    LEAST_WALKED.store(*walk, Ordering::Relaxed);
+                    found = all(filter, sort, 70);
+                    let mut told = ids(&mut found.iter());
+                    if is_kept {
+                        // Those come in the order of their ids.
+                        told.sort_by_key(|id| expected.iter().position(|one| one == id));
+                    }
+                    assert_eq!(told, expected, "{sort:?} {filter:?} {walk}");
+                }
                 let groups =
                     review.groups(&ann, filter, GroupBy::Field, &PageAsk::default()).unwrap();
                 let count: u64 = groups.items.iter().map(|group| group.count).sum();
@@ -377,6 +418,43 @@ fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
                 assert_eq!(late, overdue as u64, "{filter:?}");
             }
         }
+    }
+    LEAST_IN_MEMORY.store(10_000, Ordering::Relaxed);
+    LEAST_WALKED.store(4_096, Ordering::Relaxed);
+}
+
+fn few_decided_ones_of_a_run_that_left_the_queue_are_listed(place: &Place) {
+    MOST_LISTED.store(500, Ordering::Relaxed);
+    let store = place.open();
+    let stage = team(false);
+    let review = stage.review(&*store);
+    let settled = [7, 1_200, 2_599];
+    let given: Vec<(String, Given)> = (0..2_600)
+        .map(|at| (format!("P{at}"), if settled.contains(&at) { SETTLED } else { GUESS }))
+        .collect();
+    let [run, _] =
+        ["2026-01-15", "2026-01-16"].map(|date| stock_on(&*store, "fx", date, &given, json!({})));
+    MOST_LISTED.store(10_000, Ordering::Relaxed);
+    let left = "SELECT 1 FROM recon.recon_runs r JOIN recon.break_dates b ON b.run_no = r.run_no \
+                WHERE r.unlisted AND b.items_left = 1";
+    assert_eq!(transact::read(&*store, |tx| tx.query(left, &[])).unwrap().len(), 1);
+    let ann = stage.actor("ann");
+    let expected = settled.map(|at| item_id(run, at as u64 + 1));
+    let ids = |items: Vec<ReviewItem>| {
+        items.into_iter().map(|item| item.attribution_id).collect::<Vec<_>>()
+    };
+    for least in [u64::MAX, 0] {
+        LEAST_IN_MEMORY.store(least, Ordering::Relaxed);
+        let filter = QueueFilter { status: Some("ACCEPTED".to_owned()), ..QueueFilter::default() };
+        let ask = PageAsk { limit: Some(2), ..PageAsk::default() };
+        let first = review.run_differences(&ann, &run.to_string(), &filter, &ask).unwrap();
+        let ask = PageAsk { cursor: first.next, ..ask };
+        let next = review.run_differences(&ann, &run.to_string(), &filter, &ask).unwrap();
+        assert_eq!(
+            (ids(first.items), ids(next.items)),
+            (expected[..2].to_vec(), expected[2..].to_vec())
+        );
+        assert_eq!(next.next, None);
     }
     LEAST_IN_MEMORY.store(10_000, Ordering::Relaxed);
 }
