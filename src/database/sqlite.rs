@@ -210,7 +210,8 @@ pub fn exposed(path: &Path) -> Option<Problem> {
         name.push(ending);
         PathBuf::from(name)
     };
-    let files = [path.to_owned(), beside("-wal"), beside("-shm"), beside("-locks")];
+    let files =
+        [path.to_owned(), beside("-wal"), beside("-shm"), beside("-journal"), beside("-locks")];
     let wide: Vec<String> = files
         .iter()
         .filter(|file| {

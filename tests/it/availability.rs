@@ -654,9 +654,8 @@ fn the_audit_trail_exposes_an_older_copy_in_the_same_file() {
     served.server.assert_well();
 }
 
-#[test]
-fn a_run_reports_that_its_store_was_deleted() {
-    let project = Project::new();
+/// A run into a new store that has written rows, and its store.
+fn first_run(project: &Project) -> (std::process::Child, std::path::PathBuf) {
     let made = project.recon(&["generate", "--rows", "40000"]);
     assert_eq!(made.code, 0, "{}", made.err);
     let child = project
@@ -666,18 +665,67 @@ fn a_run_reports_that_its_store_was_deleted() {
         .spawn()
         .unwrap();
     let store = project.path("generated/recon.db");
-    let log = project.path("generated/recon.db-wal");
     let began = Instant::now();
-    // Once there is more in the log than the schema of the new file, the run has started to write rows.
-    while std::fs::metadata(&log).map_or(0, |log| log.len()) < 2_000_000 {
+    // More than the schema.
+    while std::fs::metadata(&store).map_or(0, |store| store.len()) < 2_000_000 {
         assert!(began.elapsed() < Duration::from_secs(60), "nothing is written");
         std::thread::sleep(Duration::from_millis(1));
     }
+    (child, store)
+}
+
+#[test]
+fn a_run_reports_that_its_store_was_deleted() {
+    let project = Project::new();
+    let (child, store) = first_run(&project);
     std::fs::remove_file(&store).unwrap();
     let said = Said::from(ended(child));
     assert_eq!(said.code, 4, "{}", said.err);
     assert!(said.err.contains("deleted or moved"), "{}", said.err);
     assert!(!store.exists());
+}
+
+/// What SQLite says to a statement about the file.
+fn pragma(store: &Path, name: &str) -> String {
+    let connection = rusqlite::Connection::open(store).unwrap();
+    connection.busy_timeout(Duration::from_secs(30)).unwrap();
+    connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_first_run_is_written_without_a_log_until_others_open_the_store() {
+    let project = Project::new();
+    let (child, store) = first_run(&project);
+    assert_eq!(pragma(&store, "journal_mode"), "delete");
+    let url = format!("sqlite:{}", store.display());
+    let list = project.json(&["runs", "list", "--store", &url, "--json"]);
+    assert_eq!(list["runs"][0]["status"], "RUNNING");
+    assert_eq!(pragma(&store, "journal_mode"), "wal");
+    let said = Said::from(ended(child));
+    assert!(matches!(said.code, 0 | 1), "{}", said.err);
+    assert_eq!(pragma(&store, "journal_mode"), "wal");
+    assert_eq!(pragma(&store, "integrity_check"), "ok");
+    let verified = project.recon(&["audit", "verify", "--store", &url]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+}
+
+#[test]
+fn a_first_run_that_is_killed_leaves_a_store_for_the_next() {
+    let project = Project::new();
+    let (mut child, store) = first_run(&project);
+    assert_eq!(pragma(&store, "journal_mode"), "delete");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = project.recon(&["run", "-c", "generated/recon.yaml"]);
+    assert!(matches!(said.code, 0 | 1), "{}", said.err);
+    let url = format!("sqlite:{}", store.display());
+    let list = project.json(&["runs", "list", "--store", &url, "--json"]);
+    let status = |at: usize| list["runs"][at]["status"].as_str().unwrap();
+    assert_eq!([status(0), status(1)], ["COMPLETED", "FAILED"]);
+    assert_eq!(pragma(&store, "integrity_check"), "ok");
+    let of_records = "SELECT DISTINCT run_id FROM recon.recon_records";
+    let runs = project.json(&["sql", of_records, "--store", &url, "--format", "json"]);
+    assert_eq!(runs.as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod runs;
 mod schema;
 mod slices;
 mod transact;
+mod unlogged;
 mod waiting;
 mod write_lock;
 mod writer;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::identity::Identity;
+use self::unlogged::Unlogged;
 use self::waiting::Waiting;
 use self::write_lock::WriteLock;
 use super::trail_end::TrailEnd;
@@ -49,6 +51,8 @@ pub struct SqliteStore {
     waiting: Waiting,
     /// The file that was opened.
     identity: Arc<Identity>,
+    /// It was made when it was opened.
+    is_new: bool,
     trail_end: TrailEnd,
 }
 
@@ -88,13 +92,18 @@ impl SqliteStore {
             Some(_) => None,
             None => Some(database::attached(path, Access::Write).map_err(problem)?),
         };
+        let waiting = Waiting::at(path);
+        if let Some(first) = &first {
+            unlogged::turn_log_on(first, "recon", &waiting);
+        }
         let store = Self {
             path: path.to_owned(),
             readers: OnceLock::new(),
             write_lock: WriteLock::default(),
             spare: Arc::default(),
-            waiting: Waiting::at(path),
+            waiting,
             identity: Arc::new(Identity::of(path)?),
+            is_new: made.is_some(),
             trail_end: TrailEnd::default(),
         };
         let missing = match (&first, &made) {
@@ -261,7 +270,9 @@ impl Store for SqliteStore {
         let spare = Arc::clone(&self.spare);
         let identity = Arc::clone(&self.identity);
         let connection = self.direct()?;
-        Ok(Box::new(writer::SqliteWriter::open(&self.path, identity, (connection, spare), run)?))
+        let unlogged = if self.is_new { Unlogged::soon() } else { Unlogged::No };
+        let connection = (connection, spare, unlogged);
+        Ok(Box::new(writer::SqliteWriter::open(&self.path, identity, connection, run)?))
     }
 
     fn prune(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::unlogged::commit;
 use super::waiting::Waiting;
 
 /// How long the lock is held at a stretch. A slice ends within a few hundred rows of this, and
@@ -86,7 +87,7 @@ impl Slices {
     }
 
     pub(super) fn end(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        connection.prepare_cached("COMMIT")?.raw_execute()?;
+        commit(connection)?;
         if let Some(began) = self.began.take() {
             self.held += began.elapsed();
         }

@@ -18,6 +18,7 @@ use super::identity::Identity;
 use super::runs::{find_key, trim};
 use super::slices::Slices;
 use super::transact::SqliteTransaction;
+use super::unlogged::{Unlogged, commit};
 use super::waiting::Waiting;
 use crate::database::sqlite as database;
 use crate::diagnostic::Problem;
@@ -52,6 +53,7 @@ pub(super) struct SqliteWriter {
     /// The base of row numbers.
     base: i64,
     turns: Slices,
+    unlogged: Unlogged,
     checkpoints: Checkpoints,
     reasons: HashMap<String, (i64, bool)>,
     assigners: HashMap<String, i64>,
@@ -81,7 +83,7 @@ impl SqliteWriter {
     pub(super) fn open(
         path: &Path,
         identity: Arc<Identity>,
-        (connection, spare): (Connection, Arc<Spare>),
+        (connection, spare, unlogged): (Connection, Arc<Spare>, Unlogged),
         run: RunId,
     ) -> Result<Self, Problem> {
         identity.check()?;
@@ -127,6 +129,7 @@ impl SqliteWriter {
             key,
             base: id_range(key.run_no).0,
             turns: Slices::seeing(Waiting::at(path)),
+            unlogged,
             checkpoints: Checkpoints::new(path),
             reasons,
             assigners: HashMap::new(),
@@ -223,7 +226,8 @@ impl SqliteWriter {
         if written.is_err() && !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        written
+        // A file that is gone says more than an error of SQLite that comes of it.
+        written.map_err(|problem| self.identity.check().err().unwrap_or(problem))
     }
 
     fn write_rows(&mut self, batch: &Batch, more: bool) -> Result<(), Failure> {
@@ -235,6 +239,7 @@ impl SqliteWriter {
         if !turns.is_begun() {
             turns.begin(connection)?;
         }
+        let log_is_on = self.unlogged.is_over(connection)?;
         let mut bytes = DIFFERENCE_BYTES * (batch.differences.len() + batch.decisions.len());
         let (chunks, results, reasons) = (&mut self.chunks, &mut self.results, &self.reasons);
         let (written, listing) = (&mut self.written, &mut self.listing);
@@ -289,10 +294,19 @@ impl SqliteWriter {
                 ])
                 .map(drop)
         })?;
-        if more && !self.checkpoints.waits_after(bytes) {
+        let is_due = self.unlogged.is_due(bytes);
+        if more && !log_is_on && !is_due && !self.checkpoints.waits_after(bytes) {
             turns.check(connection)?;
         } else {
             turns.end(connection)?;
+        }
+        if log_is_on {
+            self.unlogged.end(connection)?;
+        } else if is_due {
+            self.unlogged.begin(connection)?;
+        }
+        if self.unlogged.is_on() {
+            return Ok(());
         }
         Ok(self.checkpoints.written(connection, bytes)?)
     }
@@ -417,7 +431,10 @@ impl SqliteWriter {
             let mut tx = SqliteTransaction::direct(&self.path, &self.connection);
             gathered.append(&mut tx, self.key.run_no, outcome.ended)?;
         }
-        self.connection.execute_batch(if updated == 1 { "COMMIT" } else { "ROLLBACK" })?;
+        match updated {
+            1 => commit(&self.connection)?,
+            _ => self.connection.execute_batch("ROLLBACK")?,
+        }
         Ok((updated, carried))
     }
 }
@@ -465,7 +482,9 @@ impl Writer for SqliteWriter {
 
     fn finish(mut self: Box<Self>, outcome: &FinishRun) -> Result<Published, Problem> {
         self.identity.check()?;
-        self.checkpoints.before_last().map_err(|error| self.problem(&error))?;
+        let ready =
+            self.unlogged.end(&self.connection).and_then(|()| self.checkpoints.before_last());
+        ready.map_err(|error| self.problem(&error))?;
         let (updated, carried) = self.publish(outcome)?;
         // A run in a file that is gone meanwhile is gone too.
         self.identity.check()?;
