@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ::postgres::types::Json;
 use ::postgres::{Client, Error};
+use crossbeam_channel::bounded;
 
 use super::copy::{Copy, CopyFailure};
 use super::runs::{RunKey, find_key, trim};
@@ -22,6 +23,10 @@ use crate::store::publication::{self, CodedAttribution, Gathered, ITEMS, Publica
 use crate::store::{
     AttributionRow, Batch, FinishRun, Published, Text, Writer, difference_number, stored,
 };
+use crate::threads;
+
+/// How many rows of records may wait to be sent: more than a piece of a copy has.
+const ROWS_AHEAD: usize = 512;
 
 /// A table of the run's own, and the one that it becomes a part of.
 struct Part {
@@ -305,6 +310,7 @@ impl PostgresWriter {
 
     fn write_rows(&mut self, batch: &Batch) -> Result<(), CopyFailure> {
         let run_no = self.key.run_no;
+        let is_digested = self.key.stage != Some(Stage::Attributed);
         let names = Names {
             reasons: &self.reasons,
             assigners: &self.assigners,
@@ -312,36 +318,53 @@ impl PostgresWriter {
             batch,
         };
         let client = &mut self.client;
-        let (records, results) = (&mut self.records, &mut self.results);
-        self.chunks.add(&batch.records, |chunk, text| -> Result<(), CopyFailure> {
-            results.take_records(chunk, &text);
-            push_chunk(&mut records.copy, run_no, chunk, &text);
-            if records.copy.is_full() {
-                records.send(client, run_no)?;
+        let (chunks, results, reasons) = (&mut self.chunks, &mut self.results, &self.reasons);
+        let (records, differences) = (&mut self.records, &mut self.differences);
+        let (written, listing, breaks) = (&mut self.written, &mut self.listing, &mut self.breaks);
+        // This thread waits for the server; another makes rows of the records, and digests of all.
+        std::thread::scope(|scope| -> Result<(), CopyFailure> {
+            let (sender, rows) = bounded::<(u64, String)>(ROWS_AHEAD);
+            threads::start(scope, move || {
+                let made = chunks.add(&batch.records, |chunk, text| {
+                    results.take_records(chunk, &text);
+                    sender.send((chunk, text))
+                });
+                drop(sender);
+                // Otherwise the writer has failed.
+                if made.is_ok() && is_digested {
+                    results
+                        .take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
+                }
+            })?;
+            for (chunk, text) in rows {
+                push_chunk(&mut records.copy, run_no, chunk, &text);
+                if records.copy.is_full() {
+                    records.send(client, run_no)?;
+                }
+            }
+            for row in &batch.differences {
+                listing.leaves_out();
+                let copy = &mut differences.copy;
+                copy.row();
+                copy.int4(Some(run_no));
+                copy.int8(Some(difference_number(row.record, row.field).cast_signed()));
+                copy.int2(Some(row.diff_type.code().into()));
+                copy.int2(Some(row.severity.code().into()));
+                copy.text(names.text(row.value_a));
+                copy.text(names.text(row.value_b));
+                copy.float8(row.amount_abs);
+                if let Some(given) = names.push(copy, row.attribution.as_ref()) {
+                    written.add(row.record, given, row.amount_abs);
+                }
+                let known = breaks.as_mut().map(|breaks| breaks.take(row));
+                copy.int8(known.map(|(key, _)| key));
+                copy.int4(known.map(|(_, since)| since));
+                if copy.is_full() {
+                    differences.send(client, run_no)?;
+                }
             }
             Ok(())
         })?;
-        for row in &batch.differences {
-            self.listing.leaves_out();
-            let copy = &mut self.differences.copy;
-            copy.row();
-            copy.int4(Some(run_no));
-            copy.int8(Some(difference_number(row.record, row.field).cast_signed()));
-            copy.int2(Some(row.diff_type.code().into()));
-            copy.int2(Some(row.severity.code().into()));
-            copy.text(names.text(row.value_a));
-            copy.text(names.text(row.value_b));
-            copy.float8(row.amount_abs);
-            if let Some(given) = names.push(copy, row.attribution.as_ref()) {
-                self.written.add(row.record, given, row.amount_abs);
-            }
-            let known = self.breaks.as_mut().map(|breaks| breaks.take(row));
-            copy.int8(known.map(|(key, _)| key));
-            copy.int4(known.map(|(_, since)| since));
-            if copy.is_full() {
-                self.differences.send(client, run_no)?;
-            }
-        }
         if let Some(breaks) = &mut self.breaks {
             breaks.take_partners(&batch.partners);
             let connector = &self.connector;
@@ -533,10 +556,6 @@ impl PostgresWriter {
 impl Writer for PostgresWriter {
     fn write(&mut self, batch: &Batch) -> Result<(), Problem> {
         self.resolve(batch)?;
-        if self.key.stage != Some(Stage::Attributed) {
-            let reasons = &self.reasons;
-            self.results.take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
-        }
         self.write_rows(batch).map_err(|failure| self.problem(&failure))
     }
 
