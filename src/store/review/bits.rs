@@ -12,6 +12,18 @@ impl Bits {
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
+    /// Calls `each` with all numbers, in order, if they are no more than `most`.
+    pub fn each_of_few(&self, most: usize, mut each: impl FnMut(i64)) -> Option<()> {
+        let count: usize = self.0.iter().map(|word| word.count_ones() as usize).sum();
+        if count > most {
+            return None;
+        }
+        for (at, word) in (0..).zip(self.0.iter()).filter(|(_, word)| **word != 0) {
+            (0..64).filter(|bit| word & (1 << bit) != 0).for_each(|bit| each(64 * at + bit));
+        }
+        Some(())
+    }
+
     pub fn add(&mut self, number: i64) {
         let (word, bit) = place(number);
         let words = Arc::make_mut(&mut self.0);

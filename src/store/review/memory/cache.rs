@@ -15,7 +15,8 @@ use super::super::items::{at_numbers, place_parameters};
 use super::super::{ReviewTables, read_key};
 use super::rows::{Kind, Row, RunItems};
 
-/// The most items that are kept, of all runs; an item takes 40 bytes, and 4 more for each order in which it is listed.
+/// The most items that are kept, of all runs; an item takes 40 bytes, and 4 more for
+/// each order in which it is listed, and as much where a group is.
 const MOST: usize = 16_000_000;
 /// Rows of the audit trail after which a run is read anew.
 const MOST_CHANGES: i64 = 50_000;

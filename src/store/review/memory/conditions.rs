@@ -112,6 +112,29 @@ impl Test {
         }
     }
 
+    /// The records of the only items that may fulfil it.
+    pub fn records(&self) -> Option<&Bits> {
+        match self {
+            Self::Holds(records) => Some(records),
+            _ => None,
+        }
+    }
+
+    /// Whether those that may fulfil it lie together in an order.
+    pub const fn bounds(&self, order: ItemOrder) -> bool {
+        match order {
+            ItemOrder::Confidence | ItemOrder::HighestConfidence => {
+                matches!(self, Self::Confidence(..))
+            }
+            ItemOrder::Amount | ItemOrder::AtRisk => {
+                matches!(self, Self::Amount(..) | Self::NoAmount)
+            }
+            ItemOrder::Age => matches!(self, Self::Aged(_)),
+            ItemOrder::Severity | ItemOrder::SeverityAndNumber => matches!(self, Self::Severity(_)),
+            ItemOrder::Number => false,
+        }
+    }
+
     /// Whether a row comes before or behind all in an order that may fulfil it.
     pub fn side(&self, order: ItemOrder, row: &Row) -> Ordering {
         use ItemOrder::{

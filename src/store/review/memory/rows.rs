@@ -1,6 +1,7 @@
 //! The items of a run in memory: as few bytes for each as lists, counts and conditions need.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::Problem;
@@ -181,12 +182,20 @@ impl RunItems {
         for number in items.keys() {
             let record = ItemKey { run_no: 0, number: *number }.record();
             if last.replace(record) != Some(record) {
-                let from = self.rows.partition_point(|row| row.record() < record);
-                let own = self.rows.iter().skip(from).take_while(|row| row.record() == record);
-                numbers.extend(own.map(|row| row.number));
+                let own = self.places_of(record);
+                numbers.extend(own.map(|place| self.rows[place as usize].number));
             }
         }
         numbers
+    }
+
+    /// The places of the items of a record.
+    pub(super) fn places_of(&self, record: i64) -> Range<u32> {
+        let before = |most| {
+            let count = self.rows.partition_point(|row| row.record() < most);
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        before(record)..before(record + 1)
     }
 
     /// These rows as they are now, for which there is `room`.

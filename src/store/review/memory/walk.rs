@@ -115,16 +115,30 @@ impl RunItems {
         found
     }
 
-    /// Places among which are all that fulfil the tests, where an order that is known tells that they are few.
+    /// Places among which are all that fulfil the tests, where it is known that they are few.
     fn few(&self, tests: &[Test], most: usize) -> Option<Vec<u32>> {
+        // To look up an item takes as long as looking at several in a row.
+        self.looked_up(tests, most / FEW).or_else(|| self.in_few(tests, most))
+    }
+
+    /// The same, where the tests name items or records.
+    fn looked_up(&self, tests: &[Test], most: usize) -> Option<Vec<u32>> {
         let numbers = tests.iter().find_map(|test| test.numbers());
         if let Some(numbers) = numbers.filter(|numbers| numbers.len() <= most) {
             return Some(numbers.iter().filter_map(|number| self.place(*number)).collect());
         }
+        let (records, mut places) = (tests.iter().find_map(Test::records)?, Vec::new());
+        records.each_of_few(most, |record| places.extend(self.places_of(record)))?;
+        Some(places)
+    }
+
+    /// The same, where groups or a range of an order that is known have all of them.
+    fn in_few(&self, tests: &[Test], most: usize) -> Option<Vec<u32>> {
         let ordered = [ItemOrder::Confidence, ItemOrder::Age, ItemOrder::Amount];
         let ranges = ordered.into_iter().filter_map(|order| {
             let list = self.orders.known(order)?;
-            Some(vec![&list[self.range(list, order, tests)]])
+            let is_bound = tests.iter().any(|test| test.bounds(order));
+            is_bound.then(|| vec![&list[self.range(list, order, tests)]])
         });
         let groups = self.orders.known_groups(ItemOrder::Confidence);
         let of_groups = tests
@@ -138,6 +152,9 @@ impl RunItems {
 
     /// Where in a list all are that fulfil the tests.
     fn range(&self, list: &[u32], order: ItemOrder, tests: &[Test]) -> Range<usize> {
+        if !tests.iter().any(|test| test.bounds(order)) {
+            return 0..list.len();
+        }
         let is_at = |place: u32, side: Ordering| {
             let row = &self.rows[place as usize];
             tests.iter().any(|test| test.side(order, row) == side)
@@ -252,8 +269,9 @@ mod tests {
             (0_u8..4, option::weighted(0.9, 0_u8..20), option::of(-1_i32..3), 0_u32..4, 1_u8..5, any::<bool>()),
             0..400,
         )) -> Vec<Row> {
-            let row = |(at, (confidence, amount, since, signature, severity, decided))| Row {
-                number: (i64::try_from(at).unwrap() + 1) << 10,
+            let row = |(at, (confidence, amount, since, signature, severity, decided)): (i64, _)| Row {
+                // Two items of each record.
+                number: ((at / 2 + 1) << 10) | (at % 2),
                 confidence: f64::from(confidence) / 4.0,
                 amount: Option::<u8>::map_or(amount, f64::NAN, f64::from),
                 since: Option::<i32>::unwrap_or(since, i32::MIN),
@@ -264,7 +282,7 @@ mod tests {
                 locked: false,
                 has_left: false,
             };
-            all.into_iter().enumerate().map(row).collect()
+            (0_i64..).zip(all).map(row).collect()
         }
     }
 
@@ -281,6 +299,7 @@ mod tests {
             Just(Test::NoSignature),
             vec(1_i64..4, 0..3).prop_map(|ids| Test::Signatures(ids.into_iter().collect())),
             (day(), day()).prop_map(Test::any_within),
+            vec(0_i64..200, 0..9).prop_map(|ids| Test::Holds(ids.into_iter().collect())),
             (vec(1_i64..400, 0..9), any::<bool>()).prop_map(|(mut numbers, yes)| {
                 numbers.sort_unstable();
                 numbers.dedup();
