@@ -227,8 +227,8 @@ struct Sketcher {
     others: (Vec<usize>, Trial),
 }
 
-/// Most different texts of a column that are counted.
-const COUNTED_TEXTS: usize = 4_096;
+/// Most different texts of a column that are counted; a bank's clients or instruments are some thousands.
+const COUNTED_TEXTS: usize = 16_384;
 
 impl Sketcher {
     fn new(readings: Readings) -> Self {
@@ -380,16 +380,30 @@ fn write_loose(cell: Cell<'_>, to: &mut Vec<u8>) -> bool {
     true
 }
 
+/// ASCII letters, as capitals, and digits; 0 for all other bytes.
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            letters[byte as usize] = byte.to_ascii_uppercase();
+        }
+        byte += 1;
+    }
+    letters
+};
+
 fn write_loose_text(text: &str, to: &mut Vec<u8>) -> bool {
     if text.is_ascii() {
         // Written whether it counts or not, which saves a branch for each byte.
         to.resize(text.len(), 0);
         let mut letters = 0;
         for byte in text.bytes() {
+            let letter = LETTERS[usize::from(byte)];
             if let Some(place) = to.get_mut(letters) {
-                *place = byte.to_ascii_uppercase();
+                *place = letter;
             }
-            letters += usize::from(byte.is_ascii_alphanumeric());
+            letters += usize::from(letter != 0);
         }
         to.truncate(letters);
     } else {

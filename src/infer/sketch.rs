@@ -1,20 +1,20 @@
 //! A sample of a column's values, chosen by hash: both sides sample the same values, whatever their
 //! size and order.
 
-use std::collections::BTreeMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasher as _, Hash};
 
-use foldhash::quality::FixedState;
+use foldhash::{fast, quality::FixedState};
 
 /// Maximum number of values in a sketch.
 const KEPT: usize = 4_096;
 
 /// The values with the smallest hashes, with their counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sketch {
-    values: BTreeMap<u64, u64>,
-    /// The largest hash, once the sketch is full.
-    largest: Option<u64>,
+    values: HashMap<u64, u64, fast::FixedState>,
+    /// The hashes, the largest first.
+    order: BinaryHeap<u64>,
     pub filled: u64,
     overflowed: bool,
 }
@@ -30,7 +30,7 @@ impl Sketch {
     pub fn add(&mut self, hash: u64, times: u64) {
         self.filled += times;
         // Most hashes of a large column end here.
-        if self.largest.is_some_and(|largest| hash > largest) {
+        if self.values.len() == KEPT && self.order.peek().is_some_and(|largest| hash > *largest) {
             self.overflowed = true;
             return;
         }
@@ -38,14 +38,14 @@ impl Sketch {
             *count += times;
             return;
         }
-        if self.values.len() == KEPT {
-            self.values.pop_last();
+        if self.values.len() == KEPT
+            && let Some(largest) = self.order.pop()
+        {
+            self.values.remove(&largest);
             self.overflowed = true;
         }
         self.values.insert(hash, times);
-        if self.values.len() == KEPT {
-            self.largest = self.values.last_key_value().map(|(largest, _)| *largest);
-        }
+        self.order.push(hash);
     }
 
     /// The share of distinct values: 1 if no value is repeated.
@@ -62,9 +62,8 @@ impl Sketch {
     /// The number of common values, and their share of the smaller side's values.
     pub fn overlap(&self, other: &Self) -> (u64, f64) {
         let limit = self.limit().min(other.limit());
-        let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
-        let common =
-            self.values.range(..=limit).filter(|(hash, _)| other.values.contains_key(hash));
+        let within = |sketch: &Self| sketch.up_to(limit).count() as u64;
+        let common = self.up_to(limit).filter(|hash| other.values.contains_key(hash));
         let common = common.count() as u64;
         (common, ratio(common, within(self).min(within(other))))
     }
@@ -72,17 +71,21 @@ impl Sketch {
     /// The share of all values that occur on both sides.
     pub fn likeness(&self, other: &Self) -> f64 {
         let limit = self.limit().min(other.limit());
-        let within = |sketch: &Self| sketch.values.range(..=limit).count() as u64;
+        let within = |sketch: &Self| sketch.up_to(limit).count() as u64;
         let (common, _) = self.overlap(other);
         ratio(common, within(self) + within(other) - common)
     }
 
     /// All values up to this hash are included.
     fn limit(&self) -> u64 {
-        match self.values.last_key_value() {
-            Some((largest, _)) if self.overflowed => *largest,
+        match self.order.peek() {
+            Some(largest) if self.overflowed => *largest,
             _ => u64::MAX,
         }
+    }
+
+    fn up_to(&self, limit: u64) -> impl Iterator<Item = &u64> {
+        self.values.keys().filter(move |hash| **hash <= limit)
     }
 }
 
@@ -90,6 +93,14 @@ impl Sketch {
 #[expect(clippy::cast_precision_loss, reason = "guesses need no exact shares")]
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+impl PartialEq for Sketch {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |sketch: &Self| (sketch.values.clone(), sketch.filled, sketch.overflowed);
+        of(self) == of(other)
+    }
 }
 
 #[cfg(test)]

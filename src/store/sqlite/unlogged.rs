@@ -2,7 +2,7 @@
 //!
 //! With a log, all pages are written twice: a third of the time of a run. Without one, they go into the file at each
 //! commit, and only the few that were there before are kept in a journal meanwhile. Nobody else may have the file open
-//! then, and nothing waits for the disk before the run ends: if the machine fails, nothing but an unfinished run is in
+//! then, and the writer waits for the disk only when the run ends: if the machine fails, nothing but an unfinished run is in
 //! the file. As soon as another program opens the store, it turns the log on ([`turn_log_on`]), and the run goes on with it.
 
 use std::time::{Duration, Instant};
