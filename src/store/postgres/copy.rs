@@ -1,17 +1,28 @@
 //! Rows in PostgreSQL's binary COPY format, sent in pieces of some megabytes.
 
-use crate::diagnostic::Problem;
-use std::io::Write as _;
+use std::sync::Arc;
 
-use ::postgres::{Client, Error};
+use ::postgres::Error;
+
+use crate::database::postgres::Connector;
+use crate::diagnostic::{Code, Problem};
 
 /// From this size on a piece is sent.
-const PIECE: usize = 4 << 20;
-const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const PIECE: usize = 1 << 20;
+/// What comes before the rows of a copy, and what after them.
+pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+pub(super) const TRAILER: &[u8] = &(-1i16).to_be_bytes();
+
+/// A piece of the rows of one table.
+pub(super) struct Rows {
+    /// The statement that copies them.
+    pub statement: Arc<str>,
+    pub bytes: Vec<u8>,
+}
 
 /// Rows on their way into one table.
 pub(super) struct Copy {
-    statement: String,
+    statement: Arc<str>,
     columns: i16,
     bytes: Vec<u8>,
 }
@@ -25,7 +36,8 @@ impl Copy {
             statement: format!(
                 "COPY {table} ({}) FROM STDIN WITH (FORMAT binary{freeze})",
                 columns.join(", ")
-            ),
+            )
+            .into(),
             columns: i16::try_from(columns.len()).unwrap_or(i16::MAX),
             bytes: Vec::new(),
         }
@@ -33,9 +45,6 @@ impl Copy {
 
     /// Begins a row; as many fields follow as there are columns.
     pub(super) fn row(&mut self) {
-        if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(HEADER);
-        }
         self.bytes.extend_from_slice(&self.columns.to_be_bytes());
     }
 
@@ -89,18 +98,12 @@ impl Copy {
         self.bytes.is_empty()
     }
 
-    pub(super) fn send(&mut self, client: &mut Client) -> Result<(), CopyFailure> {
-        if self.is_empty() {
-            return Ok(());
-        }
-        self.bytes.extend_from_slice(&(-1i16).to_be_bytes());
-        let mut sink = client.copy_in(&self.statement)?;
-        let written = sink.write_all(&self.bytes);
-        // The server's own complaint comes with the end of the copy; it says more.
-        sink.finish()?;
-        written?;
-        self.bytes.clear();
-        Ok(())
+    /// The rows so far; those that follow are another piece.
+    pub(super) fn take(&mut self) -> Rows {
+        // The next piece will be about as long.
+        let next = Vec::with_capacity(self.bytes.capacity());
+        let bytes = std::mem::replace(&mut self.bytes, next);
+        Rows { statement: Arc::clone(&self.statement), bytes }
     }
 }
 
@@ -112,6 +115,21 @@ pub(super) enum CopyFailure {
     Connection(std::io::Error),
     /// Rows were encoded wrongly.
     Problem(Problem),
+}
+
+impl CopyFailure {
+    /// What it means to users of this server.
+    pub(super) fn problem(&self, connector: &Connector) -> Problem {
+        match self {
+            Self::Postgres(error) => connector.problem(error),
+            Self::Problem(problem) => problem.clone(),
+            Self::Connection(error) => Problem::new(
+                Code::StoreUnreachable,
+                format!("the connection to the store broke: {error}"),
+            )
+            .help("nothing of this command is stored; run it again when the server is up"),
+        }
+    }
 }
 
 impl From<Problem> for CopyFailure {

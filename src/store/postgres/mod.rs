@@ -7,6 +7,7 @@
 mod copy;
 mod examine;
 mod lock;
+mod pipe;
 mod prune;
 mod query;
 mod runs;

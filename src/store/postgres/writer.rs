@@ -10,6 +10,7 @@ use ::postgres::{Client, Error};
 use crossbeam_channel::bounded;
 
 use super::copy::{Copy, CopyFailure};
+use super::pipe::{Job, Pipe};
 use super::runs::{RunKey, find_key, trim};
 use super::transact::PostgresTransaction;
 use crate::database::postgres::{Connector, PostgresPool};
@@ -41,25 +42,25 @@ impl Part {
         Self { parent, copy, exists: false }
     }
 
-    fn create(&mut self, client: &mut Client, run_no: i32) -> Result<(), Error> {
+    fn create(&mut self, pipe: &mut Pipe, run_no: i32) -> Result<(), CopyFailure> {
         if self.exists {
             return Ok(());
         }
         self.exists = true;
         // The check lets the table be attached without being read again.
         let parent = self.parent;
-        client.batch_execute(&format!(
+        pipe.send(Job::Statements(format!(
             "CREATE TABLE {parent}_{run_no} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES, \
              CHECK (run_no = {run_no}))"
-        ))
+        )))
     }
 
-    fn send(&mut self, client: &mut Client, run_no: i32) -> Result<(), CopyFailure> {
-        if !self.copy.is_empty() {
-            self.create(client, run_no)?;
-            self.copy.send(client)?;
+    fn send(&mut self, pipe: &mut Pipe, run_no: i32) -> Result<(), CopyFailure> {
+        if self.copy.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.create(pipe, run_no)?;
+        pipe.send(Job::Rows(self.copy.take()))
     }
 
     /// Indexes the table, then makes it a part: the lock on the parent is short.
@@ -94,12 +95,22 @@ fn index(client: &mut Client, parent: &str, table: &str, listed: bool) -> Result
              CREATE INDEX ON {table} (signature_id, status, run_no, number)"
         ))?;
     }
-    client.batch_execute(&format!("ANALYZE {table}"))
+    if parent == ITEMS && listed {
+        return client.batch_execute(&format!("ANALYZE {table}"));
+    }
+    // Fewer rows than usual are looked at, until the server looks itself: a tenth of the time of writing a large run.
+    client.batch_execute(&format!(
+        "SET LOCAL default_statistics_target = 10; ANALYZE {table}; \
+         SET LOCAL default_statistics_target TO DEFAULT"
+    ))
 }
 
 /// A writer on a connection of its own.
 pub(super) struct PostgresWriter {
-    client: Client,
+    /// Writes the rows until the run is published.
+    pipe: Pipe,
+    /// The connection, once all are written.
+    client: Option<Client>,
     connector: Connector,
     pool: PostgresPool,
     run: RunId,
@@ -151,7 +162,8 @@ impl PostgresWriter {
             Some(Stage::Compared | Stage::Attributed) => None,
         };
         let mut writer = Self {
-            client,
+            pipe: Pipe::start(client, connector)?,
+            client: None,
             connector: connector.clone(),
             pool: pool.clone(),
             run,
@@ -208,19 +220,20 @@ impl PostgresWriter {
             results: MachineResults::default(),
             breaks,
         };
-        writer.prepare().map_err(problem)?;
+        writer.prepare().map_err(|failure| writer.problem(&failure))?;
         Ok(writer)
     }
 
-    fn prepare(&mut self) -> Result<(), Error> {
+    fn prepare(&mut self) -> Result<(), CopyFailure> {
         match self.key.stage {
-            None => self.records.create(&mut self.client, self.key.run_no),
+            None => self.records.create(&mut self.pipe, self.key.run_no),
             Some(Stage::Ingested) => Ok(()),
-            Some(Stage::Compared | Stage::Attributed) => self.client.batch_execute(
+            Some(Stage::Compared | Stage::Attributed) => self.pipe.send(Job::Statements(
                 "CREATE TEMP TABLE staged_decisions (number bigint NOT NULL, reason_id integer, \
                  functional boolean, confidence double precision, status smallint, \
-                 assigner_id integer, explanation text, signature_id integer) ON COMMIT DROP",
-            ),
+                 assigner_id integer, explanation text, signature_id integer) ON COMMIT DROP"
+                    .to_owned(),
+            )),
         }
     }
 
@@ -317,7 +330,7 @@ impl PostgresWriter {
             signatures: &self.signatures,
             batch,
         };
-        let client = &mut self.client;
+        let pipe = &mut self.pipe;
         let (chunks, results, reasons) = (&mut self.chunks, &mut self.results, &self.reasons);
         let (records, differences) = (&mut self.records, &mut self.differences);
         let (written, listing, breaks) = (&mut self.written, &mut self.listing, &mut self.breaks);
@@ -339,7 +352,7 @@ impl PostgresWriter {
             for (chunk, text) in rows {
                 push_chunk(&mut records.copy, run_no, chunk, &text);
                 if records.copy.is_full() {
-                    records.send(client, run_no)?;
+                    records.send(pipe, run_no)?;
                 }
             }
             for row in &batch.differences {
@@ -360,20 +373,14 @@ impl PostgresWriter {
                 copy.int8(known.map(|(key, _)| key));
                 copy.int4(known.map(|(_, since)| since));
                 if copy.is_full() {
-                    differences.send(client, run_no)?;
+                    differences.send(pipe, run_no)?;
                 }
             }
             Ok(())
         })?;
         if let Some(breaks) = &mut self.breaks {
             breaks.take_partners(&batch.partners);
-            let connector = &self.connector;
-            let mut tx = PostgresTransaction {
-                problem: &|error| connector.problem(error),
-                client,
-                plans: None,
-            };
-            breaks.flush(&mut tx, false)?;
+            breaks.flush(pipe, false)?;
         }
         for row in &batch.decisions {
             self.decisions.row();
@@ -399,37 +406,29 @@ impl PostgresWriter {
 
     /// Sends the pieces that are full, or all.
     fn send(&mut self, all: bool) -> Result<(), CopyFailure> {
-        let (client, run_no) = (&mut self.client, self.key.run_no);
+        let (pipe, run_no) = (&mut self.pipe, self.key.run_no);
         for part in [&mut self.records, &mut self.differences] {
             if all || part.copy.is_full() {
-                part.send(client, run_no)?;
+                part.send(pipe, run_no)?;
             }
         }
         for copy in [&mut self.rejected, &mut self.decisions] {
-            if all || copy.is_full() {
-                copy.send(client)?;
+            if copy.is_full() || all && !copy.is_empty() {
+                pipe.send(Job::Rows(copy.take()))?;
             }
         }
         Ok(())
     }
 
     fn problem(&self, failure: &CopyFailure) -> Problem {
-        match failure {
-            CopyFailure::Postgres(error) => self.connector.problem(error),
-            CopyFailure::Problem(problem) => problem.clone(),
-            CopyFailure::Connection(error) => Problem::new(
-                Code::StoreUnreachable,
-                format!("the connection to the store broke: {error}"),
-            )
-            .help("nothing of this command is stored; run it again when the server is up"),
-        }
+        failure.problem(&self.connector)
     }
 
     fn publish(&mut self, outcome: &FinishRun) -> Result<(u64, u64), CopyFailure> {
         let mut carried = 0;
         let (stage, run_no, trims) = (self.key.stage, self.key.run_no, self.trims(outcome));
         if outcome.stage >= Stage::Compared && stage < Some(Stage::Compared) {
-            self.differences.create(&mut self.client, run_no)?;
+            self.differences.create(&mut self.pipe, run_no)?;
         }
         let (records, results) = (&mut self.records.copy, &mut self.results);
         self.chunks.flush(|chunk, text| -> Result<(), CopyFailure> {
@@ -438,7 +437,7 @@ impl PostgresWriter {
             Ok(())
         })?;
         self.send(true)?;
-        let client = &mut self.client;
+        let client = &mut *self.client.insert(self.pipe.end()?);
         if outcome.stage >= Stage::Compared
             && let Some(breaks) = &mut self.breaks
         {
@@ -564,9 +563,10 @@ impl Writer for PostgresWriter {
         if updated == 0 {
             return Err(stored::lost_run(self.run));
         }
-        if self.trims(outcome) {
-            trim(&mut self.client, self.key.run_no)
-                .map_err(|error| self.connector.problem(&error))?;
+        if self.trims(outcome)
+            && let Some(client) = &mut self.client
+        {
+            trim(client, self.key.run_no).map_err(|error| self.connector.problem(&error))?;
         }
         let is_whole = self.key.stage.is_none() && outcome.stage == Stage::Attributed;
         let counts = (is_whole && carried == 0)
