@@ -175,12 +175,33 @@ pub fn direct(path: &Path, create: bool) -> Result<Connection, rusqlite::Error> 
         // measured alike; larger pages make the small updates of reviewers dearer.
         connection.pragma_update(None, "page_size", 8192)?;
     }
-    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    turn_log_on(&connection, "main")?;
     connection.execute_batch(
         "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
          PRAGMA recursive_triggers = ON;",
     )?;
     Ok(connection)
+}
+
+/// Turns the log of a file on, `schema` on this connection, if it is off: the first run of a new store may be writing it
+/// without one.
+///
+/// # Errors SQLite's error; busy where readers or a writer keep the file for too long.
+pub fn turn_log_on(connection: &Connection, schema: &str) -> Result<(), rusqlite::Error> {
+    let began = Instant::now();
+    let sql = format!("PRAGMA {schema}.journal_mode = WAL");
+    loop {
+        match connection.query_row(&sql, [], |_| Ok(())) {
+            // SQLite does not wait for this lock itself.
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && began.elapsed() < patience::left(BUSY_TIMEOUT) =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            turned => return turned,
+        }
+    }
 }
 
 /// Makes the file at `path` unless it is there, for its owner only. The files that SQLite puts beside it

@@ -119,7 +119,11 @@ impl SqliteStore {
     pub(super) fn direct(&self) -> Result<Connection, Problem> {
         match self.spare.take() {
             Some(connection) => Ok(connection),
-            None => database::direct(&self.path, false).map_err(|error| self.problem(&error)),
+            // A first run pauses for it; see `unlogged`.
+            None => {
+                let opened = self.waiting.while_seen(|| database::direct(&self.path, false));
+                opened.map_err(|error| self.problem(&error))
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ErrorCode, Statement, ToSql, params_from_iter};
 
 use super::SqliteStore;
 use super::identity::Log;
+use super::unlogged::turn_log_on;
 use super::write_lock::WriteConnection;
 use crate::database::sqlite as database;
 use crate::diagnostic::{Code, Problem};
@@ -60,6 +61,7 @@ impl Transact for SqliteStore {
 impl SqliteStore {
     fn write_connection(&self) -> Result<WriteConnection, rusqlite::Error> {
         let connection = database::attached(&self.path, database::Access::Write)?;
+        turn_log_on(&connection, "recon", &self.waiting);
         // A person's decision is on the disk before the answer is sent.
         connection.execute_batch("PRAGMA recon.synchronous = FULL")?;
         connection.set_prepared_statement_cache_capacity(256);

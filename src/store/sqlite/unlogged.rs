@@ -5,11 +5,10 @@
 //! then, and the writer waits for the disk only when the run ends: if the machine fails, nothing but an unfinished run is in
 //! the file. As soon as another program opens the store, it turns the log on ([`turn_log_on`]), and the run goes on with it.
 
-use std::time::{Duration, Instant};
-
 use rusqlite::{Connection, ErrorCode};
 
 use super::waiting::Waiting;
+use crate::database::sqlite as database;
 
 /// Whether a writer writes without a log.
 #[derive(Debug, Default)]
@@ -35,12 +34,13 @@ impl Unlogged {
     }
 
     /// Turns the log off on `connection`, which is in no transaction and has a new file as main, if no other one has the
-    /// file open and it has no other run.
+    /// file open and nothing but its run is in it.
     pub(super) fn begin(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
         *self = Self::No;
-        let runs: i64 =
-            connection.query_row("SELECT count(*) FROM recon_runs", [], |row| row.get(0))?;
-        if runs > 1 {
+        // The run itself is registered.
+        let others = "SELECT (SELECT count(*) FROM recon_runs) > 1 \
+                      OR EXISTS (SELECT 1 FROM audit_trail) OR EXISTS (SELECT 1 FROM logins)";
+        if connection.query_row(others, [], |row| row.get(0))? {
             return Ok(());
         }
         wait_for_disk(connection, false)?;
@@ -91,26 +91,10 @@ fn set_mode(connection: &Connection, schema: &str, mode: &str) -> Result<String,
 pub(super) fn turn_log_on(connection: &Connection, schema: &str, waiting: &Waiting) {
     let is_off = mode(connection, schema).is_ok_and(|mode| mode != LOG);
     if is_off && !connection.is_readonly(schema).unwrap_or(true) {
-        waiting.while_seen(|| {
-            // SQLite does not wait for this lock itself. Where a reader keeps the file for longer, the next one who
-            // opens it turns the log on.
-            let began = Instant::now();
-            while let Err(error) = set_mode(connection, schema, LOG)
-                && is_busy(&error)
-                && began.elapsed() < PATIENCE
-            {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        });
+        // Where a reader keeps the file for too long, the next one who opens it does it.
+        let _ = waiting.while_seen(|| database::turn_log_on(connection, schema));
     }
 }
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-}
-
-/// How long the log waits for readers.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a commit is tried that readers keep from the file; each time it waits for some seconds.
 const TRIES: usize = 30;
@@ -120,7 +104,7 @@ pub(super) fn commit(connection: &Connection) -> Result<(), rusqlite::Error> {
     let mut commit = connection.prepare_cached("COMMIT")?;
     for _ in 1..TRIES {
         match commit.raw_execute() {
-            Err(error) if is_busy(&error) => {}
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
             done => return done.map(drop),
         }
     }
@@ -130,14 +114,17 @@ pub(super) fn commit(connection: &Connection) -> Result<(), rusqlite::Error> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
-    use crate::database::sqlite as database;
 
     fn new_file(path: &Path) -> Connection {
         let made = database::create(path).unwrap();
-        made.execute_batch("CREATE TABLE recon_runs (run_no); INSERT INTO recon_runs VALUES (1)")
-            .unwrap();
+        made.execute_batch(
+            "CREATE TABLE recon_runs (run_no); INSERT INTO recon_runs VALUES (1); \
+             CREATE TABLE audit_trail (seq); CREATE TABLE logins (login_key)",
+        )
+        .unwrap();
         made
     }
 
@@ -192,9 +179,29 @@ mod tests {
         drop(other);
         assert!(begins());
         turn_log_on(&own, "main", &Waiting::at(&path));
-        own.execute_batch("INSERT INTO recon_runs VALUES (2)").unwrap();
-        assert!(!begins());
+        for other in ["recon_runs VALUES (2)", "audit_trail VALUES (1)", "logins VALUES ('ann')"] {
+            own.execute_batch(&format!("INSERT INTO {other}")).unwrap();
+            assert!(!begins(), "{other}");
+            own.execute_batch("DELETE FROM recon_runs WHERE run_no = 2; DELETE FROM audit_trail; DELETE FROM logins")
+                .unwrap();
+        }
         assert_eq!(mode(&own, "main").unwrap(), LOG);
+    }
+
+    #[test]
+    fn whoever_opens_the_file_to_write_waits_to_turn_the_log_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let own = new_file(&path);
+        Unlogged::soon().begin(&own).unwrap();
+        own.execute_batch("BEGIN IMMEDIATE; INSERT INTO recon_runs VALUES (2)").unwrap();
+        std::thread::scope(|scope| {
+            let opens = scope.spawn(|| database::direct(&path, false));
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!opens.is_finished());
+            commit(&own).unwrap();
+            assert_eq!(mode(&opens.join().unwrap().unwrap(), "main").unwrap(), LOG);
+        });
     }
 
     #[test]
