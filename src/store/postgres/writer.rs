@@ -22,7 +22,8 @@ use crate::store::layout::Listing;
 use crate::store::machine_results::MachineResults;
 use crate::store::publication::{self, CodedAttribution, Gathered, ITEMS, Publication};
 use crate::store::{
-    AttributionRow, Batch, FinishRun, Published, Text, Writer, difference_number, stored,
+    AttributionRow, Batch, DifferenceRow, FinishRun, Published, Text, Writer, difference_number,
+    stored,
 };
 use crate::threads;
 
@@ -357,22 +358,12 @@ impl PostgresWriter {
             }
             for row in &batch.differences {
                 listing.leaves_out();
-                let copy = &mut differences.copy;
-                copy.row();
-                copy.int4(Some(run_no));
-                copy.int8(Some(difference_number(row.record, row.field).cast_signed()));
-                copy.int2(Some(row.diff_type.code().into()));
-                copy.int2(Some(row.severity.code().into()));
-                copy.text(names.text(row.value_a));
-                copy.text(names.text(row.value_b));
-                copy.float8(row.amount_abs);
-                if let Some(given) = names.push(copy, row.attribution.as_ref()) {
+                let known = breaks.as_mut().map(|breaks| breaks.take(row));
+                let given = names.push_difference(&mut differences.copy, run_no, row, known);
+                if let Some(given) = given {
                     written.add(row.record, given, row.amount_abs);
                 }
-                let known = breaks.as_mut().map(|breaks| breaks.take(row));
-                copy.int8(known.map(|(key, _)| key));
-                copy.int4(known.map(|(_, since)| since));
-                if copy.is_full() {
+                if differences.copy.is_full() {
                     differences.send(pipe, run_no)?;
                 }
             }
@@ -593,6 +584,29 @@ struct Names<'a> {
 impl Names<'_> {
     fn text(&self, text: Option<Text>) -> Option<&str> {
         text.map(|text| self.batch.text(text))
+    }
+
+    /// A difference with its decision, its break and the break's first date; and gives the numbers of its texts, where
+    /// there are any.
+    fn push_difference(
+        &self,
+        copy: &mut Copy,
+        run_no: i32,
+        row: &DifferenceRow,
+        known: Option<(i64, i32)>,
+    ) -> Option<CodedAttribution> {
+        copy.row();
+        copy.int4(Some(run_no));
+        copy.int8(Some(difference_number(row.record, row.field).cast_signed()));
+        copy.int2(Some(row.diff_type.code().into()));
+        copy.int2(Some(row.severity.code().into()));
+        copy.text(self.text(row.value_a));
+        copy.text(self.text(row.value_b));
+        copy.float8(row.amount_abs);
+        let given = self.push(copy, row.attribution.as_ref());
+        copy.int8(known.map(|(key, _)| key));
+        copy.int4(known.map(|(_, since)| since));
+        given
     }
 
     /// Reason, functional, confidence, status, assigner, explanation and signature; and gives their
