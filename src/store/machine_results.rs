@@ -18,10 +18,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crossbeam_channel::Sender;
 use foldhash::HashMap;
 use serde_json::{Value as Json, json};
 
 use super::audit::Entry;
+use super::chunk::Chunks;
 use super::digest::{RowDigest, canonical, digits};
 use super::rows::parameters;
 use super::transact::{SqlRow, Transaction};
@@ -197,6 +199,26 @@ impl MachineResults {
                     assigned_at: None,
                 },
             );
+        }
+    }
+
+    /// Makes rows of the records of a batch, which go to `rows`, and takes all of it in: for a thread beside the one that
+    /// waits for the store.
+    pub fn take_while_stored(
+        &mut self,
+        batch: &Batch,
+        chunks: &mut Chunks,
+        rows: Sender<(u64, String)>,
+        functional: impl Fn(&str) -> Option<bool>,
+    ) {
+        let made = chunks.add(&batch.records, |chunk, text| {
+            self.take_records(chunk, &text);
+            rows.send((chunk, text))
+        });
+        drop(rows);
+        // Otherwise the writer has failed.
+        if made.is_ok() {
+            self.take(batch, functional);
         }
     }
 

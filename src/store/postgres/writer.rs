@@ -338,18 +338,13 @@ impl PostgresWriter {
         // This thread waits for the server; another makes rows of the records, and digests of all.
         std::thread::scope(|scope| -> Result<(), CopyFailure> {
             let (sender, rows) = bounded::<(u64, String)>(ROWS_AHEAD);
-            threads::start(scope, move || {
-                let made = chunks.add(&batch.records, |chunk, text| {
-                    results.take_records(chunk, &text);
-                    sender.send((chunk, text))
-                });
-                drop(sender);
-                // Otherwise the writer has failed.
-                if made.is_ok() && is_digested {
-                    results
-                        .take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
-                }
-            })?;
+            let functional = |code: &str| reasons.get(code).map(|(_, functional)| *functional);
+            let take = move || results.take_while_stored(batch, chunks, sender, functional);
+            if is_digested {
+                threads::start(scope, take)?;
+            } else {
+                drop(take);
+            }
             for (chunk, text) in rows {
                 push_chunk(&mut records.copy, run_no, chunk, &text);
                 if records.copy.is_full() {

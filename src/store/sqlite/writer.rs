@@ -247,18 +247,9 @@ impl SqliteWriter {
         // This thread waits for SQLite; another makes rows of the records, and digests of all.
         std::thread::scope(|scope| -> Result<(), Failure> {
             let (sender, rows) = bounded::<(u64, String)>(ROWS_AHEAD);
-            threads::start(scope, move || {
-                let made = chunks.add(&batch.records, |chunk, text| {
-                    results.take_records(chunk, &text);
-                    sender.send((chunk, text))
-                });
-                drop(sender);
-                // Otherwise the writer has failed.
-                if made.is_ok() {
-                    results
-                        .take(batch, |code| reasons.get(code).map(|(_, functional)| *functional));
-                }
-            })?;
+            let functional = |code: &str| reasons.get(code).map(|(_, functional)| *functional);
+            let take = move || results.take_while_stored(batch, chunks, sender, functional);
+            threads::start(scope, take)?;
             let mut insert = insert_chunk(connection)?;
             for (chunk, text) in rows {
                 bytes += text.len();
