@@ -343,6 +343,7 @@ impl PostgresWriter {
             if is_digested {
                 threads::start(scope, take)?;
             } else {
+                // With it goes the sender, so that no rows are waited for: new decisions have none.
                 drop(take);
             }
             for (chunk, text) in rows {

@@ -195,6 +195,8 @@ impl ReviewTables<'_> {
 
     fn kept_with_tests(&mut self, query: &ItemQuery, run_no: i64) -> Result<Option<Kept>, Problem> {
         let kept = if self.has_written { None } else { self.kept(run_no)? };
-        Ok(kept.zip(self.tests(query, run_no)?))
+        // To make a test may read the values of a field of the whole run.
+        let Some(kept) = kept else { return Ok(None) };
+        Ok(self.tests(query, run_no)?.map(|tests| (kept, tests)))
     }
 }
