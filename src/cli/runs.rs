@@ -204,7 +204,7 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         }
     }
     if outcome.resting > 0 {
-        let runs = figures::counted(outcome.resting, "current run", "current runs");
+        let runs = figures::counted(outcome.resting, "run", "runs");
         text += &format!("kept {runs}: open items rest on them\n");
     }
     match outcome.reusable.filter(|free| *free >= WORTH_TELLING && !arguments.dry_run) {

@@ -1,5 +1,7 @@
 //! Deletes old runs, keeps human decisions, and records both in the audit trail.
 
+use std::collections::HashSet;
+
 use serde_json::{Value as Json, json};
 
 use super::audit::{By, Entry};
@@ -41,17 +43,35 @@ pub struct Pruned {
 pub struct PruneOutcome {
     /// The runs, oldest first.
     pub runs: Vec<Pruned>,
-    /// Current runs that stay because open items stand in them.
+    /// Runs that stay because open items rest on them.
     pub resting: u64,
     /// Bytes of the store's file that are free for later runs and not given back to the operating
     /// system; `None` where the store has no file of its own.
     pub reusable: Option<u64>,
 }
 
-/// True if open items stand in this current run, so that it stays.
-pub(super) fn rests(store: &dyn Store, run: &Pruned) -> Result<bool, Problem> {
-    let oldest = transact::read(store, |tx| runs::oldest_open(tx, &run.job))?;
-    Ok(oldest.is_some_and(|oldest| run.batch_date >= oldest))
+/// The runs among these that stay: current runs in which open items stand, and superseded runs that a current run took
+/// its open items over from. Without the latter a break that is open because that run did not have it yet could not be
+/// told from one that is gone.
+pub(super) fn resting<'a>(
+    store: &dyn Store,
+    candidates: impl Iterator<Item = &'a Pruned> + Clone,
+) -> Result<HashSet<RunId>, Problem> {
+    transact::read(store, |tx| {
+        let (mut resting, mut going) = (HashSet::new(), HashSet::new());
+        for run in candidates.clone().filter(|run| run.is_current) {
+            let oldest = runs::oldest_open(tx, &run.job)?;
+            let rests = oldest.is_some_and(|oldest| run.batch_date >= oldest);
+            if rests { &mut resting } else { &mut going }.insert(run.run);
+        }
+        for run in candidates.clone().filter(|run| !run.is_current) {
+            let heirs = runs::took_over_from(tx, &run.job, run.run)?;
+            if heirs.iter().any(|heir| !going.contains(heir)) {
+                resting.insert(run.run);
+            }
+        }
+        Ok(resting)
+    })
 }
 
 /// The user who began to prune a run, kept in its metadata until that is done: the next command finishes an

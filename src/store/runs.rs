@@ -140,6 +140,26 @@ pub(super) fn oldest_open(tx: &mut dyn Transaction, job: &str) -> Result<Option<
     Ok(oldest.and_then(serde_json::Value::as_str).and_then(|date| Date::parse_iso(date.as_bytes())))
 }
 
+/// The current runs of a job that took their open items over from a run.
+pub(super) fn took_over_from(
+    tx: &mut dyn Transaction,
+    job: &str,
+    run: RunId,
+) -> Result<Vec<RunId>, Problem> {
+    let previous = match tx.dialect() {
+        Dialect::Sqlite => "metadata ->> '$.open_items.previous.run'",
+        Dialect::Postgres => "metadata #>> '{open_items,previous,run}'",
+    };
+    let sql = format!(
+        "SELECT run_id FROM recon.recon_runs WHERE {CURRENT} AND {previous} = $2 \
+         AND metadata ->> 'pruned_at' IS NULL"
+    );
+    tx.list(&sql, &parameters![job, run.to_string()], |row| {
+        let id = row.required(0)?;
+        id.parse().map_err(|_| stored::damaged("run_id", &id))
+    })
+}
+
 /// Stores a new run with status RUNNING and no stage.
 pub(super) fn create(tx: &mut dyn Transaction, run: &NewRun) -> Result<(), Problem> {
     stored::check_fields(&run.layout)?;

@@ -104,7 +104,7 @@ pub(super) fn clear(
     let given_up = given_up(tx, before.run_no, declared.as_ref(), &ages)?;
     let rested_on = match &declared {
         Some(declared) if !ended.is_empty() && (declared.a_moves || declared.b_moves) => {
-            rested_on(tx, job, declared, before.run_no)?
+            rested_on(tx, job, declared, (before.run_no, now.run_no))?
         }
         _ => None,
     };
@@ -181,7 +181,7 @@ fn rested_on(
     tx: &mut dyn Transaction,
     job: &str,
     declared: &Declared,
-    before: i64,
+    (before, now): (i64, i64),
 ) -> Result<Option<EarlierBreaks>, Problem> {
     let Some(previous) = &declared.previous else { return Ok(Some(EarlierBreaks::default())) };
     let sql = format!(
@@ -191,7 +191,8 @@ fn rested_on(
     match tx.find(&sql, &parameters![previous], |row| row.count(0))? {
         Some(run_no) if run_no == before => Ok(None),
         Some(run_no) => earlier_breaks(tx, job, run_no).map(Some),
-        // A run that was pruned has lost its open items.
+        // The open items of a pruned run are not known, but none of them stood in a run that came later.
+        None if before > now => Ok(Some(EarlierBreaks::default())),
         None => Ok(None),
     }
 }

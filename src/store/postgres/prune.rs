@@ -1,7 +1,7 @@
 //! Deletes old runs from PostgreSQL: a run without human decisions is dropped with its partitions, at once; otherwise
 //! the decisions stay. Each run goes in one transaction, with its row of the audit trail.
 
-use ::postgres::{Client, Error};
+use ::postgres::{Client, Error, Row};
 
 use super::transact::PostgresTransaction;
 use super::{PostgresStore, lock};
@@ -28,39 +28,49 @@ impl PostgresStore {
                 &[&stored::time_text(order.before), &order.job, &order.current],
             )
             .map_err(problem)?;
-        let (mut runs, mut resting) = (Vec::new(), 0);
-        for row in candidates {
-            let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
-            let (run_no, id, job, date): (i32, uuid::Uuid, String, String) =
-                read().map_err(problem)?;
-            let read = || Ok((row.try_get(4)?, row.try_get(5)?, row.try_get(6)?));
-            let (is_current, records, differences): (bool, i64, i64) = read().map_err(problem)?;
-            let batch_date = date.parse().map_err(|_| stored::damaged("batch_date", &date))?;
-            let key = lock::key(&job, batch_date);
+        let candidates = candidates
+            .iter()
+            .map(|row| self.candidate(row))
+            .collect::<Result<Vec<_>, Problem>>()?;
+        let resting = prune::resting(self, candidates.iter().map(|(_, run)| run))?;
+        let mut runs = Vec::new();
+        for (run_no, mut pruned) in candidates {
+            if resting.contains(&pruned.run) {
+                continue;
+            }
+            let key = lock::key(&pruned.job, pruned.batch_date);
             let taken: bool = client
                 .query_one("SELECT pg_try_advisory_lock($1)", &[&key])
                 .and_then(|row| row.try_get(0))
                 .map_err(problem)?;
             if taken {
-                let mut pruned = Pruned {
-                    run: RunId(id),
-                    job,
-                    batch_date,
-                    is_current,
-                    records: records.cast_unsigned(),
-                    differences: differences.cast_unsigned(),
-                    kept: 0,
-                };
-                if is_current && prune::rests(self, &pruned)? {
-                    resting += 1;
-                } else {
-                    self.prune_run(&mut client, run_no, &mut pruned, order)?;
-                    runs.push(pruned);
-                }
+                self.prune_run(&mut client, run_no, &mut pruned, order)?;
                 client.execute("SELECT pg_advisory_unlock($1)", &[&key]).map_err(problem)?;
+                runs.push(pruned);
             }
         }
-        Ok(PruneOutcome { runs, resting, reusable: None })
+        Ok(PruneOutcome { runs, resting: resting.len() as u64, reusable: None })
+    }
+
+    /// A run as it is found, and its number.
+    fn candidate(&self, row: &Row) -> Result<(i32, Pruned), Problem> {
+        let problem = |error: Error| self.problem(&error);
+        let date: String = row.try_get(3).map_err(problem)?;
+        let batch_date = date.parse().map_err(|_| stored::damaged("batch_date", &date))?;
+        let count = |column| row.try_get(column).map(i64::cast_unsigned);
+        let read = || {
+            let run = Pruned {
+                run: RunId(row.try_get(1)?),
+                job: row.try_get(2)?,
+                batch_date,
+                is_current: row.try_get(4)?,
+                records: count(5)?,
+                differences: count(6)?,
+                kept: 0,
+            };
+            Ok((row.try_get(0)?, run))
+        };
+        read().map_err(problem)
     }
 
     /// Prunes one run, and counts the differences that stay.

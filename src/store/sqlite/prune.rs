@@ -47,11 +47,12 @@ impl SqliteStore {
             params![stored::time_text(order.before), order.job, order.current],
         )
         .map_err(problem)?;
-        let (mut runs, mut resting) = (Vec::new(), 0);
-        for candidate in candidates {
-            let (run_no, mut pruned) = candidate.read()?;
-            if pruned.is_current && prune::rests(self, &pruned)? {
-                resting += 1;
+        let candidates =
+            candidates.into_iter().map(Candidate::read).collect::<Result<Vec<_>, Problem>>()?;
+        let resting = prune::resting(self, candidates.iter().map(|(_, run)| run))?;
+        let mut runs = Vec::new();
+        for (run_no, mut pruned) in candidates {
+            if resting.contains(&pruned.run) {
                 continue;
             }
             let _lock = match lock::try_take(&self.path, &pruned.job, pruned.batch_date)? {
@@ -76,6 +77,7 @@ impl SqliteStore {
                 |row| row.get(0),
             )
             .map_err(problem)?;
+        let resting = resting.len() as u64;
         Ok(PruneOutcome { runs, resting, reusable: Some(free.cast_unsigned()) })
     }
 

@@ -437,9 +437,18 @@ impl Model {
     }
 
     fn prune(&mut self, before: i64) {
-        self.runs.retain(|minute, run| *minute >= before || !run.decided.is_empty());
-        for (_, run) in self.runs.range_mut(..before) {
-            run.pruned = true;
+        // A superseded run stays as long as a later one rests on it.
+        let moves = matches!(self.sources, Some(Sources::Movements(..)));
+        let heirs = self.runs.range(before..).map(|(_, run)| run);
+        let rested_on: Vec<i64> = heirs
+            .filter(|heir| moves && !heir.superseded && !heir.pruned)
+            .filter_map(|heir| heir.previous)
+            .filter(|minute| self.runs.get(minute).is_some_and(|run| run.superseded))
+            .collect();
+        let stays = |minute: &i64| *minute >= before || rested_on.contains(minute);
+        self.runs.retain(|minute, run| stays(minute) || !run.decided.is_empty());
+        for (minute, run) in self.runs.range_mut(..before) {
+            run.pruned |= !stays(minute);
         }
     }
 
@@ -449,7 +458,7 @@ impl Model {
         one: Break,
         since: i32,
         last: (i64, &ModelRun),
-        now: &ModelRun,
+        (now_minute, now): (i64, &ModelRun),
     ) -> Option<&'static str> {
         let (key, field, _) = one;
         let (minute, before) = last;
@@ -472,8 +481,9 @@ impl Model {
         let could_take_over = match rested_on {
             None => false,
             Some((rested_on, _)) if rested_on == minute => true,
-            // The open rows of a pruned run are not known.
-            Some((_, run)) => run.is_none_or(|run| run.pruned || run.has(one)),
+            Some((_, Some(run))) if !run.pruned => run.has(one),
+            // The open rows of a pruned run are not known, but what was run later was not among them.
+            Some(_) => minute < now_minute,
         };
         (could_take_over || !moves).then_some("GONE")
     }
@@ -500,7 +510,7 @@ impl Model {
                     episode.count += 1;
                 } else if let Some(mut episode) = open.take() {
                     let last = (episode.last, &self.runs[&episode.last]);
-                    let why = self.why(one, episode.first, last, run);
+                    let why = self.why(one, episode.first, last, (*minute, run));
                     episode.ended = Some((run.day, why));
                     all.push((one, episode));
                 }
@@ -879,6 +889,24 @@ fn told(cases: u32, place: impl Fn() -> Place) {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn pruning_a_superseded_run_ends_no_break_of_the_run_that_replaced_it() {
+    use State::{Absent, Differs};
+    let none = [Absent; KEYS];
+    let late = [Absent, Absent, Absent, Differs(1)];
+    let rerun_after_the_next_date = [
+        Step::Run(1, 0, none),
+        Step::Run(1, 1, none),
+        Step::Run(1, 0, late),
+        Step::Prune(1),
+        // Everything from here on is worked out anew.
+        Step::Run(1, 0, late),
+    ];
+    for place in [Place::quick(), Place::postgres()] {
+        tell(&place, &rerun_after_the_next_date, Sources::Movements(false, true));
+    }
 }
 
 #[test]
