@@ -188,15 +188,19 @@ impl Sample {
     }
 
     pub fn conventions(&self, plan: &Plan) -> Conventions {
-        let fields = plan.layout.fields().iter().enumerate().skip(plan.layout.key_len());
+        let fields = plan.layout.fields().iter().enumerate();
+        // All pairs go on from field to field together: each cell is passed once.
+        let sides = self.pairs.iter().map(|(_, a, b)| (Cells::new(a), Cells::new(b)));
+        let mut sides: Vec<(Cells<'_>, Cells<'_>)> = sides.collect();
         let fields = fields.filter_map(|(at, field)| {
+            let cells: Vec<(RawCell<'_>, RawCell<'_>)> =
+                sides.iter_mut().filter_map(|(a, b)| Some((a.next()?, b.next()?))).collect();
+            if at < plan.layout.key_len() {
+                return None;
+            }
             let compare = plan.comparison.field(at)?;
-            let raw: Vec<(RawCell<'_>, RawCell<'_>, bool)> = self
-                .pairs
-                .iter()
-                .filter_map(|(_, a, b)| Some((Cells::new(a).nth(at)?, Cells::new(b).nth(at)?)))
-                .map(|(a, b)| (a, b, compare.differs(a, b)))
-                .collect();
+            let raw: Vec<(RawCell<'_>, RawCell<'_>, bool)> =
+                cells.into_iter().map(|(a, b)| (a, b, compare.differs(a, b))).collect();
             if !pattern::is_possible(raw.iter().map(|(.., differs)| *differs)) {
                 return None;
             }
