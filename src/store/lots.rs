@@ -12,8 +12,11 @@ use super::{VisitDifference, chunk, record_of, stored};
 use crate::diagnostic::Problem;
 use crate::domain::{RunId, Stage};
 
-/// Rows of records in a lot.
+/// The most rows of records in a lot.
 const CHUNKS: usize = 64;
+/// There are fewer where records are so wide that those rows would be longer than this together: a lot has all differences
+/// of its records, up to one for each field, and several lots are in memory at a time.
+const BYTES: usize = 1 << 20;
 
 /// The most records of a lot.
 pub(crate) const RECORDS: u64 = CHUNKS as u64 * chunk::RECORDS;
@@ -87,7 +90,8 @@ impl DifferenceLot {
     }
 }
 
-/// Calls `each` with some rows of records at a time, in order, until it breaks.
+/// Calls `each` with some rows of records at a time, in order, until it breaks. The first time it is one row, which tells how
+/// many make a lot.
 fn each_rows(
     tx: &mut dyn Transaction,
     run: RunKey,
@@ -98,10 +102,10 @@ fn each_rows(
     ) -> Result<ControlFlow<()>, Problem>,
 ) -> Result<(), Problem> {
     let dialect = tx.dialect();
-    let mut next = 0;
+    let (mut next, mut wanted) = (0, 1);
     loop {
         let sql = format!(
-            "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY {} LIMIT {CHUNKS}",
+            "SELECT {}, d.records FROM recon.record_rows d WHERE {} ORDER BY {} LIMIT {wanted}",
             dialect.number("d"),
             dialect.between("d", run.run_no, next, MAX_NUMBER),
             dialect.order("d", "")
@@ -109,6 +113,9 @@ fn each_rows(
         let rows = tx.query(&sql, &[])?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
         let chunks = (first.count(0)?, last.count(0)?);
+        let lengths = rows.iter().map(|row| Ok(chunk_row(row)?.1.len()));
+        let bytes: usize = lengths.sum::<Result<_, Problem>>()?;
+        wanted = (rows.len() * BYTES / bytes.max(1)).clamp(1, CHUNKS);
         if each(tx, chunks, rows)?.is_break() {
             return Ok(());
         }
