@@ -34,9 +34,17 @@ pub struct Extract {
     pub reach: Reach,
 }
 
-/// Sample size for type detection: the first rows, and as many from the rest of the file.
-const FIRST_ROWS: usize = 1_000;
-const OTHER_ROWS: u64 = 4_000;
+/// How many rows are sampled of a file with few columns, and how many at least.
+const ROWS: [usize; 2] = [500, 5_000];
+/// Of files with many columns fewer rows are sampled, with about so many values.
+const VALUES: usize = 400_000;
+/// The longest text of a sample, in bytes: longer ones are cut, which says nothing else about their type.
+const LONGEST: usize = 16 * 1_024;
+
+/// How many rows are sampled of a file with so many columns.
+pub fn sample_size(columns: usize) -> usize {
+    (VALUES / columns.max(1)).clamp(ROWS[0], ROWS[1])
+}
 
 impl Extract {
     /// Analyzes the file at `path`.
@@ -88,7 +96,7 @@ impl Extract {
 
     /// Adds a column computed from two others.
     pub fn join(&mut self, joint: Joint, profiler: &mut Profiler) -> Result<(), Problem> {
-        let mut sample = Reservoir::default();
+        let mut sample = Reservoir::new(1);
         self.rows.each(|row| sample.offer(&[joint.text(row).as_str()][..]))?;
         let cells = sample.rows.iter().filter_map(|row| row.first()).map(String::as_str);
         let mut profile = profiler.profile(cells);
@@ -173,14 +181,15 @@ struct FirstLook<'p> {
 
 impl<'p> FirstLook<'p> {
     fn new(profiler: &'p mut Profiler, columns: usize, null_values: &'p [String]) -> Self {
-        Self { profiler, columns, null_values, sample: Reservoir::default(), sketcher: None }
+        let sample = Reservoir::new(columns);
+        Self { profiler, columns, null_values, sample, sketcher: None }
     }
 
     fn add<R: RawCells + ?Sized>(&mut self, row: &R) {
         self.sample.offer(row);
         if let Some(sketcher) = &mut self.sketcher {
             sketcher.add(row);
-        } else if self.sample.seen == FIRST_ROWS as u64 && !self.sample.is_changed {
+        } else if self.sample.seen == self.sample.first as u64 && !self.sample.is_changed {
             self.sketcher = Some(self.sketch_first_rows());
         }
     }
@@ -227,8 +236,8 @@ struct Sketcher {
     others: (Vec<usize>, Trial),
 }
 
-/// Most different texts of a column that are counted; a bank's clients or instruments are some thousands.
-const COUNTED_TEXTS: usize = 16_384;
+/// Most different texts of a column that are counted, and of all columns; a bank's clients or instruments are some thousands.
+const COUNTED_TEXTS: [usize; 2] = [16_384, 262_144];
 
 impl Sketcher {
     fn new(readings: Readings) -> Self {
@@ -247,6 +256,7 @@ impl Sketcher {
             sketch(reader, row, 1, columns, &mut self.sketches);
         }
         let mut full = Vec::new();
+        let most = (COUNTED_TEXTS[1] / self.texts.len().max(1)).min(COUNTED_TEXTS[0]);
         for (at, texts) in self.texts.iter_mut().enumerate() {
             let Some(texts) = texts else { continue };
             let text = if at < row.len() { row.cell(at) } else { b"" };
@@ -254,7 +264,7 @@ impl Sketcher {
                 Some(count) => *count += 1,
                 None => {
                     texts.insert(text.into(), 1);
-                    if texts.len() > COUNTED_TEXTS {
+                    if texts.len() > most {
                         full.push(at);
                     }
                 }
@@ -320,31 +330,46 @@ impl RawCells for OnlyCell<'_> {
     }
 }
 
-/// An evenly distributed sample of all rows; deterministic for a file.
-#[derive(Default)]
+/// A cell's text as a sample has it.
+pub fn sampled(cell: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(cell.get(..LONGEST).unwrap_or(cell))
+}
+
+/// A sample of the first rows, and of all others evenly distributed; deterministic for a file.
 struct Reservoir {
     rows: Vec<Vec<String>>,
+    /// How many of the first rows are in it, and how many others.
+    first: usize,
+    others: usize,
     seen: u64,
-    /// A cell was not UTF-8, and is kept otherwise than written.
+    /// A cell was not UTF-8 or very long, and is kept otherwise than written.
     is_changed: bool,
 }
 
 impl Reservoir {
+    fn new(columns: usize) -> Self {
+        let size = sample_size(columns);
+        let first = size / 5;
+        Self { rows: Vec::new(), first, others: size - first, seen: 0, is_changed: false }
+    }
+
     fn offer<R: RawCells + ?Sized>(&mut self, row: &R) {
         self.seen += 1;
-        let slot = if self.seen <= FIRST_ROWS as u64 + OTHER_ROWS {
+        let (first, others) = (self.first as u64, self.others as u64);
+        let slot = if self.seen <= first + others {
             None
         } else {
             // Reservoir sampling: each row so far has the same chance to be kept.
-            let place = hash_of(self.seen) % (self.seen - FIRST_ROWS as u64);
-            if place >= OTHER_ROWS {
+            let place = hash_of(self.seen) % (self.seen - first);
+            if place >= others {
                 return;
             }
-            Some(FIRST_ROWS + usize::try_from(place).unwrap_or(0))
+            Some(self.first + usize::try_from(place).unwrap_or(0))
         };
         let cells = (0..row.len()).map(|at| {
-            let text = String::from_utf8_lossy(row.cell(at));
-            self.is_changed |= matches!(text, Cow::Owned(_));
+            let cell = row.cell(at);
+            let text = sampled(cell);
+            self.is_changed |= matches!(text, Cow::Owned(_)) || cell.len() > LONGEST;
             text.into_owned()
         });
         let cells = cells.collect();
@@ -492,7 +517,7 @@ mod tests {
 
     #[test]
     fn a_reservoir_samples_the_whole_file() {
-        let mut reservoir = Reservoir::default();
+        let mut reservoir = Reservoir::new(1);
         for row in 0..20_000 {
             reservoir.offer(&[row.to_string().as_str()][..]);
         }

@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::extract::{Extract, loose};
+use super::extract::{Extract, loose, sample_size, sampled};
 use super::sketch::{Sketch, hash_of, ratio};
 use crate::diagnostic::Problem;
 use crate::domain::{Cell, PerSide, RawCells};
-
-/// How many keys are sampled per side; chosen by hash, so both sides sample the same ones.
-const KEYS: u64 = 5_000;
 
 /// Columns with at most this many distinct values may be code words.
 const FEW_WORDS: usize = 12;
@@ -65,7 +62,9 @@ impl Joined {
     /// Joins the rows of both sides on these pairs of columns.
     pub fn on(extracts: &PerSide<Extract>, key: &[PerSide<usize>]) -> Result<Self, Problem> {
         let rows = extracts.a.reach.rows.max(extracts.b.reach.rows);
-        let limit = match rows / KEYS {
+        // Chosen by their hashes, so both sides sample the same keys.
+        let columns = extracts.a.columns.len().max(extracts.b.columns.len());
+        let limit = match rows / sample_size(columns) as u64 {
             0 | 1 => u64::MAX,
             times => u64::MAX / times,
         };
@@ -267,7 +266,7 @@ fn rows_by_key(
                 Cell::Decimal(_) | Cell::Integer(_) => cell.number().map(|number| number.to_f64()),
                 _ => None,
             };
-            let written = String::from_utf8_lossy(row.cell(at)).into_owned();
+            let written = sampled(row.cell(at)).into_owned();
             facts.push(Fact { written, loose: loose(cell), number });
         });
         rows.entry(hash).and_modify(|known| *known = None).or_insert(Some(facts));

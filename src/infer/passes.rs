@@ -15,7 +15,7 @@ use crate::domain::{Cells, Decimal, Kind, PerSide, RawCell, Row, RowRef, Side, k
 use crate::matching::{Bound, EFFORT, Near, Pass, Settings, Shape, match_block};
 
 /// How many rows of a side the passes are tried on.
-const MOST_ROWS: usize = 50_000;
+const MOST_ROWS: usize = 20_000;
 
 /// A text with at most this many values on a side is a code, such as a currency.
 const CODES: usize = 12;
