@@ -10,7 +10,7 @@
 
 mod condition;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -170,23 +170,42 @@ fn function_name(field: &str, diff_type: &str, number: usize) -> String {
     name
 }
 
-impl Group {
-    /// Tests the candidate's condition on a difference of the second pass, over *all* differences.
-    /// `reason` is the decided one, `None` for unknown.
-    pub fn measure(&mut self, difference: &DifferenceContext<'_>, reason: Option<&str>) {
-        if difference.diff_type != self.key.0 || difference.field_name() != self.field {
-            return;
+/// The second pass, over *all* differences: tests which of them the candidates would claim.
+pub struct Measuring<'g> {
+    groups: &'g mut [Group],
+    /// The places of a field's groups.
+    of_field: HashMap<String, Vec<usize>>,
+}
+
+impl<'g> Measuring<'g> {
+    pub fn new(groups: &'g mut [Group]) -> Self {
+        let mut of_field: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, group) in groups.iter().enumerate() {
+            of_field.entry(group.field.clone()).or_default().push(at);
         }
+        Self { groups, of_field }
+    }
+
+    /// Tests a difference; `reason` is the decided one, `None` for unknown.
+    pub fn measure(&mut self, difference: &DifferenceContext<'_>, reason: Option<&str>) {
+        let Some(places) = self.of_field.get(difference.field_name()) else { return };
         let (mut buffer_a, mut buffer_b) = ([0; 36], [0; 36]);
-        if self.key.1.holds(&observed(difference, &mut buffer_a, &mut buffer_b)) {
-            self.support.fires += 1;
+        let observed = observed(difference, &mut buffer_a, &mut buffer_b);
+        for at in places {
+            let Some(group) = self.groups.get_mut(*at) else { continue };
+            if difference.diff_type != group.key.0 || !group.key.1.holds(&observed) {
+                continue;
+            }
+            group.support.fires += 1;
             match reason {
-                None => self.support.unknown += 1,
-                Some(reason) => *self.support.decided.entry(reason.to_owned()).or_default() += 1,
+                None => group.support.unknown += 1,
+                Some(reason) => *group.support.decided.entry(reason.to_owned()).or_default() += 1,
             }
         }
     }
+}
 
+impl Group {
     /// The candidate rule as Rhai: a description in comments, and one function.
     pub fn rhai(&self) -> String {
         let mut text = format!(
@@ -388,7 +407,7 @@ mod tests {
         let mut group = only(Kind::Decimal, DiffType::NumericMismatch, &pairs);
         let mut measure = |a: &str, b: &str, reason| {
             with(Kind::Decimal, DiffType::NumericMismatch, 0, decimal(a), decimal(b), |seen| {
-                group.measure(seen, reason);
+                Measuring::new(std::slice::from_mut(&mut group)).measure(seen, reason);
             });
         };
         measure("1", "1.25", None);

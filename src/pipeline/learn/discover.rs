@@ -1,6 +1,6 @@
 //! `recon discover`: groups the unknown differences of a run by common properties.
 
-use crate::attribute::discover::{Group, Miner};
+use crate::attribute::discover::{Group, Measuring, Miner};
 use crate::diagnostic::{Code, Problem, Problems};
 use crate::domain::Stage;
 use crate::domain::attribution::UNKNOWN;
@@ -58,13 +58,11 @@ pub fn discover(
     let mut groups = miner.finish(least);
     if !groups.is_empty() {
         session.progress.start("measuring", run.total_differences, Unit::Items);
+        let mut measuring = Measuring::new(&mut groups);
         walk(session.store, run.id, &plan.layout, &mut |record| {
             interrupted()?;
             for difference in record.differences {
-                let context = record.context(difference);
-                for group in &mut groups {
-                    group.measure(&context, reason(difference));
-                }
+                measuring.measure(&record.context(difference), reason(difference));
             }
             session.progress.advance(record.differences.len() as u64);
             Ok(())
