@@ -8,6 +8,7 @@ mod catalogue;
 use std::fmt;
 use std::path::PathBuf;
 
+use rapidfuzz::distance::jaro_winkler;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Code, Shows};
@@ -216,7 +217,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let lower = name.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            let lower = lower.chars();
+            (jaro_winkler::similarity(lower, candidate.to_lowercase().chars()), candidate)
+        })
         .filter(|(likeness, _)| *likeness >= 0.8)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::SpecProblem;
+use crate::domain::words::jaro_winkler;
 use crate::domain::{Cell, Decimal, Kind, Written};
 
 use super::tolerance::{self, Tolerance, keys, likeness, rounded_down};
@@ -35,7 +36,7 @@ struct Similarity(f64);
 
 fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<f64> {
     let (Cell::Text(a), Cell::Text(b)) = (a, b) else { return None };
-    Some(strsim::jaro_winkler(a, b))
+    Some(jaro_winkler(a, b))
 }
 
 impl Tolerance for Similarity {

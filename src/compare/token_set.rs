@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::SpecProblem;
-use crate::domain::words::sorted_words;
+use crate::domain::words::{jaro_winkler, sorted_words};
 use crate::domain::{Cell, Decimal, Kind, Written};
 
 use super::tolerance::{self, Tolerance, keys, likeness, rounded_down};
@@ -36,7 +36,7 @@ struct TokenSet(f64);
 
 fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<f64> {
     let (Cell::Text(a), Cell::Text(b)) = (a, b) else { return None };
-    Some(strsim::jaro_winkler(&sorted_words(a), &sorted_words(b)))
+    Some(jaro_winkler(&sorted_words(a), &sorted_words(b)))
 }
 
 impl Tolerance for TokenSet {

@@ -1,5 +1,7 @@
 //! Similarity of column names: words, abbreviations and initials.
 
+use crate::domain::words::jaro_winkler;
+
 /// Synonyms; the first of each group is the canonical word.
 const SAME: &[&[&str]] = &[
     &["transaction", "txn", "trx", "tx", "trans", "trade", "deal", "trd"],
@@ -295,7 +297,7 @@ pub fn likeness(a: &str, b: &str) -> f64 {
     let common = words_a.iter().filter(|word| words_b.contains(word)).count();
     #[expect(clippy::cast_precision_loss, reason = "a name has few words")]
     let dice = 2.0 * common as f64 / (words_a.len() + words_b.len()) as f64;
-    let spelling = strsim::jaro_winkler(&written_a.concat(), &written_b.concat());
+    let spelling = jaro_winkler(&written_a.concat(), &written_b.concat());
     let spelled_alike = if spelling > 0.85 { spelling * 0.9 } else { 0.0 };
     (dice * 0.9).max(spelled_alike)
 }

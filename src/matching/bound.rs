@@ -4,7 +4,7 @@ use bnum::types::I512;
 
 use super::number::Exact;
 use crate::domain::calendar::Calendar;
-use crate::domain::words::sorted_words;
+use crate::domain::words::{jaro_winkler, sorted_words};
 use crate::domain::{Cell, Date, Decimal, Instant};
 
 /// The base of a percentage.
@@ -182,7 +182,7 @@ pub(super) fn text_distance(a: &str, b: &str, least: f64) -> (i128, bool) {
     if a == b {
         return (0, true);
     }
-    let similarity = strsim::jaro_winkler(a, b);
+    let similarity = jaro_winkler(a, b);
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and TEXT_UNIT")]
     let distance = ((1.0 - similarity) * TEXT_UNIT).round() as i128;
     (distance, similarity >= least)

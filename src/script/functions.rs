@@ -13,9 +13,10 @@ use super::exact::{self, failure};
 use super::work::{charge_product, charge_texts};
 use crate::domain;
 use crate::domain::decimal::DecimalError;
+use crate::domain::words::jaro_winkler;
 
 /// Texts longer than this are not compared letter by letter: the work grows with the square.
-const MAX_COMPARED: usize = 2_000;
+pub const MAX_COMPARED: usize = 2_000;
 
 /// A function that scripts may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +201,7 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_fn("edits", |a: &str, b: &str| -> CallResult<INT> {
             comparable(a, b)?;
-            Ok(strsim::osa_distance(a, b) as INT)
+            Ok(rapidfuzz::distance::osa::distance(a.chars(), b.chars()) as INT)
         })
         .register_fn("is_transposed", |a: &str, b: &str| -> CallResult<bool> {
             charge_texts(&[a, b])?;
@@ -292,7 +293,7 @@ fn comparable(a: &str, b: &str) -> CallResult<()> {
 /// The Jaro-Winkler similarity of two texts, rounded to 4 decimals.
 pub(super) fn similarity(a: &str, b: &str) -> Decimal {
     #[expect(clippy::cast_possible_truncation, reason = "it is within 0..=10000")]
-    let ten_thousandths = (strsim::jaro_winkler(a, b) * 10_000.0).round() as i64;
+    let ten_thousandths = (jaro_winkler(a, b) * 10_000.0).round() as i64;
     Decimal::new(ten_thousandths, 4)
 }
 

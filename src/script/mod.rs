@@ -18,7 +18,7 @@ mod source;
 mod work;
 
 pub use difference::{Property, Reads};
-pub use functions::{FunctionDoc, functions};
+pub use functions::{FunctionDoc, MAX_COMPARED, functions};
 pub use normalize::NormalizeScript;
 pub use rule::{Reason, RuleFunction, RuleScript, Verdict};
 pub use source::{ColumnRead, FunctionInfo, ScriptOutline, ScriptSource};

@@ -5,7 +5,9 @@ use crate::attribute::features::{
     accents_only, case_only, characters_transposed, digits_transposed, power_of_ten,
     punctuation_only, spaces_only, swapped,
 };
+use crate::domain::words::jaro_winkler;
 use crate::domain::{Cell, Decimal, DiffType, DifferenceContext};
+use crate::script::MAX_COMPARED;
 
 /// A common property of a group's values that a rule can test exactly. Other properties are
 /// described in words only ([`Observed::remarks`]).
@@ -103,7 +105,7 @@ impl Observed<'_> {
                 } else if !a.is_empty() && b.starts_with(a) {
                     Condition::CutOff(false)
                 } else {
-                    Condition::Similarity(tenth(strsim::jaro_winkler(a, b)))
+                    likeness(a, b).map_or(Condition::Any, Condition::Similarity)
                 }
             }
             _ => Condition::Any,
@@ -152,6 +154,11 @@ fn tenth(similarity: f64) -> u8 {
     ((similarity * 10.0) as u8).min(9)
 }
 
+/// The tenth below the similarity of two texts; `None` for those that rules refuse to compare.
+fn likeness(a: &str, b: &str) -> Option<u8> {
+    (a.len().max(b.len()) <= MAX_COMPARED).then(|| tenth(jaro_winkler(a, b)))
+}
+
 impl Condition {
     pub(super) fn holds(&self, seen: &Observed<'_>) -> bool {
         match self {
@@ -163,7 +170,7 @@ impl Condition {
             Self::CutOff(false) => seen.texts().is_some_and(|(a, b)| b.starts_with(a)),
             Self::CaseOnly => seen.texts().is_some_and(|(a, b)| upper_equal(a, b)),
             Self::Similarity(at) => {
-                seen.texts().is_some_and(|(a, b)| tenth(strsim::jaro_winkler(a, b)) == *at)
+                seen.texts().is_some_and(|(a, b)| likeness(a, b).is_some_and(|tenth| tenth == *at))
             }
             Self::Band { positive, power } => seen.delta().is_some_and(|delta| {
                 !delta.is_zero()

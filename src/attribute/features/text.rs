@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::{ABSENT, flag};
+use crate::domain::words::jaro_winkler;
 
 /// Only this many characters are compared: edit distance costs the product of the lengths.
 const LONGEST: usize = 256;
@@ -68,12 +69,12 @@ impl TextFacts {
         let (length_a, length_b) = (a.chars().count(), b.chars().count());
         let (shorter, longer) = if length_a <= length_b { (a, b) } else { (b, a) };
         let (short, long) = (length_a.min(length_b), length_a.max(length_b));
-        let edits = strsim::levenshtein(a, b);
+        let edits = rapidfuzz::distance::levenshtein::distance(a.chars(), b.chars());
         let inside = !shorter.is_empty() && short < long;
         let prefix = inside && longer.starts_with(shorter);
         let digits = shorter.bytes().filter(u8::is_ascii_digit).count();
         Self {
-            similarity: strsim::jaro_winkler(a, b) as f32,
+            similarity: jaro_winkler(a, b) as f32,
             edits: edits as f32,
             edit_share: if long == 0 { 0.0 } else { edits as f32 / long as f32 },
             prefix: flag(prefix),
