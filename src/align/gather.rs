@@ -33,6 +33,12 @@ const PARTITION_BYTES: u64 = 384 << 10;
 /// The bytes of input whose records are written together: a transaction for fewer costs more.
 const WRITTEN_BYTES: u64 = 3 << 20;
 
+/// However small the sources are, each thread gets so many parts of the work: partitions differ, and so do rows.
+const PARTS_EACH: u64 = 4;
+
+/// No part of the work has less input than this: some milliseconds of rules, at most.
+const PART_BYTES: u64 = 128 << 10;
+
 /// The most bits while rows stay in memory: beyond it, blocks would hold too few rows of each part.
 const MAX_BITS: u32 = 10;
 
@@ -47,12 +53,14 @@ impl Partitioning {
         // Two fifths of the memory hold the rows; each thread gets an eighth of its share for its
         // results.
         let part_limit = (memory_limit / (16 * threads)).max(1 << 16);
-        let bits = (size / PARTITION_BYTES).max(1).ilog2().min(MAX_BITS);
+        let parts = (size / PART_BYTES).clamp(1, PARTS_EACH * threads);
+        let bits = (size / PARTITION_BYTES).max(parts).ilog2().min(MAX_BITS);
         let needed = (size / part_limit).max(1).ilog2() + 1;
         let bits =
             if size > memory_limit / 4 { bits.max(needed.min(MAX_SPILLED_BITS)) } else { bits };
         let share = memory_limit / 5 * 2 / threads;
         let together = WRITTEN_BYTES.min(part_limit) / (size >> bits).max(1);
+        let together = together.min((1 << bits) / parts);
         Self {
             bits,
             share: usize::try_from(share).unwrap_or(usize::MAX),
@@ -397,6 +405,13 @@ mod tests {
         let small = Partitioning::new(200 << 20, 2, 4 << 30);
         assert_eq!((small.bits, small.share), (9, (4usize << 30) / 5 * 2 / 2));
         assert_eq!(small.together, 7);
+        // All threads have work where there is some.
+        for (size, parts) in [(100 << 10, 1), (1 << 20, 8), (8 << 20, 8), (100 << 20, 36)] {
+            let how = Partitioning::new(size, 2, 4 << 30);
+            assert_eq!((1 << how.bits) / how.together, parts, "{size}");
+        }
+        let many = Partitioning::new(100 << 20, 64, 4 << 30);
+        assert_eq!((many.bits, many.together), (8, 1));
         let large = Partitioning::new(2 << 30, 2, 512 << 20);
         assert_eq!((large.bits, large.together), (10, 1));
         assert!(Partitioning::new(1 << 40, 2, 512 << 20).bits == MAX_SPILLED_BITS);
