@@ -36,7 +36,7 @@ const WRITTEN_BYTES: u64 = 3 << 20;
 /// However small the sources are, each thread gets so many parts of the work: partitions differ, and so do rows.
 const PARTS_EACH: u64 = 4;
 
-/// No part of the work has less input than this: some milliseconds of rules, at most.
+/// No part of the work has less input than this: about a thousand rows, for which a thread and a batch of their own pay.
 const PART_BYTES: u64 = 128 << 10;
 
 /// The most bits while rows stay in memory: beyond it, blocks would hold too few rows of each part.

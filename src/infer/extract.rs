@@ -34,8 +34,9 @@ pub struct Extract {
     pub reach: Reach,
 }
 
-/// How many rows are sampled of a file with few columns, and how many at least.
-const ROWS: [usize; 2] = [500, 5_000];
+/// The fewest rows that are sampled, and the most.
+const FEWEST_ROWS: usize = 500;
+const MOST_ROWS: usize = 5_000;
 /// Of files with many columns fewer rows are sampled, with about so many values.
 const VALUES: usize = 400_000;
 /// The longest text of a sample, in bytes: longer ones are cut, which says nothing else about their type.
@@ -43,7 +44,7 @@ const LONGEST: usize = 16 * 1_024;
 
 /// How many rows are sampled of a file with so many columns.
 pub fn sample_size(columns: usize) -> usize {
-    (VALUES / columns.max(1)).clamp(ROWS[0], ROWS[1])
+    (VALUES / columns.max(1)).clamp(FEWEST_ROWS, MOST_ROWS)
 }
 
 impl Extract {
@@ -236,8 +237,10 @@ struct Sketcher {
     others: (Vec<usize>, Trial),
 }
 
-/// Most different texts of a column that are counted, and of all columns; a bank's clients or instruments are some thousands.
-const COUNTED_TEXTS: [usize; 2] = [16_384, 262_144];
+/// Most different texts of a column that are counted; a bank's clients or instruments are some thousands.
+const COUNTED_TEXTS: usize = 16_384;
+/// Most of all columns together.
+const ALL_COUNTED_TEXTS: usize = 262_144;
 
 impl Sketcher {
     fn new(readings: Readings) -> Self {
@@ -256,7 +259,7 @@ impl Sketcher {
             sketch(reader, row, 1, columns, &mut self.sketches);
         }
         let mut full = Vec::new();
-        let most = (COUNTED_TEXTS[1] / self.texts.len().max(1)).min(COUNTED_TEXTS[0]);
+        let most = (ALL_COUNTED_TEXTS / self.texts.len().max(1)).min(COUNTED_TEXTS);
         for (at, texts) in self.texts.iter_mut().enumerate() {
             let Some(texts) = texts else { continue };
             let text = if at < row.len() { row.cell(at) } else { b"" };
