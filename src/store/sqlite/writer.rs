@@ -294,9 +294,10 @@ impl SqliteWriter {
         if log_is_on {
             self.unlogged.end(connection)?;
         } else if is_due {
-            self.unlogged.begin(connection)?;
+            self.unlogged.begin(connection, &self.path)?;
         }
         if self.unlogged.is_on() {
+            self.unlogged.written();
             return Ok(());
         }
         Ok(self.checkpoints.written(connection, bytes)?)
