@@ -211,9 +211,7 @@ impl Work<'_> {
                 if !current {
                     return Err(superseded());
                 }
-                if item.status == Status::Unknown {
-                    self.is_last(&item)?;
-                }
+                self.is_last(&item)?;
             } else {
                 self.undecided(&item).map_err(|refusal| {
                     let why = refusal.message.clone();

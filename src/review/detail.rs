@@ -253,9 +253,9 @@ impl Work<'_> {
         Ok(siblings)
     }
 
-    /// The later date on which an undecided item's break is decided, if any.
+    /// The later date on which an item's break is decided, if any. An open proposal moves there.
     fn goes_on(&mut self, item: &Item) -> Result<Option<GoesOn>, Problem> {
-        if item.status != Status::Unknown {
+        if item.status == Status::Pending {
             return Ok(None);
         }
         let Some(last) = self.tables.goes_on_at(item)? else { return Ok(None) };

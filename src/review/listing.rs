@@ -53,7 +53,13 @@ impl Review<'_> {
                 true => {
                     ListedRows::Groups(work.groups_page(actor, filter, GroupBy::Signature, ask)?)
                 }
-                false => ListedRows::Items(work.queue_page(actor, "queue", filter, ask, ask.sort)?),
+                false => ListedRows::Items(work.queue_page(
+                    actor,
+                    "queue",
+                    filter,
+                    ask,
+                    Some(ask.sort),
+                )?),
             };
             Ok(Listed { rows, facets, runs: work.run_choices()?, search })
         })

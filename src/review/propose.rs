@@ -74,6 +74,7 @@ impl Review<'_> {
                 }
             }
             work.is_current(&item)?;
+            work.is_last(&item)?;
             if work.tables.match_of(item.key)?.is_some() {
                 return Err(Refusal::new(
                     Code::MatchedByHand,

@@ -117,10 +117,10 @@ impl Work<'_> {
             .map(|run| (run.run_no, run.batch_date.parse().map_or(i32::MAX, Date::days)))
             .collect();
         let kept = self.tables.undecided()?;
-        let days: HashMap<(i64, i64), (i32, i32)> = kept
-            .iter()
-            .map(|kind| ((kind.count.run_no, kind.count.signature_id), kind.days))
-            .collect();
+        // What is kept is about items that have not left the queue.
+        let kept = kept.iter().filter(|_| !query.with_later);
+        let days: HashMap<(i64, i64), (i32, i32)> =
+            kept.map(|kind| ((kind.count.run_no, kind.count.signature_id), kind.days)).collect();
         let mut left: BTreeMap<(i64, i64), TimeLeft> = BTreeMap::new();
         // By severity, the runs to look at and the last day of interest.
         let mut looks: BTreeMap<u8, (BTreeSet<i64>, i32)> = BTreeMap::new();
@@ -192,7 +192,7 @@ impl Review<'_> {
     ) -> QueryResult<Page<ReviewItem>> {
         actor.must(Permission::View)?;
         self.prepare(filter)?;
-        self.read(|work| work.queue_page(actor, "queue", filter, ask, ask.sort))
+        self.read(|work| work.queue_page(actor, "queue", filter, ask, Some(ask.sort)))
     }
 
     /// Items of a run with any status, in the order of their ids: `/runs/{id}/differences` and exports.
@@ -213,7 +213,7 @@ impl Review<'_> {
             ..filter.clone()
         };
         self.prepare(&filter)?;
-        self.read(|work| work.queue_page(actor, "run", &filter, ask, QueueSort::Age))
+        self.read(|work| work.queue_page(actor, "run", &filter, ask, None))
     }
 }
 
@@ -343,10 +343,14 @@ impl Wanted {
         all.into_iter().map(|(same, runs)| (runs, same)).collect()
     }
 
-    const fn order(&self, sort: QueueSort) -> ItemOrder {
+    fn order(&self, sort: QueueSort) -> ItemOrder {
         let blind = self.blind > 0.0;
         match sort {
             QueueSort::Confidence | QueueSort::ConfidenceDescending if blind => ItemOrder::Number,
+            // The default of lists that are not of undecided items.
+            QueueSort::Confidence if self.query.status != Some(Status::Unknown) => {
+                ItemOrder::Number
+            }
             QueueSort::Confidence => ItemOrder::Confidence,
             QueueSort::ConfidenceDescending => ItemOrder::HighestConfidence,
             QueueSort::Amount => ItemOrder::Amount,
@@ -375,28 +379,33 @@ impl Work<'_> {
         Ok(runs)
     }
 
+    /// A page of a list; without `sort` in the order of numbers.
     pub fn queue_page(
         &mut self,
         actor: &Actor,
         name: &str,
         filter: &QueueFilter,
         ask: &PageAsk,
-        sort: QueueSort,
+        sort: Option<QueueSort>,
     ) -> Result<Page<ReviewItem>, Refusal> {
         let limit = page::limit(ask)?;
         let list = list_name(name, filter, ask);
         let at: Option<Position> = page::position(ask, &list, actor)?;
         let mut wanted = self.wanted(actor, filter)?;
-        wanted.query.with_later = name == "run";
-        if sort == QueueSort::AtRisk {
+        if sort == Some(QueueSort::AtRisk) {
             wanted.query.chances = self.chances()?;
         }
-        may_sort(&wanted, filter, sort)?;
-        let (keys, next) = self.page_of(&wanted, sort, at, limit)?;
+        let (keys, next) = match sort {
+            Some(sort) => {
+                may_sort(&wanted, filter, sort)?;
+                self.page_of(&wanted, sort, at, limit)?
+            }
+            None => self.page_in_order(&wanted, ItemOrder::Number, at, limit)?,
+        };
         let total = if ask.count { self.count(&wanted)? } else { None };
         let items = self.in_order(&keys)?;
         let mut items = self.views(actor, items)?;
-        if sort == QueueSort::Teaches {
+        if sort == Some(QueueSort::Teaches) {
             self.count_alike(&mut items)?;
         }
         Ok(Page { items, next: next.map(|at| page::cursor(&at, &list, actor)), total })
@@ -413,6 +422,11 @@ impl Work<'_> {
         };
         let (mut runs, some_runs) = self.runs_of(filter)?;
         let samples = filter.kind == Some(ItemKind::AuditSample);
+        // A list of one run has all its differences.
+        let with_later = match (&filter.run_id, runs.as_slice()) {
+            (Some(_), [run]) => !self.tables.is_newest(run.run_no)?,
+            _ => false,
+        };
         if status == Some(Status::Unknown) && !samples && filter.run_id.is_none() {
             // Most dates of a long history have nothing to decide any more.
             let undecided = self.tables.undecided_runs()?;
@@ -427,6 +441,7 @@ impl Work<'_> {
                 some_runs,
                 signatures: self.signatures_of(filter)?,
                 samples,
+                with_later,
                 without_blind: (by_suggestion && blind > 0.0).then_some(blind),
                 ..ItemQuery::default()
             },
@@ -605,13 +620,27 @@ impl Work<'_> {
         at: Option<Position>,
         limit: usize,
     ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
+        if sort == QueueSort::Teaches
+            && wanted.text.is_none()
+            && wanted.query.waits()
+            && !wanted.query.samples
+        {
+            return Ok((self.teaching(wanted, limit)?, None));
+        }
+        self.page_in_order(wanted, wanted.order(sort), at, limit)
+    }
+
+    fn page_in_order(
+        &mut self,
+        wanted: &Wanted,
+        order: ItemOrder,
+        at: Option<Position>,
+        limit: usize,
+    ) -> Result<(Vec<ItemKey>, Option<Position>), Problem> {
         if wanted.text.is_some() && !wanted.query.samples {
             return self.searched(wanted, at, limit);
         }
-        if sort == QueueSort::Teaches && wanted.query.waits() && !wanted.query.samples {
-            return Ok((self.teaching(wanted, limit)?, None));
-        }
-        self.tables.page(&wanted.query, wanted.order(sort), at, limit)
+        self.tables.page(&wanted.query, order, at, limit)
     }
 
     /// Number of matching items; `None` if it would reveal hidden suggestions, or if a search finds too many records

@@ -37,6 +37,7 @@ impl Review<'_> {
                 status: Some(Status::Unknown),
                 runs: vec![run.run_no],
                 some_runs: true,
+                with_later: !work.tables.is_newest(run.run_no)?,
                 ..ItemQuery::default()
             };
             Ok(work.ages(&query, &[run])?)

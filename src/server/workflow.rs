@@ -30,7 +30,9 @@ pub fn describe(route: Route) -> Route {
             .takes(paging())
             .takes([Parameter::query(
                 "sort",
-                "Sort order. `teaches` gives one page: the undecided items whose decision would teach a model most",
+                "Sort order: lowest confidence first (`confidence`, the default; lists that are not of undecided \
+                 items come by run and record then). A search (`q`) and blind samples always come by run and \
+                 record. `teaches` gives one page: the undecided items whose decision would teach a model most",
                 Kind::One(SORTS.into_iter().chain(["teaches"]).collect()),
             )])
             .list::<ReviewItem>(200, "Items, as a bare list. `Link` names the next page")

@@ -426,7 +426,8 @@ pub(super) fn last_seen(
     };
     let sql = format!(
         "SELECT b.job, d.break_key, d.since FROM recon.break_dates b \
-         JOIN recon.difference_rows d ON {at} WHERE b.run_no = $1 AND coalesce(d.later, b.items_left) > 0"
+         JOIN recon.difference_rows d ON {at} WHERE b.run_no = $1 \
+         AND (d.status IN (3, 4) OR coalesce(d.later, b.items_left) > 0)"
     );
     let found = tx.find(&sql, &parameters![run_no, place(dialect, run_no, number)], |row| {
         Ok((row.required(0)?, row.integer(1)?, row.integer(2)?))
@@ -439,7 +440,8 @@ pub(super) fn last_seen(
     let Some(newest) = tx.find(sql, &parameters![&job], |row| row.count(0))? else {
         return Ok(None);
     };
-    Ok(by_key(tx, newest, &[key])?.remove(&key).map(|number| (newest, number)))
+    let last = by_key(tx, newest, &[key])?.remove(&key).map(|number| (newest, number));
+    Ok(last.filter(|last| *last != (run_no, number)))
 }
 
 /// The differences of a run that have these keys, by the key.

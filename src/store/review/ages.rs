@@ -145,11 +145,11 @@ impl ReviewTables<'_> {
             counts = counts_by_day(&items, severity, since);
             query = rest;
         }
-        let runs = self.runs_of_severity(&query, severity)?;
-        for section in self.sections(&runs)? {
-            let mut condition = section.all_rows();
+        if query.waits() {
+            query.runs = self.runs_of_severity(&query, severity)?;
+        }
+        for mut condition in self.row_conditions(&query)? {
             condition.aged(severity, since);
-            condition.narrow(&query, "d");
             let sql = format!(
                 "SELECT {}, coalesce(d.signature_id, 0), d.since, count(*) \
                  FROM recon.difference_rows d WHERE {} AND d.since IS NOT NULL GROUP BY 1, 2, 3",

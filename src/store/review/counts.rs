@@ -78,7 +78,8 @@ impl ReviewTables<'_> {
     /// Items of a query by run and signature: from the counts that are kept where the query allows that.
     pub fn counts(&mut self, query: &ItemQuery) -> Result<Vec<SignatureCount>, Problem> {
         let query = &ItemQuery { some_runs: true, ..query.clone() };
-        let kept = query.conditions.is_empty();
+        // Items that have left are in no kept count.
+        let kept = query.conditions.is_empty() && !(query.with_later && query.has_undecided());
         if kept && query.status == Some(Status::Unknown) {
             let runs: HashSet<i64> = query.runs.iter().copied().collect();
             let chosen = |id: &i64| query.signatures.as_ref().is_none_or(|ids| ids.contains(id));

@@ -42,6 +42,7 @@ impl ItemQuery {
             || all > 1
             || (all == 1 && is_by_row)
             || (is_by_amount && self.signatures.is_some())
+            || (!self.waits() && order != ItemOrder::Number)
     }
 }
 
@@ -88,17 +89,16 @@ impl ReviewTables<'_> {
         if is_elsewhere || query.without_blind.is_some() || query.is_kept_by_item() {
             return Ok(None);
         }
-        let order = match query.waits() {
-            false => ItemOrder::Number,
-            true if query.ages().is_some() => ItemOrder::Age,
-            true => order,
+        let order = match query.ages() {
+            Some(_) if query.waits() => ItemOrder::Age,
+            _ => order,
         };
         if query.waits()
             && let Some(page) = self.with_unlisted(query, order, at, limit)?
         {
             return Ok(Some(page));
         }
-        if !query.waits() && self.are_unlisted(&query.runs)? {
+        if !query.waits() && order == ItemOrder::Number && self.are_unlisted(&query.runs)? {
             return Ok(None);
         }
         if query.is_of_rows(order)

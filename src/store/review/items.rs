@@ -119,7 +119,8 @@ fn item(row: &SqlRow) -> Result<Item, Problem> {
 impl ReviewTables<'_> {
     /// The last item of the break of an item, if that goes on at a later date.
     pub fn goes_on_at(&mut self, item: &Item) -> Result<Option<ItemKey>, Problem> {
-        if !item.has_left {
+        let is_decided = matches!(item.status, Status::Accepted | Status::Rejected);
+        if !item.has_left && !is_decided {
             return Ok(None);
         }
         let last = breaks::last_seen(self.tx, item.key.run_no, item.key.number)?;

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use crate::diagnostic::Problem;
 use crate::store::layout::ItemKey;
+use crate::store::transact::{Dialect, SqlRow};
 
 use super::few::HeldItem;
 use super::query::{ItemOrder, Position};
@@ -16,6 +18,22 @@ pub(super) struct Rank(i64, f64, (i64, i64));
 impl Rank {
     pub fn compare(&self, other: &Self) -> Ordering {
         self.0.cmp(&other.0).then(self.1.total_cmp(&other.1)).then(self.2.cmp(&other.2))
+    }
+
+    /// As columns by [`ItemOrder::columns`] have it.
+    pub fn read(row: &SqlRow) -> Result<Self, Problem> {
+        let key = (row.count(2)?, row.count(3)?);
+        Ok(Self(row.count(0)?, row.real(1)?.unwrap_or_default(), key))
+    }
+
+    /// The values of its columns.
+    pub fn values(&self) -> (i64, f64, (i64, i64)) {
+        (self.0, self.1, self.2)
+    }
+
+    pub const fn key(&self) -> ItemKey {
+        // Both are negative in a descending order.
+        ItemKey { run_no: self.2.0.abs(), number: self.2.1.abs() }
     }
 
     fn ascending(level: i64, value: f64, key: ItemKey) -> Self {
@@ -48,6 +66,43 @@ impl ItemOrder {
             Self::Severity => Rank::ascending(-severity, item.confidence, key),
             Self::SeverityAndNumber => Rank::ascending(-severity, 0.0, key),
         }
+    }
+
+    /// The rank of items `d` in the columns `level`, `value`, `run_no` and `number`.
+    pub(super) fn columns(self, dialect: Dialect, chances: &[(i64, f64)]) -> String {
+        let (run, number) = (dialect.run_no("d"), dialect.number("d"));
+        let (confidence, key) = ("coalesce(d.confidence, 0.0)", [run.clone(), number.clone()]);
+        let has_amount = "d.amount_abs IS NOT NULL";
+        let by_amount = |stays: &str| {
+            let with_amount =
+                |yes: &str, no: &str| format!("CASE WHEN {has_amount} THEN {yes} ELSE {no} END");
+            let signed = |column: &String| with_amount(&format!("-{column}"), column);
+            let value = with_amount(&format!("-(d.amount_abs * {stays})"), "0.0");
+            (with_amount("0", "1"), value, key.each_ref().map(signed))
+        };
+        let (level, value, [run, number]) = match self {
+            Self::Number => ("0".to_owned(), "0.0".to_owned(), key),
+            Self::Confidence => ("0".to_owned(), confidence.to_owned(), key),
+            Self::HighestConfidence => {
+                ("0".to_owned(), format!("-{confidence}"), key.map(|column| format!("-{column}")))
+            }
+            Self::Amount => by_amount("1.0"),
+            Self::AtRisk => {
+                let arm =
+                    |(signature, stays): &(i64, f64)| format!(" WHEN {signature} THEN {stays:?}");
+                match chances.iter().map(arm).collect::<String>() {
+                    none if none.is_empty() => by_amount("1.0"),
+                    arms => by_amount(&format!("CASE d.signature_id{arms} ELSE 1.0 END")),
+                }
+            }
+            Self::Age => ("0".to_owned(), "coalesce(d.since, 0)".to_owned(), key),
+            Self::Severity => ("-d.severity".to_owned(), confidence.to_owned(), key),
+            Self::SeverityAndNumber => ("-d.severity".to_owned(), "0.0".to_owned(), key),
+        };
+        format!(
+            "CAST({level} AS bigint) AS level, CAST({value} AS double precision) AS value, \
+             {run} AS run_no, {number} AS number"
+        )
     }
 
     /// The first and the last rank that an item may have, if its chance of staying is between these two and counts.

@@ -25,8 +25,7 @@ pub(crate) struct ItemQuery {
     pub conditions: Vec<Condition>,
     /// Only unchecked blind samples.
     pub samples: bool,
-    /// Includes undecided items whose break goes on at a later date: for lists of one run, in the order of their
-    /// numbers.
+    /// Includes undecided items whose break goes on at a later date: for lists of one run.
     pub with_later: bool,
     /// The chance that a break stays, by signature; 1 for others. For the order by money at risk.
     pub chances: Vec<(i64, f64)>,
@@ -185,10 +184,14 @@ impl Where {
 
     /// Leaves out undecided items whose break goes on at a later date, row by row.
     pub fn newest(&mut self, query: &ItemQuery) {
-        if query.waits() {
-            let left = breaks::left(self.dialect, "d");
-            self.and(&format!("{left} <= 0"));
+        if query.with_later || !query.has_undecided() {
+            return;
         }
+        let left = breaks::left(self.dialect, "d");
+        self.and(&match query.status {
+            Some(_) => format!("{left} <= 0"),
+            None => format!("(d.status <> {} OR {left} <= 0)", Status::Unknown.code()),
+        });
     }
 
     /// Adds the signatures, the column of which is that of `table`, and the conditions that no index knows.
@@ -341,6 +344,11 @@ impl ItemQuery {
     /// True if it selects undecided items.
     pub fn waits(&self) -> bool {
         self.status == Some(Status::Unknown) && !self.with_later
+    }
+
+    /// True if it selects undecided items, perhaps among others.
+    pub fn has_undecided(&self) -> bool {
+        self.status.is_none_or(|status| status == Status::Unknown)
     }
 
     /// The same query for the items of one signature (0: of none).

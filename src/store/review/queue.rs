@@ -2,21 +2,23 @@
 //!
 //! Undecided items are found through small indexes: in the order of confidence or amount, and within each signature
 //! in the order of confidence. Conditions on a signature's properties (job, field, type, reason) select signatures,
-//! whose items are merged. Items of other statuses, and lists by time, come in the order of their numbers, from an
-//! index of status and signature. Lists of a small table (assigned, sent back, proposed, samples) start from that
-//! table. Items of runs that no index has come from memory (`unlisted`). With conditions that need each row, reading goes
-//! on until a page is full or there are no more rows, so that a page is never empty while items follow.
+//! whose items are merged. Items of other statuses come in the order of their numbers, from an index of status and
+//! signature; in any other order all of them are looked at. Lists of a small table (assigned, sent back, proposed,
+//! samples) start from that table. Items of runs that no index has come from memory (`unlisted`). With conditions that
+//! need each row, reading goes on until a page is full or there are no more rows, so that a page is never empty while
+//! items follow.
 
 use crate::diagnostic::Problem;
 use crate::domain::review::is_blind;
 use crate::domain::{Severity, Status};
 use crate::store::SqlValue;
-use crate::store::layout::{ItemKey, LISTED, MAX_NUMBER, row_id};
+use crate::store::layout::{ItemKey, LISTED, MAX_NUMBER};
 use crate::store::transact::{Dialect, SqlRow};
 
 use super::ReviewTables;
 use super::ages::Ages;
 use super::condition::Where;
+use super::orders::Rank;
 use super::query::{
     Column, Condition, HIGHEST_CONFIDENCE, ItemOrder, ItemQuery, LARGEST_AMOUNT, LOWEST_CONFIDENCE,
     Ordered, Position,
@@ -48,20 +50,19 @@ impl ReviewTables<'_> {
         }
         let (found, next) = match order {
             _ if query.samples => self.samples(query, at, limit)?,
-            _ if query.status == Some(Status::Pending) => self.pending(query, at, limit)?,
-            _ if query.is_kept_by_item() => self.noted(query, at, limit)?,
-            _ if query.status != Some(Status::Unknown)
-                || query.with_later
-                || query.without_blind.is_some() =>
-            {
-                self.by_number(query, at, limit)?
+            _ if query.status == Some(Status::Pending) => self.pending(query, order, at, limit)?,
+            _ if query.is_kept_by_item() => self.noted(query, order, at, limit)?,
+            _ if query.ages().is_some() && query.waits() && query.without_blind.is_none() => {
+                self.by_age(query, at, limit)?
             }
-            _ if query.ages().is_some() => self.by_age(query, at, limit)?,
             ItemOrder::Number => self.by_number(query, at, limit)?,
+            _ if !query.waits() || query.without_blind.is_some() => {
+                self.by_rank(query, order, at, limit)?
+            }
             ItemOrder::Confidence => self.ordered(query, LOWEST_CONFIDENCE, at, limit)?,
             ItemOrder::HighestConfidence => self.ordered(query, HIGHEST_CONFIDENCE, at, limit)?,
-            ItemOrder::Amount => self.by_amount(query, at, limit, false)?,
-            ItemOrder::AtRisk => self.by_amount(query, at, limit, true)?,
+            ItemOrder::Amount => self.by_amount(query, at, limit)?,
+            ItemOrder::AtRisk => self.by_rank(query, order, at, limit)?,
             ItemOrder::Age => self.by_age(query, at, limit)?,
             ItemOrder::Severity => self.by_severity(query, false, at, limit)?,
             ItemOrder::SeverityAndNumber => self.by_severity(query, true, at, limit)?,
@@ -107,17 +108,21 @@ impl ReviewTables<'_> {
         let dialect = self.dialect();
         let run = dialect.run_no("d");
         if dialect == Dialect::Postgres {
-            return Ok(vec![self.condition(query, &run)]);
+            let mut all = self.condition(query, &run);
+            all.newest(query);
+            return Ok(vec![all]);
         }
         let all = self.unlisted()?;
         let unlisted: Vec<i64> =
             query.runs.iter().copied().filter(|run| all.contains(run)).collect();
         let mut listed = self.condition(&query.without_runs(&unlisted), &run);
         listed.and(LISTED);
+        listed.newest(query);
         let mut conditions = vec![listed];
         for run_no in unlisted {
             let mut own = self.condition(&query.of_runs(vec![run_no]), &run);
             own.and(&dialect.of_run("d", run_no));
+            own.newest(query);
             conditions.push(own);
         }
         Ok(conditions)
@@ -155,13 +160,15 @@ impl ReviewTables<'_> {
         let unlocked = condition.bind(false);
         condition.and(&format!("d.is_locked = {unlocked}"));
         condition.narrow(query, "d");
-        self.kept_in("audit_samples", condition, query, at, limit)
+        // Another order would reveal the machine's reason.
+        self.kept_in("audit_samples", condition, (query, ItemOrder::Number), at, limit)
     }
 
-    /// Items that are assigned or were sent back, in the order of their numbers.
+    /// Items that are assigned or were sent back.
     fn noted(
         &mut self,
         query: &ItemQuery,
+        order: ItemOrder,
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
@@ -169,38 +176,44 @@ impl ReviewTables<'_> {
         condition.matching(query);
         let assigned = |one: &Condition| matches!(one, Condition::AssignedTo(_));
         let table = if query.conditions.iter().any(assigned) { "assignments" } else { "sent_back" };
-        self.kept_in(table, condition, query, at, limit)
+        self.kept_in(table, condition, (query, order), at, limit)
     }
 
-    /// Items of open proposals, in the order of their numbers.
+    /// Items of open proposals.
     fn pending(
         &mut self,
         query: &ItemQuery,
+        order: ItemOrder,
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
         let mut condition = Where::new(self.dialect(), "x.open = $1");
         condition.bind(true);
         condition.narrow(query, "x");
-        self.kept_in("proposal_items", condition, query, at, limit)
+        self.kept_in("proposal_items", condition, (query, order), at, limit)
     }
 
-    /// Items that another table `x` keeps something about, in the order of their numbers.
+    /// Items that another table `x` keeps something about.
     fn kept_in(
         &mut self,
         table: &str,
         mut condition: Where,
-        query: &ItemQuery,
+        (query, order): (&ItemQuery, ItemOrder),
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
-        let at = at.map_or(ItemKey::default(), Position::key);
         condition.of_runs("x.run_no", &query.runs);
+        let place = self.dialect().located("d", "x");
+        let tables = format!("recon.{table} x JOIN recon.difference_rows d ON {place}");
+        if order != ItemOrder::Number {
+            let from = at.map(|at| order.rank_of(at));
+            let found = self.first_ranked(&tables, &condition, (query, order), from, limit + 1)?;
+            return Ok(order.page(found, limit));
+        }
+        let at = at.map_or(ItemKey::default(), Position::key);
         let sql = format!(
-            "SELECT x.run_no, x.number, 0 FROM recon.{table} x \
-             JOIN recon.difference_rows d ON {} \
+            "SELECT x.run_no, x.number, 0 FROM {tables} \
              WHERE {} AND (x.run_no, x.number) > ({}, {}) ORDER BY x.run_no, x.number LIMIT {}",
-            self.dialect().located("d", "x"),
             condition.sql,
             at.run_no,
             at.number,
@@ -397,75 +410,77 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// Undecided items with the largest product of amount and chance of staying first: all of them are looked at.
-    fn by_risk(
+    /// Items in an order that no index has: all of them are looked at.
+    fn by_rank(
         &mut self,
         query: &ItemQuery,
+        order: ItemOrder,
         at: Option<Position>,
         limit: usize,
     ) -> Result<Page, Problem> {
-        let dialect = self.dialect();
-        let chances: Vec<String> = query
-            .chances
-            .iter()
-            .map(|(signature, stays)| format!("WHEN {signature} THEN {stays:?}"))
-            .collect();
-        let risk = match chances.as_slice() {
-            [] => "d.amount_abs".to_owned(),
-            some => format!("d.amount_abs * CASE d.signature_id {} ELSE 1.0 END", some.join(" ")),
-        };
-        let order = format!("x.risk DESC, {}", dialect.order("x", " DESC"));
-        let place = match dialect {
-            Dialect::Sqlite => "d.id",
-            Dialect::Postgres => "d.run_no, d.number",
-        };
-        let mut found: Vec<Ordered> = Vec::new();
-        for mut rows in self.row_conditions(query)? {
-            rows.and("d.amount_abs IS NOT NULL");
-            let mut behind = Where { sql: "1 = 1".to_owned(), ..rows.clone() };
-            if let Some(at) = at {
-                let value = behind.bind(f64::from_bits(at.bits));
-                behind.and(&match dialect {
-                    Dialect::Sqlite => {
-                        format!("(x.risk, x.id) < ({value}, {})", row_id(at.run_no, at.number))
-                    }
-                    Dialect::Postgres => format!(
-                        "(x.risk, x.run_no, x.number) < ({value}, {}, {})",
-                        at.run_no, at.number
-                    ),
-                });
+        let conditions = self.row_conditions(query)?;
+        let (mut found, mut from) = (Vec::new(), at.map(|at| order.rank_of(at)));
+        loop {
+            let mut ranks: Vec<Rank> = Vec::new();
+            for condition in &conditions {
+                let rows = "recon.difference_rows d";
+                ranks.extend(self.first_ranked(
+                    rows,
+                    condition,
+                    (query, order),
+                    from,
+                    limit + 1,
+                )?);
             }
-            let sql = format!(
-                "SELECT {}, x.risk FROM (SELECT {place}, {risk} AS risk FROM recon.difference_rows d \
-                 WHERE {}) x WHERE {} ORDER BY {order} LIMIT {}",
-                dialect.key("x"),
-                rows.sql,
-                behind.sql,
-                limit + 1
-            );
-            found.extend(self.ordered_keys(&sql, &behind.values)?);
+            ranks.sort_by(Rank::compare);
+            ranks.truncate(limit + 1);
+            let last = ranks.last().copied();
+            let is_all = ranks.len() <= limit;
+            let shown = self.without_blind(query, ranks, Rank::key)?;
+            found.extend(shown);
+            if is_all || found.len() > limit {
+                return Ok(order.page(found, limit));
+            }
+            from = last;
         }
-        // As of any column: the largest first.
-        found.sort_by(|left, right| LARGEST_AMOUNT.compare(left, right));
-        Ok(cut(found, limit).unwrap_or_else(|found| (found, None)))
     }
 
-    /// Largest amount (or amount at risk) first, then the items without an amount by their numbers.
+    /// The first items `d` of these tables behind a rank, in an order.
+    fn first_ranked(
+        &mut self,
+        tables: &str,
+        condition: &Where,
+        (query, order): (&ItemQuery, ItemOrder),
+        from: Option<Rank>,
+        most: usize,
+    ) -> Result<Vec<Rank>, Problem> {
+        let columns = order.columns(self.dialect(), &query.chances);
+        let mut behind = Where { sql: "1 = 1".to_owned(), ..condition.clone() };
+        let place = "o.level, o.value, o.run_no, o.number";
+        if let Some(from) = from {
+            let (level, value, (run_no, number)) = from.values();
+            let value = behind.bind(value);
+            behind.and(&format!("({place}) > ({level}, {value}, {run_no}, {number})"));
+        }
+        let sql = format!(
+            "SELECT {place} FROM (SELECT {columns} FROM {tables} WHERE {}) o \
+             WHERE {} ORDER BY {place} LIMIT {most}",
+            condition.sql, behind.sql
+        );
+        self.tx.list_again(&sql, &behind.values, Rank::read)
+    }
+
+    /// Largest amount first, then the items without an amount by their numbers.
     fn by_amount(
         &mut self,
         query: &ItemQuery,
         at: Option<Position>,
         limit: usize,
-        at_risk: bool,
     ) -> Result<Page, Problem> {
         let behind_amounts = at.filter(|at| at.level == 1);
         let mut found = Vec::new();
         if behind_amounts.is_none() {
-            let (more, next) = if at_risk {
-                self.by_risk(query, at, limit)?
-            } else {
-                self.ordered(query, LARGEST_AMOUNT, at, limit)?
-            };
+            let (more, next) = self.ordered(query, LARGEST_AMOUNT, at, limit)?;
             if next.is_some() {
                 return Ok((more, next));
             }
@@ -507,7 +522,7 @@ impl ReviewTables<'_> {
                 let batch = self.merged(query, run_no, &kinds, from, limit + 1)?;
                 let last = batch.last().map(|(key, _)| key.number);
                 let whole = batch.len() <= limit;
-                found.extend(self.without_blind(query, batch)?);
+                found.extend(self.without_blind(query, batch, |(key, _)| *key)?);
                 found = match cut(found, limit) {
                     Ok(page) => return Ok(page),
                     Err(found) => found,
@@ -574,7 +589,9 @@ impl ReviewTables<'_> {
                 condition.and(LISTED);
             }
             condition.narrow(&narrowed, "d");
-            condition.newest(query);
+            if *status == i64::from(Status::Unknown.code()) {
+                condition.newest(query);
+            }
             let sql = format!(
                 "SELECT {}, 0 FROM recon.difference_rows d WHERE {} ORDER BY {} LIMIT {most}",
                 dialect.key("d"),
@@ -634,27 +651,29 @@ impl ReviewTables<'_> {
     }
 
     /// Those of these items whose automatic reason is not hidden.
-    fn without_blind(
+    fn without_blind<T>(
         &mut self,
         query: &ItemQuery,
-        keys: Vec<Ordered>,
-    ) -> Result<Vec<Ordered>, Problem> {
-        let Some(share) = query.without_blind else { return Ok(keys) };
-        let places: Vec<ItemKey> = keys.iter().map(|(key, _)| *key).collect();
+        items: Vec<T>,
+        key: impl Fn(&T) -> ItemKey,
+    ) -> Result<Vec<T>, Problem> {
+        let Some(share) = query.without_blind else { return Ok(items) };
+        let places: Vec<ItemKey> = items.iter().map(&key).collect();
         let undecided: std::collections::HashSet<ItemKey> = match query.status {
             Some(Status::Unknown) => places.into_iter().collect(),
-            Some(_) => return Ok(keys),
+            Some(_) => return Ok(items),
             None => {
                 let items = self.items(&places, false)?;
                 let unknown = items.iter().filter(|item| item.status == Status::Unknown);
                 unknown.map(|item| item.key).collect()
             }
         };
-        let mut shown = Vec::with_capacity(keys.len());
-        for (key, value) in keys {
+        let mut shown = Vec::with_capacity(items.len());
+        for item in items {
+            let key = key(&item);
             let run = self.run(key.run_no)?;
             if !(undecided.contains(&key) && is_blind(&run.attribution_id(key), share)) {
-                shown.push((key, value));
+                shown.push(item);
             }
         }
         Ok(shown)
@@ -709,6 +728,16 @@ struct Window<'a> {
     order: &'a str,
     /// Most items that are examined if some are left out.
     budget: usize,
+}
+
+impl ItemOrder {
+    /// The first of some items in this order, with the start of the next page if there are more.
+    fn page(self, mut ranks: Vec<Rank>, limit: usize) -> Page {
+        let more = ranks.len() > limit;
+        ranks.truncate(limit);
+        let next = ranks.last().filter(|_| more).map(|last| self.position(last, last.key()));
+        (ranks.iter().map(|rank| (rank.key(), 0.0)).collect(), next)
+    }
 }
 
 /// A page and the start of the next one, if there are more items than a page; else the items found.

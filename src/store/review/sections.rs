@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::diagnostic::Problem;
 use crate::store::breaks;
 use crate::store::layout::{ItemKey, PLACE, UNDECIDED};
-use crate::store::rows;
+use crate::store::rows::{self, parameters};
 use crate::store::transact::{Dialect, SqlRow};
 
 use super::condition::Where;
@@ -126,6 +126,13 @@ impl ReviewTables<'_> {
         let left = Rc::new(breaks::runs_that_left(self.tx)?);
         self.left = Some(Rc::clone(&left));
         Ok(left)
+    }
+
+    /// Whether a run is the one of its job's newest date, so that no item of it has left the queue.
+    pub fn is_newest(&mut self, run_no: i64) -> Result<bool, Problem> {
+        let sql = "SELECT 1 FROM recon.break_dates b WHERE b.run_no = $1 AND NOT EXISTS \
+                   (SELECT 1 FROM recon.break_dates l WHERE l.job = b.job AND l.day > b.day)";
+        self.tx.exists(sql, &parameters![run_no])
     }
 
     /// Sections of the undecided items of these runs.

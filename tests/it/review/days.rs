@@ -1,12 +1,13 @@
 //! Decisions hold on the next business date, and the queue shows a break once.
 
 use recon::domain::review::Action;
-use recon::review::{Approve, PageAsk, QueueFilter, QueueSort, Resolve, Sla};
+use recon::review::{Approve, PageAsk, QueueFilter, QueueSort, Reopen, Resolve, ReviewItem, Sla};
 use recon::store::{Store, chain, transact};
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
-    GUESS, Given, ReviewStage, SETTLED, agree, approve, back, item_id, override_, stock_on, team,
+    CLUELESS, GUESS, Given, ReviewStage, SETTLED, agree, approve, back, item_id, override_,
+    stock_on, team,
 };
 use crate::store::fixture::{column, rows};
 use crate::store::{Place, on_both_stores};
@@ -20,6 +21,9 @@ on_both_stores! {
     the_queue_shows_a_break_once_and_the_oldest_first,
     notes_follow_their_break_which_is_decided_on_its_newest_date,
     pages_and_counts_over_many_dates_miss_nothing,
+    a_settled_item_is_decided_anew_on_its_newest_date,
+    lists_of_any_status_agree_with_their_counts_on_every_date,
+    lists_from_memory_agree_with_their_counts_on_every_date,
 }
 
 fn keyed(given: &[(&str, i128)]) -> Vec<(String, Given)> {
@@ -267,6 +271,207 @@ fn pages_and_counts_over_many_dates_miss_nothing(place: &Place) {
     assert_eq!(all(QueueSort::Age, &late), overdue);
 }
 
+fn a_settled_item_is_decided_anew_on_its_newest_date(place: &Place) {
+    let store = place.open();
+    let store = &*store;
+    let stage = team(false);
+    let review = stage.review(store);
+    let ann = stage.actor("ann");
+    // Settled by the machine, decided by people, and settled but gone on the second date.
+    let given = |keys: &[(&str, Given)]| -> Vec<(String, Given)> {
+        keys.iter().map(|(key, given)| ((*key).to_owned(), *given)).collect()
+    };
+    let days = given(&[("T1", SETTLED), ("T2", GUESS), ("T3", SETTLED)]);
+    let first = stock_on(store, "fx", "2026-01-15", &days, json!({}));
+    decide(&stage, store, &approve(&item_id(first, 2)));
+    let days = given(&[("T2", GUESS), ("T1", SETTLED)]);
+    let second = stock_on(store, "fx", "2026-01-16", &days, json!({}));
+    let reopen = |run, record| {
+        let id = item_id(run, record);
+        let version = review.item(&ann, &id).unwrap().item.version;
+        let ask = Reopen {
+            attribution_id: id,
+            action: Some(Action::Reject),
+            comments: Some("look again".to_owned()),
+            version: Some(version),
+            ..Reopen::default()
+        };
+        review.reopen(&ann, &ask)
+    };
+    for (old, new) in [(1, 2), (2, 1)] {
+        let newest = item_id(second, new);
+        let refusal = reopen(first, old).unwrap_err();
+        assert_eq!(
+            (refusal.code.name(), refusal.instead.as_deref()),
+            ("superseded", Some(newest.as_str()))
+        );
+        let seen = review.item(&ann, &item_id(first, old)).unwrap();
+        assert_eq!(seen.goes_on.unwrap().attribution_id, newest);
+        assert!(seen.what_next.contains("2026-01-16"), "{}", seen.what_next);
+        assert_eq!(review.item(&ann, &newest).unwrap().goes_on, None);
+        reopen(second, new).unwrap();
+    }
+    assert_eq!(review.item(&ann, &item_id(first, 3)).unwrap().goes_on, None);
+    reopen(first, 3).unwrap();
+    assert_sound(store);
+}
+
+fn lists_of_any_status_agree_with_their_counts_on_every_date(place: &Place) {
+    assert_lists_of_dates(place, 4);
+}
+
+fn lists_from_memory_agree_with_their_counts_on_every_date(place: &Place) {
+    use std::sync::atomic::Ordering::Relaxed;
+    recon::store::MOST_LISTED.store(20, Relaxed);
+    recon::store::LEAST_IN_MEMORY.store(0, Relaxed);
+    assert_lists_of_dates(place, 16);
+    recon::store::MOST_LISTED.store(10_000, Relaxed);
+    recon::store::LEAST_IN_MEMORY.store(10_000, Relaxed);
+}
+
+/// Every list has the items that its filter means, in its order, and all counts of it say how many these are.
+fn assert_lists_of_dates(place: &Place, times: usize) {
+    let store = place.open();
+    let store = &*store;
+    let stage = team(false);
+    let review = stage.review(store);
+    let ann = stage.actor("ann");
+    // Of each kind some go on with the same values, some with others, and some are gone.
+    let day = |other: i128, gone: usize| -> Vec<(String, Given)> {
+        let kinds = [GUESS, SETTLED, CLUELESS];
+        (0..6 * times)
+            .filter(|at| *at % 6 != gone)
+            .map(|at| {
+                let kind = kinds[at % 3];
+                let amount = (at * 7 % 11) as i128 + if at % 2 == 0 { 1 } else { other };
+                (
+                    format!("T{at}"),
+                    Given { amount, confidence: kind.confidence + at as f64 / 1e4, ..kind },
+                )
+            })
+            .collect()
+    };
+    let dates = ["2026-01-15", "2026-01-16", "2026-01-19"];
+    let runs: Vec<_> = dates
+        .iter()
+        .zip([(1, 9), (2, 0), (3, 4)])
+        .map(|(date, (other, gone))| {
+            let run = stock_on(store, "fx", date, &day(other, gone), json!({}));
+            let open =
+                |at: &&(usize, (String, Given))| at.1.1.status == recon::domain::Status::Unknown;
+            let items: Vec<_> = day(other, gone).into_iter().enumerate().collect();
+            let mut undecided =
+                items.iter().filter(open).map(|(at, _)| item_id(run, *at as u64 + 1));
+            decide(&stage, store, &override_(&undecided.next().unwrap(), "TYPO"));
+            for id in undecided.by_ref().take(2) {
+                review.assign(&ann, &id, Some("me")).unwrap();
+            }
+            review.resolve(&ann, &override_(&undecided.next().unwrap(), "TIMING")).unwrap();
+            (run, items.len() as u64)
+        })
+        .collect();
+    let every: Vec<recon::review::ItemDetail> = runs
+        .iter()
+        .flat_map(|(run, count)| (1..=*count).map(|record| item_id(*run, record)))
+        .map(|id| review.item(&ann, &id).unwrap())
+        .collect();
+    let amount =
+        |item: &ReviewItem| item.amount_abs.as_deref().map_or(0.0, |text| text.parse().unwrap());
+    let filters = [
+        QueueFilter::default(),
+        QueueFilter { max_amount: Some(0.08), ..QueueFilter::default() },
+        QueueFilter { field_name: Some("amount".to_owned()), ..QueueFilter::default() },
+        QueueFilter { assignee: Some("me".to_owned()), ..QueueFilter::default() },
+        QueueFilter { assignee: Some("none".to_owned()), ..QueueFilter::default() },
+        QueueFilter { by_people: Some(false), ..QueueFilter::default() },
+    ];
+    let sorts = [
+        QueueSort::Confidence,
+        QueueSort::ConfidenceDescending,
+        QueueSort::Amount,
+        QueueSort::AtRisk,
+        QueueSort::Age,
+        QueueSort::Severity,
+    ];
+    let mut lists = 0;
+    for filter in &filters {
+        for status in [None, Some("ALL"), Some("ACCEPTED"), Some("PENDING"), Some("REJECTED")] {
+            for run in [None, Some(runs[0].0), Some(runs[1].0), Some(runs[2].0)] {
+                let filter = QueueFilter {
+                    status: status.map(str::to_owned),
+                    run_id: run.map(|run| run.to_string()),
+                    ..filter.clone()
+                };
+                let fits = |detail: &&recon::review::ItemDetail| {
+                    let item = &detail.item;
+                    let date = run.map(|run| runs.iter().position(|one| one.0 == run).unwrap());
+                    // Without a run, a break is there once while it is undecided.
+                    let is_shown = match date {
+                        Some(at) => item.batch_date == dates[at],
+                        None => item.status != "UNKNOWN" || detail.goes_on.is_none(),
+                    };
+                    is_shown
+                        && status.is_none_or(|status| status == "ALL" || status == item.status)
+                        && (status.is_some() || item.status == "UNKNOWN")
+                        && filter.max_amount.is_none_or(|most| amount(item) <= most)
+                        && match filter.assignee.as_deref() {
+                            Some("me") => item.assignee.is_some(),
+                            Some(_) => item.assignee.is_none(),
+                            None => true,
+                        }
+                        && (filter.by_people.is_none() || !item.is_locked)
+                };
+                let mut expected: Vec<&str> =
+                    every.iter().filter(fits).map(|one| one.item.attribution_id.as_str()).collect();
+                expected.sort_unstable();
+                for sort in sorts {
+                    let mut found: Vec<ReviewItem> = Vec::new();
+                    let mut ask =
+                        PageAsk { limit: Some(3), sort, count: true, ..PageAsk::default() };
+                    loop {
+                        let page = review.queue(&ann, &filter, &ask).unwrap();
+                        assert_eq!(page.total, Some(expected.len() as u64), "{filter:?}");
+                        found.extend(page.items);
+                        ask.cursor = page.next;
+                        if ask.cursor.is_none() {
+                            break;
+                        }
+                    }
+                    let mut ids: Vec<&str> =
+                        found.iter().map(|item| item.attribution_id.as_str()).collect();
+                    ids.sort_unstable();
+                    assert_eq!(ids, expected, "{sort:?} {filter:?}");
+                    let place = |item: &ReviewItem| match sort {
+                        QueueSort::Confidence if status.is_none() => item.confidence_score,
+                        QueueSort::ConfidenceDescending => -item.confidence_score,
+                        QueueSort::Amount => -amount(item),
+                        QueueSort::Age => {
+                            let day: recon::domain::Date = item.first_seen.parse().unwrap();
+                            f64::from(day.days())
+                        }
+                        _ => 0.0,
+                    };
+                    assert!(found.is_sorted_by_key(place), "{sort:?} {filter:?}");
+                    lists += usize::from(found.len() > 3);
+                }
+                let groups = review
+                    .groups(&ann, &filter, recon::review::GroupBy::Field, &PageAsk::default())
+                    .unwrap();
+                let count: u64 = groups.items.iter().map(|group| group.count).sum();
+                assert_eq!(count, expected.len() as u64, "{filter:?}");
+            }
+        }
+    }
+    assert!(lists > 200, "{lists}");
+    for ((run, _), date) in runs.iter().zip(dates) {
+        let open =
+            every.iter().filter(|one| one.item.batch_date == date && one.item.status == "UNKNOWN");
+        let ages = review.ages(&ann, &run.to_string()).unwrap();
+        assert_eq!(ages.iter().sum::<u64>(), open.count() as u64, "{date}");
+    }
+    assert_sound(store);
+}
+
 fn money_at_risk_comes_first_and_an_item_shows_the_life_of_its_break(place: &Place) {
     let store = place.open();
     let store = &*store;
@@ -407,7 +612,8 @@ fn the_queue_shows_a_break_once_and_the_oldest_first(place: &Place) {
     let ann = stage.actor("ann");
     assert_eq!(review.summary(&ann).unwrap().overdue, 2);
     assert_eq!(review.ages(&ann, &second.to_string()).unwrap(), [1, 0, 2]);
-    assert_eq!(review.ages(&ann, &first.to_string()).unwrap(), [1, 0, 0]);
+    // Of a run, as its list.
+    assert_eq!(review.ages(&ann, &first.to_string()).unwrap(), [3, 0, 0]);
     // Pages of the overdue ones follow each other.
     let filter = late(Sla::Overdue);
     let mut ask = PageAsk { limit: Some(1), ..PageAsk::default() };

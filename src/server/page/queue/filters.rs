@@ -251,6 +251,10 @@ pub fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
         "Time",
         &[("ok", "in time"), ("due", "nearly due"), ("overdue", "overdue")],
     ));
+    // Both come in the order of their numbers.
+    if listing.filter.q.is_some() || listing.filter.kind.is_some() {
+        return facets;
+    }
     let mut orders = vec![
         ("-confidence", "surest first"),
         ("age", "oldest first"),
@@ -260,7 +264,11 @@ pub fn facets(answers: &Data<'_>, systems: &[String]) -> Vec<Facet> {
     let by_default = if listing.items {
         orders.insert(3, ("at_risk", "largest amount × chance of staying first"));
         orders.push(("teaches", "what teaches a model most first"));
-        "lowest confidence first"
+        if listing.filter.status.is_some() {
+            "by run and record"
+        } else {
+            "lowest confidence first"
+        }
     } else {
         "largest first"
     };

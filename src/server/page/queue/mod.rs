@@ -290,6 +290,10 @@ fn about(answers: &Data<'_>) -> String {
         Some("REJECTED") => {
             "To be corrected at the source. The files below are the action list, with owner and due date."
         }
+        Some("ALL") => "Undecided and decided differences.",
+        _ if is_of_earlier(answers) => {
+            "The undecided differences of an earlier date. A break that goes on is decided on its newest date."
+        }
         _ if teaches(answers.listing) => {
             "The decisions that would teach a model most: recon is unsure of them, and many others look alike."
         }
@@ -313,6 +317,13 @@ fn about(answers: &Data<'_>) -> String {
         }
         None => format!("{all} {verb} a decision. Similar ones can be decided together."),
     }
+}
+
+/// True for the list of a run that is not the one of its job's newest date.
+fn is_of_earlier(answers: &Data<'_>) -> bool {
+    let Some(run_id) = &answers.listing.filter.run_id else { return false };
+    let Some(own) = answers.runs.iter().find(|run| run.run_id == *run_id) else { return true };
+    answers.runs.iter().any(|run| run.job == own.job && run.batch_date > own.batch_date)
 }
 
 /// True for the active learning list.
