@@ -63,6 +63,12 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    /// The names of the fields.
+    pub fn names<'d>(self, d: &DifferenceContext<'d>) -> impl Iterator<Item = &'d str> {
+        let layout = d.layout;
+        self.positions(d).filter_map(|at| layout.names().nth(at))
+    }
+
     /// The positions of the fields; none if the record has one side only.
     fn positions(self, d: &DifferenceContext<'_>) -> impl Iterator<Item = usize> {
         let sides = d.a.zip(d.b);
@@ -146,6 +152,14 @@ impl Property {
         })
     }
 
+    /// Whether an encoded value (see [`Self::encode`]) is a number.
+    pub fn is_number(&self, value: &[u8]) -> bool {
+        let is_cell = !matches!(self, Self::DiffType | Self::Severity | Self::Fields(_))
+            && value.first().is_some_and(|first| *first != FAILED);
+        let cell = is_cell.then(|| Cells::new(value).next()).flatten();
+        cell.is_some_and(|raw| raw.decode(&mut [0; 36]).number().is_some())
+    }
+
     /// Appends the value that a script would read: with equal bytes, it cannot distinguish two
     /// differences by this property.
     pub fn encode(&self, d: &DifferenceContext<'_>, out: &mut Vec<u8>) {
@@ -154,7 +168,7 @@ impl Property {
             Self::DiffType => out.push(d.diff_type.code()),
             Self::Severity => out.push(d.severity.code()),
             Self::Fields(comparison) => {
-                for name in comparison.positions(d).filter_map(|at| d.layout.names().nth(at)) {
+                for name in comparison.names(d) {
                     push_cell(out, Cell::Text(name));
                 }
             }

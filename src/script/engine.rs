@@ -13,7 +13,7 @@ use rhai::{
     ScriptFuncDef, Stmt, Token,
 };
 
-use super::plain::{self, SwitchNames};
+use super::plain::{self, Plain, ScriptFunction, SwitchNames};
 use super::source::{FunctionInfo, ScriptOutline};
 use super::{ScriptError, ScriptSource, dates, exact, functions, lint, work};
 use crate::diagnostic::{Code, Place, Problem};
@@ -321,10 +321,16 @@ impl Program {
             .map_err(|error| self.error(function, *error, arguments()))
     }
 
-    /// Calls `each` with the name, the parameter and the statements of each function of one parameter, but for those
-    /// that have closures.
-    pub(super) fn each_rule(&self, mut each: impl FnMut(&str, &str, &[Stmt])) {
-        let Some(library) = self.global.lib.first() else { return };
+    /// The functions as far as they are plain. `codes` are the declared reason codes.
+    pub(super) fn plain(&self, codes: &[String]) -> Plain {
+        let own: Vec<&str> =
+            self.outline.functions.iter().map(|function| function.name.as_str()).collect();
+        Plain::of(&self.without_closures(), &own, codes, &self.switch_names())
+    }
+
+    /// The functions that have no closures.
+    fn without_closures(&self) -> Vec<ScriptFunction> {
+        let Some(library) = self.global.lib.first() else { return Vec::new() };
         let ast = AST::new_from_module(library.clone());
         // Rhai gives the bodies of functions as the statements of the whole script.
         let mut statements = Vec::new();
@@ -335,26 +341,30 @@ impl Program {
             true
         });
         if statements.iter().any(|statement| statement.position().is_none()) {
-            return;
+            return Vec::new();
         }
         let bodies = || {
             let body = |body: &ScriptFuncDef| body.body.start_position()..=body.body.end_position();
             ast.iter_fn_def().map(move |function| (function, body(function)))
         };
-        for (function, body) in bodies() {
-            let has_closure =
-                bodies().filter(|(_, other)| body.contains(other.start())).count() > 1;
-            if let ([parameter], false) = (function.params.as_slice(), has_closure) {
-                let its =
-                    statements.iter().filter(|statement| body.contains(&statement.position()));
-                let its: Vec<Stmt> = its.cloned().collect();
-                each(&function.name, parameter, &its);
-            }
-        }
+        let without = bodies().filter(|(_, body)| {
+            bodies().filter(|(_, other)| body.contains(other.start())).count() == 1
+        });
+        without
+            .map(|(function, body)| ScriptFunction {
+                name: function.name.to_string(),
+                parameters: function.params.iter().map(ToString::to_string).collect(),
+                statements: statements
+                    .iter()
+                    .filter(|statement| body.contains(&statement.position()))
+                    .cloned()
+                    .collect(),
+            })
+            .collect()
     }
 
     /// The names by the hashes under which a `switch` keeps them.
-    pub(super) fn switch_names(&self) -> SwitchNames {
+    fn switch_names(&self) -> SwitchNames {
         let mut text = "fn at(name) { switch name {".to_owned();
         for (at, name) in plain::names().enumerate() {
             text.push_str(&format!("\"{name}\" => {at},"));

@@ -50,13 +50,13 @@ fn too_long<T>(x: Decimal, operator: &str, y: Decimal) -> CallResult<T> {
     failure(format!("{x} {operator} {y} has more digits than the 28 that a script can hold"))
 }
 
-fn add(x: Decimal, y: Decimal) -> CallResult<Decimal> {
+pub(super) fn add(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     align_any(x, y)
         .and_then(|(x, y, scale)| fit(x.checked_add(y)?, scale))
         .map_or_else(|| too_long(x, "+", y), Ok)
 }
 
-fn subtract(x: Decimal, y: Decimal) -> CallResult<Decimal> {
+pub(super) fn subtract(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     align_any(x, y)
         .and_then(|(x, y, scale)| fit(x.checked_sub(y)?, scale))
         .map_or_else(|| too_long(x, "-", y), Ok)
@@ -86,7 +86,7 @@ fn product(x: Decimal, y: Decimal) -> Option<Decimal> {
     fit(left.checked_mul(right)?, scale)
 }
 
-fn multiply(x: Decimal, y: Decimal) -> CallResult<Decimal> {
+pub(super) fn multiply(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     product(x, y).map_or_else(|| too_long(x, "*", y), Ok)
 }
 
@@ -99,7 +99,7 @@ fn remainder(x: Decimal, y: Decimal) -> CallResult<Decimal> {
         .map_or_else(|| too_long(x, "%", y), Ok)
 }
 
-fn divide(x: Decimal, y: Decimal) -> CallResult<Decimal> {
+pub(super) fn divide(x: Decimal, y: Decimal) -> CallResult<Decimal> {
     if y.is_zero() {
         return failure(format!("division by zero: {x} / {y}"));
     }

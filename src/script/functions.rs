@@ -1,7 +1,7 @@
 //! Functions for scripts besides Rhai's own for texts, arrays and maps: one table for the engine,
 //! the reference and the tests of the examples.
 
-use rhai::{Array, Dynamic, Engine, INT};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString};
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -166,26 +166,13 @@ pub(super) fn register(engine: &mut Engine) {
             charge_texts(&[text])?;
             Ok(text.trim().is_empty())
         })
-        .register_fn("digits", |text: &str| -> CallResult<String> {
-            charge_texts(&[text])?;
-            Ok(text.chars().filter(char::is_ascii_digit).collect())
-        })
-        .register_fn("letters", |text: &str| keep(text, char::is_alphabetic))
-        .register_fn("alphanumeric", |text: &str| {
-            keep(text, |character| character.is_alphabetic() || character.is_ascii_digit())
-        })
+        .register_fn("digits", digits)
+        .register_fn("letters", letters)
+        .register_fn("alphanumeric", alphanumeric)
         .register_fn("has_word", |text: &str, words: Array| -> CallResult<bool> {
-            charge_texts(&[text])?;
-            let lower = text.to_lowercase();
-            for word in words {
-                let Ok(word) = word.into_immutable_string() else { continue };
-                // The text is looked through for each word.
-                charge_texts(&[text, &word])?;
-                if lower.contains(&word.to_lowercase()) {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            let words: Vec<ImmutableString> =
+                words.into_iter().filter_map(|word| word.into_immutable_string().ok()).collect();
+            has_word(text, words.iter().map(ImmutableString::as_str))
         })
         .register_fn("without_prefix", |text: &str, prefix: &str| -> CallResult<String> {
             charge_texts(&[text])?;
@@ -199,10 +186,7 @@ pub(super) fn register(engine: &mut Engine) {
             comparable(a, b)?;
             Ok(similarity(a, b))
         })
-        .register_fn("edits", |a: &str, b: &str| -> CallResult<INT> {
-            comparable(a, b)?;
-            Ok(rapidfuzz::distance::osa::distance(a.chars(), b.chars()) as INT)
-        })
+        .register_fn("edits", edits)
         .register_fn("is_transposed", |a: &str, b: &str| -> CallResult<bool> {
             charge_texts(&[a, b])?;
             Ok(is_transposed(a, b))
@@ -219,19 +203,13 @@ fn register_numbers(engine: &mut Engine) {
         .register_fn("to_decimal", |x: INT| Decimal::from(x))
         .register_fn("to_decimal", |x: Decimal| x)
         .register_fn("to_int", |x: INT| x)
-        .register_fn("to_int", |x: Decimal| -> CallResult<INT> {
-            match x.normalize() {
-                whole if whole.scale() == 0 => whole.to_i64(),
-                _ => None,
-            }
-            .map_or_else(|| failure(format!("{x} is not an integer of at most 18 digits")), Ok)
-        })
+        .register_fn("to_int", to_int)
         .register_fn("abs", |x: INT| -> CallResult<INT> {
             x.checked_abs().map_or_else(|| failure(format!("integer overflow: abs({x})")), Ok)
         })
         .register_fn("abs", |x: Decimal| x.abs())
         .register_fn("sign", |x: INT| x.signum())
-        .register_fn("sign", |x: Decimal| x.mantissa().signum() as INT)
+        .register_fn("sign", sign)
         .register_fn("floor", |x: INT| x)
         .register_fn("floor", |x: Decimal| x.floor())
         .register_fn("ceiling", |x: INT| x)
@@ -239,15 +217,7 @@ fn register_numbers(engine: &mut Engine) {
         .register_fn("truncate", |x: INT| x)
         .register_fn("truncate", |x: Decimal| x.trunc())
         .register_fn("round", |x: INT, _: INT| x)
-        .register_fn("round", |x: Decimal, decimals: INT| -> CallResult<Decimal> {
-            match u32::try_from(decimals) {
-                Ok(decimals) => {
-                    let half_away = RoundingStrategy::MidpointAwayFromZero;
-                    Ok(x.round_dp_with_strategy(decimals, half_away))
-                }
-                Err(_) => failure(format!("can't round to {decimals} decimals")),
-            }
-        });
+        .register_fn("round", round);
     // The smaller and the larger keep their own type: 1 stays an integer.
     macro_rules! extremes {
         ($($x:ty, $y:ty;)+) => {$(
@@ -264,6 +234,61 @@ fn register_numbers(engine: &mut Engine) {
         Decimal, Decimal;
         Decimal, INT;
         INT, Decimal;
+    }
+}
+
+pub(super) fn digits(text: &str) -> CallResult<String> {
+    charge_texts(&[text])?;
+    Ok(text.chars().filter(char::is_ascii_digit).collect())
+}
+
+pub(super) fn letters(text: &str) -> CallResult<String> {
+    keep(text, char::is_alphabetic)
+}
+
+pub(super) fn alphanumeric(text: &str) -> CallResult<String> {
+    keep(text, |character| character.is_alphabetic() || character.is_ascii_digit())
+}
+
+pub(super) fn has_word<'w>(
+    text: &str,
+    words: impl IntoIterator<Item = &'w str>,
+) -> CallResult<bool> {
+    charge_texts(&[text])?;
+    let lower = text.to_lowercase();
+    for word in words {
+        // The text is looked through for each word.
+        charge_texts(&[text, word])?;
+        if lower.contains(&word.to_lowercase()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+pub(super) fn edits(a: &str, b: &str) -> CallResult<INT> {
+    comparable(a, b)?;
+    Ok(rapidfuzz::distance::osa::distance(a.chars(), b.chars()) as INT)
+}
+
+pub(super) fn to_int(x: Decimal) -> CallResult<INT> {
+    match x.normalize() {
+        whole if whole.scale() == 0 => whole.to_i64(),
+        _ => None,
+    }
+    .map_or_else(|| failure(format!("{x} is not an integer of at most 18 digits")), Ok)
+}
+
+pub(super) const fn sign(x: Decimal) -> INT {
+    x.mantissa().signum() as INT
+}
+
+pub(super) fn round(x: Decimal, decimals: INT) -> CallResult<Decimal> {
+    match u32::try_from(decimals) {
+        Ok(decimals) => {
+            Ok(x.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero))
+        }
+        Err(_) => failure(format!("can't round to {decimals} decimals")),
     }
 }
 
@@ -297,7 +322,7 @@ pub(super) fn similarity(a: &str, b: &str) -> Decimal {
     Decimal::new(ten_thousandths, 4)
 }
 
-fn is_transposed(a: &str, b: &str) -> bool {
+pub(super) fn is_transposed(a: &str, b: &str) -> bool {
     let mut left = a.chars();
     let mut right = b.chars();
     loop {
@@ -313,7 +338,7 @@ fn is_transposed(a: &str, b: &str) -> bool {
     }
 }
 
-fn parse_decimal(text: &str) -> CallResult<Decimal> {
+pub(super) fn parse_decimal(text: &str) -> CallResult<Decimal> {
     let parsed = text.parse::<domain::Decimal>();
     match parsed.map(exact::from_domain) {
         Ok(Some(value)) => Ok(value),

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::difference::{self, Reads, ScriptDifference, Subject};
 use super::engine::{self, CallResult, Program, line_and_column};
 use super::exact::failure;
-use super::plain::{Plain, RuleContext};
+use super::plain::Plain;
 use super::{ScriptError, ScriptSource};
 use crate::diagnostic::{Code, Problem, nearest};
 use crate::domain::{Confidence, DifferenceContext};
@@ -17,9 +17,9 @@ use crate::domain::{Confidence, DifferenceContext};
 /// The prefix of rules' names.
 const PREFIX: &str = "attribute";
 /// Maximum number of notes of one call.
-const MAX_NOTES: usize = 20;
+pub(super) const MAX_NOTES: usize = 20;
 /// The longest note, in bytes.
-const MAX_NOTE_BYTES: usize = 2_000;
+pub(super) const MAX_NOTE_BYTES: usize = 2_000;
 
 /// A function of a script that gives reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +55,9 @@ pub struct Verdict {
 pub struct RuleScript {
     program: Program,
     functions: Vec<RuleFunction>,
-    /// The plain parts of the functions.
-    plain: Vec<Option<Plain>>,
+    plain: Plain,
+    /// The functions in `plain`.
+    in_plain: Vec<Option<usize>>,
     subject: Rc<RefCell<Subject>>,
     notes: Rc<RefCell<Vec<String>>>,
 }
@@ -119,16 +120,16 @@ impl RuleScript {
                 column: info.column,
             });
         }
-        let plain = plain_parts(&program, &functions, codes);
+        let plain = program.plain(codes);
+        let in_plain = functions.iter().map(|function| plain.rule(&function.name)).collect();
         let subject = Rc::new(RefCell::new(Subject::new()));
-        Ok(Self { program, functions, plain, subject, notes })
+        Ok(Self { program, functions, plain, in_plain, subject, notes })
     }
 
     /// The result of the rule at `index` of [`functions`](Self::functions) if it is plain enough to be evaluated
     /// without running the script.
     pub fn plain_answer(&self, index: usize, d: &DifferenceContext<'_>) -> Option<Verdict> {
-        let reason = self.plain.get(index)?.as_ref()?.answer(d)?;
-        Some(Verdict { reason, notes: Vec::new() })
+        self.plain.answer((*self.in_plain.get(index)?)?, d)
     }
 
     /// The rules in the order of the file.
@@ -193,6 +194,17 @@ fn reason(
     code: &str,
     confidence: Decimal,
 ) -> CallResult<Reason> {
+    let place = line_and_column(context.call_position());
+    reason_of(declared, code, confidence, place)
+}
+
+/// The reason that a call at this line and column gives.
+pub(super) fn reason_of(
+    declared: &[String],
+    code: &str,
+    confidence: Decimal,
+    (line, column): (u64, u64),
+) -> CallResult<Reason> {
     let Some(index) = declared.iter().position(|known| known == code) else {
         let meant = nearest(code, declared.iter().map(String::as_str));
         return failure(match meant {
@@ -202,41 +214,9 @@ fn reason(
             None => format!("the reason code {code} is not declared in `reason_codes`"),
         });
     };
-    let value = to_confidence(confidence);
-    let Some(value) = value else {
+    // Through its text, because that conversion is rounded correctly.
+    let Some(value) = confidence.to_string().parse().ok().and_then(Confidence::new) else {
         return failure(format!("the confidence {confidence} is not within 0..1"));
     };
-    let (line, column) = line_and_column(context.call_position());
     Ok(Reason { code: index, confidence: value, line, column })
-}
-
-fn to_confidence(value: Decimal) -> Option<Confidence> {
-    // Through its text, because that conversion is rounded correctly.
-    value.to_string().parse().ok().and_then(Confidence::new)
-}
-
-/// The plain parts of these functions.
-fn plain_parts(
-    program: &Program,
-    functions: &[RuleFunction],
-    codes: &[String],
-) -> Vec<Option<Plain>> {
-    // A script may have a function of this name.
-    let is_own = |name: &str| program.outline().functions.iter().any(|info| info.name == name);
-    let reason = |code: &str, confidence: Decimal, position| {
-        let index = codes.iter().position(|known| known == code).filter(|_| !is_own("reason"))?;
-        let (line, column) = line_and_column(position);
-        Some(Reason { code: index, confidence: to_confidence(confidence)?, line, column })
-    };
-    let switch_names = program.switch_names();
-    let known = RuleContext { reason: &reason, switch_names: &switch_names, is_own: &is_own };
-    let mut plain: Vec<Option<Plain>> = functions.iter().map(|_| None).collect();
-    program.each_rule(|name, parameter, statements| {
-        if let Some(at) = functions.iter().position(|function| function.name == name)
-            && let Some(slot) = plain.get_mut(at)
-        {
-            *slot = Some(Plain::of(parameter, statements, &known));
-        }
-    });
-    plain
 }

@@ -8,7 +8,7 @@ mod memo;
 use crate::diagnostic::{Place, Problem};
 use crate::domain::{Confidence, DifferenceContext, key};
 use crate::script::{Reads, RuleScript, ScriptError, ScriptSource, Verdict};
-use memo::{Memo, Memoized};
+use memo::{Memo, Memoized, Room};
 
 /// The scripts with rules and the declared codes, shared by threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,7 @@ pub struct Rules {
     rules: Vec<Rule>,
     infos: Vec<RuleInfo>,
     remembers: bool,
+    room: Room,
     calls: u64,
     reads: Reads,
     scratch: Vec<u8>,
@@ -92,6 +93,7 @@ impl Rules {
             rules,
             infos,
             remembers: true,
+            room: Room::new(),
             calls: 0,
             reads: Reads::default(),
             scratch: Vec::new(),
@@ -118,39 +120,40 @@ impl Rules {
 
     /// Calls the rules in order until one claims the difference or fails.
     pub fn decide(&mut self, d: &DifferenceContext<'_>) -> Decision {
-        let Self { scripts, rules, remembers, calls, reads, scratch, .. } = self;
+        let Self { scripts, rules, remembers, room, calls, reads, scratch, .. } = self;
         let mut notes = Vec::new();
         // The script that has the difference; if all its results are memoized, it needs no copy.
         let mut loaded = None;
         for (index, rule) in rules.iter_mut().enumerate() {
             let Some(script) = scripts.get_mut(rule.script) else { continue };
-            let known = if *remembers { rule.memo.look_up(d, scratch) } else { Memoized::Never };
+            let known =
+                if *remembers { rule.memo.look_up(d, scratch, room) } else { Memoized::Never };
             let mut load = |script: &mut RuleScript| {
                 if loaded.replace(rule.script) != Some(rule.script) {
                     script.load(d);
                 }
             };
+            let plain = match known {
+                Memoized::NotYet | Memoized::Never if *remembers => {
+                    script.plain_answer(rule.function, d).map(Ok)
+                }
+                _ => None,
+            };
             let learned;
             let ran;
-            let answer = match known {
-                Memoized::Answer(answer) => answer,
-                Memoized::NotYet => {
+            let answer = match (known, &plain) {
+                (Memoized::Answer(answer), _) | (_, Some(answer)) => answer,
+                (Memoized::NotYet, None) => {
                     *calls += 1;
                     load(script);
                     let answer = script.call(rule.function, Some(reads));
-                    learned = rule.memo.learn(reads, answer);
+                    learned = rule.memo.learn(reads, answer, room);
                     &*learned
                 }
-                Memoized::Never => {
-                    let plain = remembers.then(|| script.plain_answer(rule.function, d)).flatten();
-                    ran = match plain {
-                        Some(verdict) => Ok(verdict),
-                        None => {
-                            *calls += 1;
-                            load(script);
-                            script.call(rule.function, None)
-                        }
-                    };
+                (Memoized::Never, None) => {
+                    *calls += 1;
+                    load(script);
+                    ran = script.call(rule.function, None);
                     &ran
                 }
             };

@@ -93,7 +93,7 @@ fn attribute_keys(d) {
 "#;
 
 #[test]
-fn a_rule_that_reads_only_the_diff_type_runs_once() {
+fn a_plain_rule_needs_no_call_of_its_script() {
     let layout = layout();
     let mut rules = Rules::new(&plan(RULES)).unwrap();
     for cents in 0..1_000 {
@@ -101,7 +101,7 @@ fn a_rule_that_reads_only_the_diff_type_runs_once() {
         let Decision::Claimed { code, rule, line, notes, .. } = decision else { panic!() };
         assert_eq!((code, rule, line, notes.len()), (0, 0, 3, 0));
     }
-    assert_eq!(rules.calls(), 1);
+    assert_eq!(rules.calls(), 0);
     assert_eq!(rules.rules()[0].name, "attribute_zero");
     assert_eq!(rules.rules()[0].place.to_string(), "rules/a.rhai:2:4");
 }
@@ -110,7 +110,8 @@ fn a_rule_that_reads_only_the_diff_type_runs_once() {
 fn rarely_repeated_values_are_not_memoized() {
     let layout = layout();
     let text = "fn attribute_it(d) { if d.diff_type != \"NUMERIC_MISMATCH\" { return; } \
-                if d.a + 1 < 6 { return reason(\"ONE\", 1); } }";
+                let limits = [6].filter(|limit| limit > 1); \
+                if d.a + 1 < limits[0] { return reason(\"ONE\", 1); } }";
     let mut rules = Rules::new(&plan(text)).unwrap();
     for round in 0..2 {
         for cents in 0..1_000 {
@@ -118,7 +119,7 @@ fn rarely_repeated_values_are_not_memoized() {
             assert_eq!(matches!(decision, Decision::Claimed { .. }), cents < 500, "{cents}");
         }
         assert_eq!(rules.calls(), 1_000 * (round + 1));
-        assert!(rules.rules[0].memo.nodes() < 10);
+        assert!(rules.rules[0].memo.size() < 3_000, "{}", rules.rules[0].memo.size());
     }
     let calls = rules.calls();
     for cents in 0..1_000 {
@@ -136,7 +137,7 @@ fn no_rule_runs_after_an_error() {
     assert_eq!(&*error.message, "too far apart");
     assert_eq!(&*error.function, "attribute_failing");
     assert_eq!(error.place.to_string(), "rules/a.rhai:6:62");
-    assert_eq!(rules.calls(), 2);
+    assert_eq!(rules.calls(), 1);
 }
 
 #[test]
