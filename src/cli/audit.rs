@@ -1,6 +1,6 @@
 //! `recon audit`: verifies the trail, writes checkpoints, exports.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Write};
 use std::path::Path;
 
@@ -137,15 +137,13 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         }
         None => None,
     };
-    let kept = match &arguments.out {
-        Some(path) if path.exists() => text(path)?,
-        _ => String::new(),
-    };
+    let mut file = arguments.out.as_deref().map(CheckpointFile::open).transpose()?;
+    let kept = file.as_ref().map_or("", |file| file.text.as_str());
     let in_file = |problem: Problem| match &arguments.out {
         Some(path) => problem.in_file(path),
         None => problem,
     };
-    let checkpoints = checkpoint::read(&kept, None).map_err(in_file)?;
+    let checkpoints = checkpoint::read(kept, None).map_err(in_file)?;
     let store = context.store(None)?;
     let ask = Examination { checkpoints: &checkpoints, replay: false };
     let (verdict, mut end) = transact::read(&*store, |tx| {
@@ -171,34 +169,72 @@ fn note_down(context: &Context, arguments: &AuditCheckpoint) -> Result<u8, Probl
         .help("write a checkpoint after the first run")
         .into());
     }
-    end.previous = checkpoint::link(&kept);
+    end.previous = checkpoint::link(kept);
     if let Some(key) = &key {
         checkpoint::sign(end, key);
     }
     let line = checkpoint::line(end);
-    let Some(path) = &arguments.out else {
+    let Some(file) = &mut file else {
         context.console.print(&format!("{line}\n"))?;
         return Ok(DONE);
     };
-    // A line pasted into the file by hand may lack its line break.
-    let gap = if kept.is_empty() || kept.ends_with('\n') { "" } else { "\n" };
-    let written = OpenOptions::new().create(true).append(true).open(path).and_then(|mut file| {
-        file.write_all(format!("{gap}{line}\n").as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|error| unwritable(path, &error))?;
+    file.append(&line)?;
     if context.global.json {
         context.console.print(&format!("{line}\n"))?;
     } else {
         let number = checkpoints.len() + 1;
         context.console.print(&format!(
             "checkpoint {number} in {}: {} rows, hash {}\n",
-            path.display(),
+            file.path.display(),
             end.n,
             end.head_hash
         ))?;
     }
     Ok(DONE)
+}
+
+/// A file of checkpoints, which other commands wait for.
+struct CheckpointFile<'p> {
+    path: &'p Path,
+    file: File,
+    text: String,
+    /// It was not there before, and has no checkpoint yet.
+    is_new: bool,
+}
+
+impl<'p> CheckpointFile<'p> {
+    fn open(path: &'p Path) -> Result<Self, Problem> {
+        let is_new = !path.exists();
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = file.map_err(|error| unwritable(path, &error))?;
+        let mut opened = Self { path, file, text: String::new(), is_new };
+        opened.file.lock().map_err(|error| unwritable(path, &error))?;
+        opened.text = text(path)?;
+        opened.is_new &= opened.text.is_empty();
+        Ok(opened)
+    }
+
+    /// Appends a line, or leaves the file as it is.
+    fn append(&mut self, line: &str) -> Result<(), Problem> {
+        // A line pasted into the file by hand may lack its line break.
+        let gap = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { "\n" };
+        let written = self.file.write_all(format!("{gap}{line}\n").as_bytes());
+        let written = written.and_then(|()| self.file.sync_all()).map_err(|error| {
+            // Half a line would look as if somebody had changed the file.
+            let _ = self.file.set_len(self.text.len() as u64);
+            unwritable(self.path, &error)
+        });
+        self.is_new &= written.is_err();
+        written
+    }
+}
+
+impl Drop for CheckpointFile<'_> {
+    fn drop(&mut self) {
+        if self.is_new {
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
 }
 
 fn export(context: &Context, arguments: &AuditExport) -> Result<u8, Problems> {

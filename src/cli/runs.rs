@@ -178,7 +178,7 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
             "dry_run": arguments.dry_run, "pruned": runs, "kept_for_open_items": outcome.resting,
             "reusable_bytes": outcome.reusable,
         }))?;
-        return Ok(0);
+        return unshrunk(outcome.unshrunk);
     }
     let verb = if arguments.dry_run { "would delete" } else { "deleted" };
     let mut text = String::new();
@@ -218,7 +218,15 @@ fn prune(context: &Context, arguments: &RunsPrune) -> Result<u8, Problems> {
         }
     }
     context.console.print(&text)?;
-    Ok(0)
+    unshrunk(outcome.unshrunk)
+}
+
+/// The runs are deleted, even if the space of the file could not be given back.
+fn unshrunk(problem: Option<Problem>) -> Result<u8, Problems> {
+    let Some(problem) = problem else { return Ok(0) };
+    let message = format!("the file could not be made smaller: {}", problem.message);
+    let problem = Problem::new(problem.code, message);
+    Err(problem.help("the runs named above are deleted; repeat --vacuum where there is room for a copy of the store").into())
 }
 
 /// Free space worth mentioning.

@@ -5,8 +5,8 @@ use std::time::Instant;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::progress::Unit;
 use crate::domain::{
-    Books, Cells, DifferenceContext, Layout, Matched, Money, MoneyFields, PerSide, Progress, Side,
-    Stage, evidence,
+    Books, Cells, DifferenceContext, Layout, Matched, Money, MoneyFields, PerSide, Progress,
+    RunStatus, Side, Stage, evidence,
 };
 use crate::store::{Batch, DifferenceRow, RecordKind, RecordLot, RunRow, StoredRecord, Writer};
 
@@ -117,7 +117,10 @@ fn compare_stored(
     let warnings = conventions.warnings();
     let mut data_warnings = ingested.data_warnings;
     data_warnings.extend(warnings.iter().map(as_warning));
-    Ok(RunOutcome { books, seconds, warnings, data_warnings, conventions, ..ingested })
+    // Not as the run stands, which an interrupted command has left FAILED.
+    let clean = books.rejected == PerSide::default();
+    let status = if clean { RunStatus::Completed } else { RunStatus::CompletedWithErrors };
+    Ok(RunOutcome { status, books, seconds, warnings, data_warnings, conventions, ..ingested })
 }
 
 /// Compares lots of records.

@@ -160,6 +160,10 @@ fn conclude(
         let spent = outcome.seconds;
         outcome.seconds = spent.of_total(before + begun.elapsed().as_secs_f64());
         closing_metadata(&mut metadata, &outcome);
+        // An earlier command on the run may have failed.
+        if let Json::Object(fields) = &mut metadata {
+            fields.remove("failure");
+        }
         // Blind checks must be stored before the run becomes visible.
         if let Some((machine, sample)) =
             outcome.machine.as_ref().and_then(|machine| Some((machine, machine.sample.as_ref()?)))

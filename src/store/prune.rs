@@ -48,6 +48,8 @@ pub struct PruneOutcome {
     /// Bytes of the store's file that are free for later runs and not given back to the operating
     /// system; `None` where the store has no file of its own.
     pub reusable: Option<u64>,
+    /// Why the space was not given back, if it was to be.
+    pub unshrunk: Option<Problem>,
 }
 
 /// The runs among these that stay: current runs in which open items stand, and superseded runs that a current run took

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::postgres::new_database;
 use crate::program::{Project, Said, ended, output};
+use crate::store::Place;
 
 /// A project, and the arguments for its SQLite and PostgreSQL stores.
 fn on_both(test: impl Fn(&Project, &str)) {
@@ -243,6 +244,44 @@ fn the_next_command_finishes_a_killed_prune() {
     assert_eq!(told, json!([{ "actor_id": "cli:7:ann", "entity_id": first["run_id"] }]));
     let rows = project.sql("SELECT count(*) AS n FROM recon.record_rows WHERE id >> 40 = 1");
     assert_eq!(rows[0]["n"], 0);
+}
+
+/// Leaves the newest unfinished run as a command does whose process is killed.
+fn interrupt(project: &Project, store: &str) {
+    let sql = "UPDATE recon_runs SET status = 'RUNNING' WHERE run_no = \
+               (SELECT max(run_no) FROM recon_runs WHERE stage <> 'ATTRIBUTED')";
+    match store.strip_prefix("sqlite:") {
+        Some(file) => {
+            let connection = rusqlite::Connection::open(project.path(file)).unwrap();
+            connection.execute_batch(sql).unwrap();
+        }
+        None => Place::at(store).execute(sql),
+    }
+}
+
+#[test]
+fn a_command_that_succeeds_ends_what_an_interrupted_one_left() {
+    on_both(|project, store| {
+        for (command, stage) in [("diff", "INGESTED"), ("attribute", "COMPARED")] {
+            json_on(project, store, &["ingest", "--batch-date", "2026-01-15"]);
+            if command == "attribute" {
+                json_on(project, store, &["diff"]);
+            }
+            // As a command leaves it whose process was killed.
+            interrupt(project, store);
+            let listed = json_on(project, store, &["runs", "list"]);
+            let run = &listed["runs"][0];
+            assert_eq!((&run["status"], &run["stage"]), (&json!("FAILED"), &json!(stage)));
+            let ended = json_on(project, store, &[command]);
+            assert_eq!(ended["status"], "COMPLETED_WITH_ERRORS", "{command}");
+            let shown =
+                json_on(project, store, &["runs", "show", ended["run_id"].as_str().unwrap()]);
+            assert_eq!(shown["status"], "COMPLETED_WITH_ERRORS", "{shown}");
+            assert!(!shown.to_string().contains("without finishing"), "{shown}");
+            let verified = json_on(project, store, &["audit", "verify", "--replay"]);
+            assert_eq!(verified["ok"], true, "{verified}");
+        }
+    });
 }
 
 #[test]

@@ -261,6 +261,82 @@ fn a_full_temporary_disk_fails_the_run_with_a_reason() {
     }
 }
 
+/// A script for a shell that may mount private disks; `None` if this machine mounts none for a test.
+#[cfg(target_os = "linux")]
+fn on_small_disks(project: &Project, script: &str) -> Option<String> {
+    let probe = "mount -t tmpfs -o size=1m none temp && umount temp || exit 77";
+    let shell = ["unshare", "--map-root-user", "--mount", "sh"];
+    std::fs::create_dir_all(project.path("temp")).unwrap();
+    let said = surrounded(project, &shell, &format!("{probe}\n{script}"))?;
+    let error = String::from_utf8_lossy(&said.stderr).into_owned();
+    if said.status.code() == Some(77) || error.contains("unshare:") {
+        skipped("this machine mounts no disk for a test");
+        return None;
+    }
+    assert_eq!(said.status.code(), Some(0), "{error}");
+    Some(String::from_utf8(said.stdout).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_on_a_full_disk_is_either_published_or_failed() {
+    let project = project(7, 1_500);
+    project.json(&["run", "--json", "--batch-date", "2026-01-15"]);
+    rusqlite::Connection::open(project.path("recon.db"))
+        .unwrap()
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let kib = std::fs::metadata(project.path("recon.db")).unwrap().len() / 1024;
+    let recon = env!("CARGO_BIN_EXE_recon");
+    // From too small for the log to enough for both the log and the file.
+    let sizes: String = (0..=16).map(|part| format!(" {}", kib * (56 + part) / 16)).collect();
+    // Exit code, current runs, and the bytes of the log that is left.
+    let script = format!(
+        "for size in{sizes}; do
+            mount -t tmpfs -o size=${{size}}k none temp && cp recon.db temp/ || exit 1
+            {recon} run -q --batch-date 2026-01-16 --store sqlite:temp/recon.db >/dev/null 2>&1
+            code=$?
+            log=$(cat temp/recon.db-wal 2>/dev/null | wc -c)
+            current=$({recon} runs list --json --store sqlite:temp/recon.db |
+                grep -o '\"stage\":\"ATTRIBUTED\",\"superseded_by\":null' | wc -l)
+            echo $size $code $current $log
+            umount temp
+        done"
+    );
+    let Some(said) = on_small_disks(&project, &script) else { return };
+    let ends: Vec<Vec<u64>> = said
+        .lines()
+        .map(|line| line.split(' ').map(|word| word.parse().unwrap()).collect())
+        .collect();
+    for end in &ends {
+        let published = end[2] == 2;
+        assert_eq!(end[1] == 0, published, "{ends:?}");
+    }
+    let is_published_in_log = |end: &Vec<u64>| end[1] == 0 && end[3] > 0;
+    assert!(ends.iter().any(|end| end[1] == 4) && ends.iter().any(is_published_in_log), "{ends:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_a_file_of_checkpoints_whole() {
+    let project = project(7, 50);
+    project.json(&["run", "--json"]);
+    let recon = env!("CARGO_BIN_EXE_recon");
+    let script = format!(
+        "mount -t tmpfs -o size=4k none temp || exit 1
+        for number in $(seq 100); do
+            {recon} audit checkpoint -q --out temp/kept >/dev/null 2>&1 || break
+        done
+        echo $number
+        {recon} audit verify --checkpoint temp/kept"
+    );
+    let Some(said) = on_small_disks(&project, &script) else { return };
+    let (number, verdict) = said.split_once('\n').unwrap();
+    let number: usize = number.parse().unwrap();
+    assert!((2..100).contains(&number), "{said}");
+    assert!(verdict.contains(&format!("matches {} checkpoint", number - 1)), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_next_run_removes_temporary_files_of_a_killed_run() {

@@ -16,22 +16,22 @@ impl PostgresStore {
         let problem = |error: Error| self.problem(&error);
         // A connection of its own: a lock on a session of the pool would outlive a failure.
         let mut client = self.connector.connect()?;
-        let candidates = client
-            .query(
+        // All of them, or the one of this number if it is still among them.
+        let chosen = |client: &mut Client, run_no: Option<i32>| {
+            let found = client.query(
                 "SELECT run_no, run_id, job, batch_date::text, \
                  coalesce(stage = 'ATTRIBUTED' AND superseded_by IS NULL, false) AS is_current, \
                  total_records, total_differences FROM recon_runs \
                  WHERE start_time < $1::text::timestamptz AND metadata ->> 'pruned_at' IS NULL \
                  AND ($2::text IS NULL OR job = $2) \
                  AND ($3 OR stage IS DISTINCT FROM 'ATTRIBUTED' OR superseded_by IS NOT NULL) \
-                 ORDER BY run_no",
-                &[&stored::time_text(order.before), &order.job, &order.current],
-            )
-            .map_err(problem)?;
-        let candidates = candidates
-            .iter()
-            .map(|row| self.candidate(row))
-            .collect::<Result<Vec<_>, Problem>>()?;
+                 AND ($4::integer IS NULL OR run_no = $4) ORDER BY run_no",
+                &[&stored::time_text(order.before), &order.job, &order.current, &run_no],
+            );
+            let found = found.map_err(problem)?;
+            found.iter().map(|row| self.candidate(row)).collect::<Result<Vec<_>, Problem>>()
+        };
+        let candidates = chosen(&mut client, None)?;
         let resting = prune::resting(self, candidates.iter().map(|(_, run)| run))?;
         let mut runs = Vec::new();
         for (run_no, mut pruned) in candidates {
@@ -43,13 +43,18 @@ impl PostgresStore {
                 .query_one("SELECT pg_try_advisory_lock($1)", &[&key])
                 .and_then(|row| row.try_get(0))
                 .map_err(problem)?;
-            if taken {
+            if !taken {
+                continue;
+            }
+            // A command may have ended on it meanwhile, and made it current.
+            if chosen(&mut client, Some(run_no))? == [(run_no, pruned.clone())] {
                 self.prune_run(&mut client, run_no, &mut pruned, order)?;
-                client.execute("SELECT pg_advisory_unlock($1)", &[&key]).map_err(problem)?;
                 runs.push(pruned);
             }
+            client.execute("SELECT pg_advisory_unlock($1)", &[&key]).map_err(problem)?;
         }
-        Ok(PruneOutcome { runs, resting: resting.len() as u64, reusable: None })
+        let resting = resting.len() as u64;
+        Ok(PruneOutcome { runs, resting, ..PruneOutcome::default() })
     }
 
     /// A run as it is found, and its number.

@@ -40,15 +40,18 @@ impl SqliteStore {
     pub(super) fn prune_runs(&self, order: &PruneOrder) -> Result<PruneOutcome, Problem> {
         let problem = |error: rusqlite::Error| self.problem(&error);
         let connection = database::direct(&self.path, false).map_err(problem)?;
-        let candidates = candidates(
-            &connection,
-            "start_time < ?1 AND metadata ->> '$.pruned_at' IS NULL AND (?2 IS NULL OR job = ?2) \
-             AND (?3 OR NOT is_current)",
-            params![stored::time_text(order.before), order.job, order.current],
-        )
-        .map_err(problem)?;
-        let candidates =
-            candidates.into_iter().map(Candidate::read).collect::<Result<Vec<_>, Problem>>()?;
+        // All of them, or the one of this number if it is still among them.
+        let chosen = |run_no: Option<i64>| -> Result<Vec<(i64, Pruned)>, Problem> {
+            let found = candidates(
+                &connection,
+                "start_time < ?1 AND metadata ->> '$.pruned_at' IS NULL \
+                 AND (?2 IS NULL OR job = ?2) AND (?3 OR NOT is_current) \
+                 AND (?4 IS NULL OR run_no = ?4)",
+                params![stored::time_text(order.before), order.job, order.current, run_no],
+            );
+            found.map_err(problem)?.into_iter().map(Candidate::read).collect()
+        };
+        let candidates = chosen(None)?;
         let resting = prune::resting(self, candidates.iter().map(|(_, run)| run))?;
         let mut runs = Vec::new();
         for (run_no, mut pruned) in candidates {
@@ -59,6 +62,10 @@ impl SqliteStore {
                 Attempt::Taken(lock) => lock,
                 Attempt::HeldBy(_) => continue,
             };
+            // A command may have ended on it meanwhile, and made it current.
+            if chosen(Some(run_no))? != [(run_no, pruned.clone())] {
+                continue;
+            }
             pruned.kept = count_kept(&connection, run_no, &pruned).map_err(problem)?;
             if !order.dry_run {
                 begin(&connection, run_no, &pruned, order).map_err(problem)?;
@@ -66,9 +73,11 @@ impl SqliteStore {
             }
             runs.push(pruned);
         }
+        let mut unshrunk = None;
         if order.vacuum && !order.dry_run {
             // The log is emptied too: it contains the deleted rows once more.
-            connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").map_err(problem)?;
+            let shrunk = connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+            unshrunk = shrunk.map_err(problem).err();
         }
         let free: i64 = connection
             .query_row(
@@ -78,7 +87,7 @@ impl SqliteStore {
             )
             .map_err(problem)?;
         let resting = resting.len() as u64;
-        Ok(PruneOutcome { runs, resting, reusable: Some(free.cast_unsigned()) })
+        Ok(PruneOutcome { runs, resting, reusable: Some(free.cast_unsigned()), unshrunk })
     }
 
     /// Completes the pruning of a run by a killed command. The caller holds the lock of the run's job and date.

@@ -21,7 +21,7 @@ use super::transact::SqliteTransaction;
 use super::unlogged::{Unlogged, commit};
 use super::waiting::Waiting;
 use crate::database::sqlite as database;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::domain::{AssignedBy, RunId, RunStatus, Stage, Status};
 use crate::store::breaks::Breaks;
 use crate::store::chunk::Chunks;
@@ -317,9 +317,17 @@ impl SqliteWriter {
         }
         let (updated, carried) = published.map_err(|failure| self.failed(failure))?;
         if updated == 1 && self.trims(outcome) {
-            trim(&self.connection, self.key.run_no).map_err(|error| self.problem(&error))?;
+            self.after_publishing(trim(&self.connection, self.key.run_no))?;
         }
         Ok((updated, carried))
+    }
+
+    /// The run is published, and in the log: where the disk has no room for the rest, the next command does that.
+    fn after_publishing(&self, done: Result<(), rusqlite::Error>) -> Result<(), Problem> {
+        match done.map_err(|error| self.problem(&error)) {
+            Err(problem) if problem.code == Code::DiskFull => Ok(()),
+            done => done,
+        }
     }
 
     fn prepare(&mut self, outcome: &FinishRun) -> Result<Prepared, Problem> {
@@ -485,7 +493,7 @@ impl Writer for SqliteWriter {
         }
         // No reviewer waits for this: it moves the log into the file without a write lock.
         let moved = self.checkpoints.wait().and_then(|()| checkpoint(&self.connection));
-        moved.map_err(|error| self.problem(&error))?;
+        self.after_publishing(moved)?;
         let is_whole = self.key.stage.is_none() && outcome.stage == Stage::Attributed;
         let counts = (is_whole && carried == 0)
             .then(|| self.written.counts(outcome.total_records, &self.reasons, &self.assigners));

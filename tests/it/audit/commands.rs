@@ -119,6 +119,22 @@ fn each_finding_has_its_exit_code_and_message() {
 }
 
 #[test]
+fn checkpoints_written_at_the_same_time_follow_each_other() {
+    let project = decided();
+    let arguments = [&["audit", "checkpoint", "--out", "kept", "-q"][..], &STORE].concat();
+    let begun: Vec<_> = (0..6)
+        .map(|_| project.command(&arguments).stdout(Stdio::null()).spawn().unwrap())
+        .collect();
+    for mut child in begun {
+        assert!(child.wait().unwrap().success());
+    }
+    let verify = ["verify", "--checkpoint", "kept"];
+    let said = audit(&project, &verify);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("matches 6 checkpoints"), "{}", said.out);
+}
+
+#[test]
 fn a_checkpoint_exposes_an_older_copy_of_the_store() {
     let project = decided();
     assert_eq!(audit(&project, &["checkpoint", "--out", "kept"]).code, 0);

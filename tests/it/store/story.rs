@@ -4,8 +4,12 @@ use recon::diagnostic::Code;
 use recon::domain::gate::Gate;
 use recon::domain::row::push_cell;
 use recon::domain::run::IdClass;
-use recon::domain::{Cell, Cells, DiffType, RunStatus, Severity, Stage, Status, evidence, key};
-use recon::store::{Batch, DifferenceRow, NewRun, RecordKind, RunFilter, Store, difference_number};
+use recon::domain::{
+    Cell, Cells, Date, DiffType, Quiet, RunStatus, Severity, Stage, Status, evidence, key,
+};
+use recon::store::{
+    Batch, DifferenceRow, NewRun, PruneOrder, RecordKind, RunFilter, Store, difference_number,
+};
 use serde_json::{Value as Json, json};
 
 use super::fixture::{
@@ -30,6 +34,7 @@ on_both_stores![
     an_undeclared_reason_is_refused,
     a_thousand_rows_of_several_batches,
     old_runs_are_deleted_but_not_human_decisions,
+    a_run_that_ends_while_others_are_pruned_stays,
 ];
 
 /// Everything visible of a run, without parts that differ between runs.
@@ -600,6 +605,42 @@ fn a_thousand_rows_of_several_batches(place: &Place) {
     let found = store.records_by_reference(run.id, "T4999|4999").unwrap();
     assert_eq!((found.len(), found[0].differences.len()), (1, 1));
     assert_eq!(store.records_by_reference(run.id, "T4998|4998").unwrap(), []);
+}
+
+fn a_run_that_ends_while_others_are_pruned_stays(place: &Place) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let store = place.open();
+    let store = &*store;
+    let is_over = AtomicBool::new(false);
+    let order = PruneOrder {
+        current: false,
+        ..all_before(recon::domain::Instant::new(2_000_000_000, 0), false)
+    };
+    let lost: Vec<usize> = std::thread::scope(|scope| {
+        let pruned = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                store.prune(&order).unwrap();
+            }
+        });
+        let ran = (0..40).filter(|at| {
+            let run = NewRun {
+                batch_date: Date::from_days(20_000 + *at as i32),
+                ..new_run("one", *at as i64, true)
+            };
+            let lock = store
+                .lock(&run.job, run.batch_date, std::time::Duration::from_secs(60), &Quiet)
+                .unwrap();
+            run_in_one_pass(store, &run);
+            drop(lock);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            store.run(run.id).unwrap().is_none()
+        });
+        let lost = ran.collect();
+        is_over.store(true, Ordering::Relaxed);
+        pruned.join().unwrap();
+        lost
+    });
+    assert_eq!(lost, [0; 0]);
 }
 
 fn old_runs_are_deleted_but_not_human_decisions(place: &Place) {
