@@ -5,7 +5,6 @@
 //! formulation of Jonker and Volgenant 1987), and among all optimal assignments the one that gives
 //! the earliest line of A the earliest line of B is taken. Beyond that it is greedy.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::domain::pairing::{Cost, PairCost};
@@ -29,7 +28,7 @@ pub(super) fn pair<'a>(
     cost: &dyn PairCost,
     place: &mut impl FnMut(Placed<'a>),
 ) -> bool {
-    let mut partner = identical(a, b);
+    let mut partner = identical(a, b, cost);
     let rest_a: Vec<usize> = (0..a.len()).filter(|at| partner[*at].is_none()).collect();
     let mut taken = vec![false; b.len()];
     partner.iter().flatten().for_each(|at| taken[*at] = true);
@@ -64,13 +63,21 @@ pub(super) fn pair<'a>(
     greedy && !rest_a.is_empty() && !rest_b.is_empty()
 }
 
-/// For each row of A the row of B with the very same cells, each used once, by line.
-fn identical(a: &[RowRef<'_>], b: &[RowRef<'_>]) -> Vec<Option<usize>> {
-    let mut by_cells: HashMap<Cow<'_, [u8]>, Vec<usize>> = HashMap::new();
+/// For each row of A the row of B with the same compared values, each used once, by line.
+fn identical(a: &[RowRef<'_>], b: &[RowRef<'_>], cost: &dyn PairCost) -> Vec<Option<usize>> {
+    let mut by_values: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
     for (at, row) in b.iter().enumerate().rev() {
-        by_cells.entry(row.cells().whole()).or_default().push(at);
+        let mut values = Vec::new();
+        cost.identity(*row, &mut values);
+        by_values.entry(values).or_default().push(at);
     }
-    a.iter().map(|row| by_cells.get_mut(&row.cells().whole()).and_then(Vec::pop)).collect()
+    let mut values = Vec::new();
+    let mut partner = |row: &RowRef<'_>| {
+        values.clear();
+        cost.identity(*row, &mut values);
+        by_values.get_mut(&values).and_then(Vec::pop)
+    };
+    a.iter().map(&mut partner).collect()
 }
 
 /// The cheapest pair first, then by A's line, then by B's.

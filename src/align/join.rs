@@ -253,6 +253,10 @@ mod tests {
             let different = a.cells().zip(b.cells()).filter(|(a, b)| a != b).count();
             Cost { different: different as u32, within: 0 }
         }
+
+        fn identity(&self, row: RowRef<'_>, out: &mut Vec<u8>) {
+            out.extend_from_slice(&row.cells().whole());
+        }
     }
 
     fn rows(pairs: &[(u8, u8)]) -> Vec<Row> {

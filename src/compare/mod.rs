@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::diagnostic::SpecProblem;
 use crate::domain::calendar::Calendar;
 use crate::domain::pairing::{Cost, PairCost};
+use crate::domain::row::push_cell;
 use crate::domain::{Cell, Cells, DiffType, Kind, NextPair, RawCell, RowRef, Severity, Value};
 
 use tolerance::{Exact, Tolerance, tolerances};
@@ -239,6 +240,25 @@ impl PairCost for Comparison {
     fn cost(&self, a: RowRef<'_>, b: RowRef<'_>) -> Cost {
         let result = self.pair(a.cells(), b.cells(), |_, _, _, _| {});
         Cost { different: result.different, within: result.within }
+    }
+
+    fn identity(&self, row: RowRef<'_>, out: &mut Vec<u8>) {
+        let fields = self.fields.iter().zip(row.cells()).skip(self.key_len);
+        for (field, cell) in fields.filter(|(field, _)| field.compared) {
+            let mut buffer = [0; 36];
+            let value = match (cell.decode(&mut buffer), &field.null_equals) {
+                (Cell::Null, Some(value)) => value.as_cell(),
+                (value, _) => value,
+            };
+            push_cell(
+                out,
+                match value {
+                    // However many zeros are written.
+                    Cell::Decimal(number) => Cell::Decimal(number.normalized()),
+                    value => value,
+                },
+            );
+        }
     }
 }
 

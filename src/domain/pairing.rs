@@ -14,4 +14,7 @@ pub struct Cost {
 /// The cost that decides which of several rows with one key belong together.
 pub trait PairCost {
     fn cost(&self, a: RowRef<'_>, b: RowRef<'_>) -> Cost;
+
+    /// Appends what is compared of a row besides its key: rows with the same bytes are identical.
+    fn identity(&self, row: RowRef<'_>, out: &mut Vec<u8>);
 }

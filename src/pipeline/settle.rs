@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::align::Placed;
+use crate::domain::money::Sum;
 use crate::domain::row::{push_cell, push_varint, read_varint};
 use crate::domain::{
     CandidateRow, Cell, Cells, Decimal, Matched, Member, PerSide, RawCell, RowRef, Side, evidence,
@@ -267,8 +268,7 @@ fn together(pass: &Pass, rows: &[RowRef<'_>], out: &mut Vec<u8>, skip: &mut Vec<
         let values: Vec<RawCell<'_>> =
             columns.iter().filter_map(|row| row.get(field).copied()).collect();
         let is_summed = pass.near.iter().any(|near| near.field == field && near.summed);
-        if is_summed && let Some(sum) = sum(&values) {
-            push_cell(out, sum);
+        if is_summed && push_sum(&values, out) {
             continue;
         }
         let equal = |x: &RawCell<'_>, y: &RawCell<'_>| {
@@ -286,23 +286,37 @@ fn together(pass: &Pass, rows: &[RowRef<'_>], out: &mut Vec<u8>, skip: &mut Vec<
     }
 }
 
-/// The exact sum of numbers; `None` if it needs more digits than a number has.
-fn sum(values: &[RawCell<'_>]) -> Option<Cell<'static>> {
-    let mut sum = Decimal::ZERO;
+/// Writes the exact sum of numbers; false if these are not all numbers. A sum with more digits than a number has is
+/// written as a value that can't be read: it equals nothing.
+fn push_sum(values: &[RawCell<'_>], out: &mut Vec<u8>) -> bool {
+    let mut sum = Sum::default();
     let mut whole = true;
     for value in values {
         match value.decode(&mut [0; 36]) {
             Cell::Decimal(value) => {
                 whole = false;
-                sum = sum.checked_sub(value.negated())?;
+                sum.add(value);
             }
-            Cell::Integer(value) => {
-                sum = sum.checked_sub(Decimal::new(value.checked_neg()?, 0)?)?
-            }
-            _ => return None,
+            Cell::Integer(value) => match Decimal::new(value, 0) {
+                Some(value) => sum.add(value),
+                None => return false,
+            },
+            _ => return false,
         }
     }
-    Some(if whole { Cell::Integer(sum.coefficient()) } else { Cell::Decimal(sum) })
+    let text = sum.to_string();
+    let short = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => text.as_str(),
+    };
+    let number = text.parse::<Decimal>().or_else(|_| short.parse());
+    let cell = match number {
+        Ok(number) if whole => Cell::Integer(number.coefficient()),
+        Ok(number) => Cell::Decimal(number),
+        Err(_) => Cell::Unparsed(&text),
+    };
+    push_cell(out, cell);
+    true
 }
 
 fn push(settled: &Settled<'_>, out: &mut Vec<u8>) {

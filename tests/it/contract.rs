@@ -102,6 +102,28 @@ fn an_informational_field_is_shown_and_used_by_rules_but_never_a_difference() {
 }
 
 #[test]
+fn repeated_keys_are_paired_by_what_is_compared() {
+    // The third column is informational, and a number may be written with more zeros.
+    let project = small("");
+    project.replace("recon.yaml", "w: { type: text }", "w: { type: text, compare: false }");
+    let paired = |a: &str, b: &str| {
+        project.write("a.csv", format!("id,v,w\n{a}")).write("b.csv", format!("id,v,w\n{b}"));
+        let summary = project.json(&["run", "--json"]);
+        let pairs = project.sql(
+            "SELECT line_a AS a, line_b AS b FROM recon.current_records WHERE kind = 'PAIR' ORDER BY 1",
+        );
+        (summary["records"]["breaks"].clone(), pairs)
+    };
+    let first = json!([{ "a": 2, "b": 2 }]);
+    assert_eq!(paired("1,1,5\n1,1,6\n", "1,1,6\n"), (json!(1), first));
+    let both = json!([{ "a": 2, "b": 3 }, { "a": 3, "b": 2 }]);
+    for (a, b) in [("1,1,p\n1,2,p\n", "1,2,q\n1,1,r\n"), ("1,1.00,p\n1,2,p\n", "1,2.0,p\n1,1,p\n")]
+    {
+        assert_eq!(paired(a, b), (json!(0), both.clone()), "{a} {b}");
+    }
+}
+
+#[test]
 fn a_stored_run_keeps_its_business_date() {
     let project = small("");
     project.replace("recon.yaml", "path: a.csv", "path: \"a-${BATCH_DATE}.csv\"");

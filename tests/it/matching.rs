@@ -585,3 +585,36 @@ fn swapping_the_sources_mirrors_the_result() {
     assert!(straight.0.len() > 100, "{}", straight.0.len());
     assert_eq!(straight, told(mirrored, &b, &a, true));
 }
+
+#[test]
+fn a_sum_is_exact_or_a_difference() {
+    let pass = |percent: &str| {
+        format!(
+            "    - {{ name: sums, equal: [currency], group: {{ b: [currency] }}, sum: [amount],\n        \
+             near: {{ amount: {{ percent: {percent} }} }} }}\n"
+        )
+    };
+    let row = |amount: &str| format!(",{amount},EUR,2026-03-01\n");
+    let value_b = |a: &str, b: &[&str], percent: &str| {
+        let b: String = b.iter().map(|amount| row(amount)).collect();
+        let job = job("", &pass(percent), &row(a), &b);
+        let summary = job.json(&["run", "--json"]);
+        let found = job.sql("SELECT diff_type, value_b FROM recon.current_differences");
+        assert_eq!(summary["records"]["breaks"], json!(u8::from(found != json!([]))), "{found}");
+        found
+    };
+    // Twice this has 39 digits, more than a number has.
+    let long = "60000000000000000000.000000000000000001";
+    assert_eq!(
+        value_b(long, &[long, long], "100"),
+        json!([{ "diff_type": "TYPE_MISMATCH", "value_b": "120000000000000000000.000000000000000002" }])
+    );
+    // The sum fits, though a part of it does not.
+    let large = format!("6{}", "0".repeat(37));
+    let (more, less) = (format!("{}1", &large[..37]), format!("-{large}"));
+    assert_eq!(
+        value_b(&large, &[&large, &more, &less], "1"),
+        json!([{ "diff_type": "NUMERIC_MISMATCH", "value_b": more }])
+    );
+    assert_eq!(value_b(&large, &[&large, &large, &less], "1"), json!([]));
+}
