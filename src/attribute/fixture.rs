@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::heuristic::{Decision, Rules, RulesPlan};
 use crate::domain::row::push_cell;
 use crate::domain::{
-    Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef, Instant, Kind,
-    Layout, PerSide, Row, Severity, Written,
+    CandidateRow, Cell, Cells, Date, Decimal, DiffType, DifferenceContext, Field, FieldRef,
+    Instant, Kind, Layout, Matched, Member, PerSide, Row, Severity, Side, Written,
 };
 use crate::script::{NormalizeScript, ScriptError, ScriptSource};
 
@@ -196,7 +197,16 @@ pub struct DifferenceCase {
     pub severity: Option<String>,
     /// Whether a row of the missing side was rejected. Default false.
     pub partner_rejected: Option<Written<bool>>,
-    /// Other fields of A's record.
+    /// The pass that matched the record. Default: the key, or none if a side is missing.
+    pub match_pass: Option<String>,
+    /// How many rows A's side has, for a group. Default: 1, or 0 if A's side is missing.
+    pub members_a: Option<Written<u64>>,
+    /// How many rows B's side has.
+    pub members_b: Option<Written<u64>>,
+    /// Rows that a row which stayed open could have matched, nearest first.
+    #[serde(default)]
+    pub candidates: Vec<CandidateCase>,
+    /// Other fields of A's record; fields of recon.yaml that are left out are null.
     #[serde(default)]
     pub record_a: BTreeMap<String, Option<String>>,
     /// Other fields of B's record.
@@ -207,23 +217,22 @@ pub struct DifferenceCase {
     pub types: BTreeMap<String, Kind>,
 }
 
-impl FixtureSpec {
-    /// Gives fields without an explicit type their configured one.
-    pub fn take_types(&mut self, layout: &Layout) {
-        let kind_of = |name: &str| {
-            layout.fields().iter().find(|field| field.name == name).map(|field| field.kind)
-        };
-        for difference in self.attribute.iter_mut().map(|case| &mut case.difference) {
-            if difference.kind.is_none() {
-                difference.kind = difference.field.as_deref().and_then(kind_of);
-            }
-            for name in difference.record_a.keys().chain(difference.record_b.keys()) {
-                if let Some(kind) = kind_of(name).filter(|_| !difference.types.contains_key(name)) {
-                    difference.types.insert(name.clone(), kind);
-                }
-            }
-        }
-    }
+/// A candidate of a row that stayed open, with the keys that a rule reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateCase {
+    /// The reference of the other row.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Why it was not taken.
+    #[serde(default)]
+    pub why: String,
+    /// The field whose bound is missed.
+    pub field: Option<String>,
+    /// By how much.
+    pub by: Option<Written<Decimal>>,
+    /// The row that has it.
+    pub taken_by: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,11 +246,13 @@ pub struct CaseResult {
 }
 
 /// Runs every case, in file order; functions are looked up in the scripts of `normalize` in their
-/// order. A missing or invalid script fails the cases that need it.
+/// order. A missing or invalid script fails the cases that need it. The records of differences have
+/// the fields of `layout`, as in a run.
 pub fn run(
     spec: &FixtureSpec,
     normalize: &[ScriptSource],
     rules: Option<&RulesPlan>,
+    layout: &Layout,
 ) -> Vec<CaseResult> {
     let mut results = Vec::with_capacity(spec.normalize.len() + spec.attribute.len());
     if !spec.normalize.is_empty() {
@@ -256,7 +267,7 @@ pub fn run(
                 Ok((rules, plan))
             });
         results.extend(spec.attribute.iter().map(|case| match &mut compiled {
-            Ok((rules, plan)) => case.run(rules, plan),
+            Ok((rules, plan)) => case.run(rules, plan, layout),
             Err(reason) => case.result(case.expected(), Err(reason.clone())),
         }));
     }
@@ -325,8 +336,8 @@ impl NormalizeCase {
 }
 
 impl AttributeCase {
-    fn run(&self, rules: &mut Rules, plan: &RulesPlan) -> CaseResult {
-        let decided = self.difference.with_context(|d| rules.decide(d));
+    fn run(&self, rules: &mut Rules, plan: &RulesPlan, layout: &Layout) -> CaseResult {
+        let decided = self.difference.with_context(layout, |d| rules.decide(d));
         let got = match decided {
             Err(wrong) => Err(wrong),
             // The case already names the difference.
@@ -420,14 +431,24 @@ fn parse(kind: Kind, text: Option<&str>) -> Cell<'_> {
     parsed.unwrap_or(Cell::Unparsed(text))
 }
 
+/// The most rows of a group in a case: far more than a pass matches.
+const MOST_MEMBERS: u64 = 100_000;
+
 impl DifferenceCase {
-    /// Builds the difference and passes it to `work`; an error describes the mistake in the case.
-    fn with_context<T>(&self, look: impl FnOnce(&DifferenceContext<'_>) -> T) -> Result<T, String> {
+    /// Builds the difference and passes it to `look`; an error describes the mistake in the case.
+    fn with_context<T>(
+        &self,
+        layout: &Layout,
+        look: impl FnOnce(&DifferenceContext<'_>) -> T,
+    ) -> Result<T, String> {
         let field = self.field.as_deref().filter(|name| *name != FieldRef::ENTIRE_RECORD);
+        let layout = self.layout(layout, field);
+        let at = field.and_then(|name| layout.position(name));
+        let kind = at.and_then(|at| layout.fields().get(at)).map_or(Kind::Text, |field| field.kind);
         let diff_type = match &self.diff_type {
             Some(name) => DiffType::from_name(name)
                 .ok_or_else(|| format!("invalid case: unknown diff type {name}"))?,
-            None if field.is_some() => self.infer(),
+            None if field.is_some() => self.infer(kind),
             None => return Err("invalid case: neither `field` nor `diff_type` is given".into()),
         };
         let severity = match &self.severity {
@@ -436,25 +457,10 @@ impl DifferenceCase {
             None => diff_type.default_severity(),
         };
 
-        let mut names: BTreeSet<&str> =
-            self.record_a.keys().chain(self.record_b.keys()).map(String::as_str).collect();
-        if let Some(field) = field {
-            names.remove(field);
-        }
-        let kind = self.kind.unwrap_or(Kind::Text);
-        let mut fields = Vec::with_capacity(names.len() + 1);
-        fields.push(Field::new(field.unwrap_or("key").to_owned(), kind));
-        fields.extend(
-            names
-                .into_iter()
-                .map(|name| Field::new(name, self.types.get(name).copied().unwrap_or(Kind::Text))),
-        );
-        let layout = Layout::new(fields, 1);
-
         let row = |value: &Option<String>, record: &BTreeMap<String, Option<String>>| {
             let mut cells = Vec::new();
-            for (at, field) in layout.fields().iter().enumerate() {
-                let own = if at == 0 { value } else { &None };
+            for (place, field) in layout.fields().iter().enumerate() {
+                let own = if Some(place) == at { value } else { &None };
                 let text = own.as_deref().or_else(|| record.get(&field.name)?.as_deref());
                 push_cell(&mut cells, parse(field.kind, text));
             }
@@ -466,21 +472,92 @@ impl DifferenceCase {
         };
         let has_a = !matches!(diff_type, MissingInSourceA | DuplicateInSourceB);
         let has_b = !matches!(diff_type, MissingInSourceB | DuplicateInSourceA);
+        let matched = self.matched(PerSide { a: has_a, b: has_b })?;
+        let at = at.map(|at| u16::try_from(at).unwrap_or(u16::MAX));
         Ok(look(&DifferenceContext {
             layout: &layout,
-            field: if field.is_some() { FieldRef::Field(0) } else { FieldRef::EntireRecord },
+            field: at.map_or(FieldRef::EntireRecord, FieldRef::Field),
             diff_type,
             severity,
             a: has_a.then(|| Cells::new(&a)),
             b: has_b.then(|| Cells::new(&b)),
             partner_rejected: self.partner_rejected.is_some_and(|rejected| *rejected),
-            matched: None,
+            matched: matched.as_deref(),
         }))
     }
 
+    /// The fields of recon.yaml in their order, since a rule may read any of them and their order shows in `differing`,
+    /// and those that only the case has.
+    fn layout(&self, layout: &Layout, field: Option<&str>) -> Layout {
+        let mut fields = layout.fields().to_vec();
+        let others = self.record_a.keys().chain(self.record_b.keys()).map(String::as_str);
+        let own: BTreeSet<&str> = others.chain(field).collect();
+        let unknown = own.into_iter().filter(|name| layout.position(name).is_none());
+        fields.extend(unknown.map(|name| Field::new(name, Kind::Text)));
+        for known in &mut fields {
+            let own = self.kind.filter(|_| field == Some(known.name.as_str()));
+            if let Some(kind) = own.or_else(|| self.types.get(&known.name).copied()) {
+                known.kind = kind;
+            }
+        }
+        let key_len = layout.key_len();
+        Layout::new(fields, key_len)
+    }
+
+    /// How the record was matched, as a run keeps it.
+    fn matched(&self, has: PerSide<bool>) -> Result<Option<String>, String> {
+        let members = |side: Side| -> Result<Vec<Member>, String> {
+            let given = if side == Side::A { self.members_a } else { self.members_b };
+            let Some(count) = given.map(|given| *given) else { return Ok(Vec::new()) };
+            let letter = if side == Side::A { "a" } else { "b" };
+            if (count > 0) != has[side] {
+                let has = if has[side] { "a row" } else { "no row" };
+                return Err(format!(
+                    "invalid case: `members_{letter}` is {count}, but the diff type says that this side has {has}"
+                ));
+            }
+            if count > MOST_MEMBERS {
+                return Err(format!(
+                    "invalid case: `members_{letter}` is more than {MOST_MEMBERS}"
+                ));
+            }
+            let member = || Member {
+                line: 0,
+                offset: 0,
+                reference: String::new(),
+                values: RawValue::NULL.to_owned(),
+                carried: None,
+            };
+            // Of a single row a run keeps no list.
+            Ok((0..count).filter(|_| count > 1).map(|_| member()).collect())
+        };
+        let candidates = self.candidates.iter().map(|one| CandidateRow {
+            reference: one.reference.clone(),
+            why: one.why.clone(),
+            field: one.field.clone(),
+            by: one.by.map(|by| by.to_string()),
+            taken_by: one.taken_by.clone(),
+            rows: Vec::new(),
+        });
+        let matched = Matched {
+            pass: self.match_pass.clone(),
+            a: members(Side::A)?,
+            b: members(Side::B)?,
+            candidates: candidates.collect(),
+            ..Matched::default()
+        };
+        let says_nothing = matched.pass.is_none()
+            && matched.a.is_empty()
+            && matched.b.is_empty()
+            && matched.candidates.is_empty();
+        if says_nothing {
+            return Ok(None);
+        }
+        serde_json::to_string(&matched).map(Some).map_err(|error| error.to_string())
+    }
+
     /// The diff type that comparing the two values gives.
-    fn infer(&self) -> DiffType {
-        let kind = self.kind.unwrap_or(Kind::Text);
+    fn infer(&self, kind: Kind) -> DiffType {
         let (a, b) = (parse(kind, self.a.as_deref()), parse(kind, self.b.as_deref()));
         if a.is_unparsed() || b.is_unparsed() {
             return DiffType::TypeMismatch;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Problem, Problems};
-use crate::domain::{AssignedBy, PerSide, Side, Status};
+use crate::domain::{AssignedBy, CandidateRow, PerSide, Side, Status};
 use crate::normalize::FieldTrace;
 use crate::pipeline::{
     self, DifferenceExplanation, Explanation, FieldExplanation, MatchExplanation,
@@ -133,6 +133,12 @@ fn case(
     if record.rejected_partner.is_some() {
         written["partner_rejected"] = json!("true");
     }
+    if difference.severity != difference.diff_type.default_severity() {
+        written["severity"] = json!(difference.severity.name());
+    }
+    if let Some(matched) = &record.matched {
+        write_matched_case(matched, &mut written);
+    }
     for (name, side) in [("record_a", Side::A), ("record_b", Side::B)] {
         if record.sides[side].is_some() {
             written[name] = others(side);
@@ -145,6 +151,33 @@ fn case(
         case["by"] = json!(function);
     }
     Some(case)
+}
+
+/// What rules may ask about the match of a record, where it is not what a case without it says.
+fn write_matched_case(matched: &MatchExplanation, case: &mut Json) {
+    if let Some(pass) = &matched.pass {
+        case["match_pass"] = json!(pass);
+    }
+    for (name, side) in [("members_a", Side::A), ("members_b", Side::B)] {
+        let count = matched.members[side].len();
+        if count > 1 {
+            case[name] = json!(count);
+        }
+    }
+    if !matched.candidates.is_empty() {
+        let candidate = |one: &CandidateRow| {
+            let mut written = json!({ "ref": one.reference, "why": one.why });
+            for (name, value) in
+                [("field", &one.field), ("by", &one.by), ("taken_by", &one.taken_by)]
+            {
+                if let Some(value) = value {
+                    written[name] = json!(value);
+                }
+            }
+            written
+        };
+        case["candidates"] = matched.candidates.iter().map(candidate).collect();
+    }
 }
 
 /// Replaces user ids with names.

@@ -35,13 +35,14 @@ pub fn run(context: &Context, arguments: &Test) -> Result<u8, Problems> {
     }
     let mut results = Vec::new();
     for file in &files {
-        let spec = fixtures(file, &loaded)?;
+        let spec = fixtures(file)?;
         // `risk.tests.yaml` tests `risk.rhai` first.
         let about = |script: &ScriptSource| file_prefix(script.path()) == file_prefix(file);
         let (first, others): (Vec<_>, Vec<_>) =
             loaded.normalize_scripts().cloned().partition(about);
         let scripts = [first, others].concat();
-        let cases = fixture::run(&spec, &scripts, loaded.rules_plan().as_ref());
+        let layout = &loaded.resolved.layout;
+        let cases = fixture::run(&spec, &scripts, loaded.rules_plan().as_ref(), layout);
         let matches = spec.matching.iter().map(|case| match_case(&loaded, case));
         results.extend(cases.into_iter().chain(matches).map(|case| (file, case)));
     }
@@ -103,9 +104,8 @@ fn match_case(loaded: &config::Loaded, case: &MatchCase) -> CaseResult {
     CaseResult { passed: got == expected, name, expected, got, line }
 }
 
-/// The cases of a file with their lines. A field has its type from recon.yaml unless the case gives
-/// another.
-fn fixtures(file: &Path, loaded: &config::Loaded) -> Result<FixtureSpec, Problems> {
+/// The cases of a file with their lines.
+fn fixtures(file: &Path) -> Result<FixtureSpec, Problems> {
     let (mut spec, document) = config::read_file::<FixtureSpec>(file)?;
     let line =
         |list: &str, at: usize| Some(document.place(&[list.into(), PathStep::Index(at)]).line);
@@ -118,7 +118,6 @@ fn fixtures(file: &Path, loaded: &config::Loaded) -> Result<FixtureSpec, Problem
     for (at, case) in spec.matching.iter_mut().enumerate() {
         case.line = line("match", at);
     }
-    spec.take_types(&loaded.resolved.layout);
     Ok(spec)
 }
 

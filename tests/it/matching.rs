@@ -336,6 +336,66 @@ fn rules_see_pass_members_and_candidates() {
 }
 
 #[test]
+fn the_fixture_of_a_matched_record_passes() {
+    let passes = format!("{NEAR}{SPLIT}");
+    // A pair a day apart, one row for two, a row that stays open beside a candidate, and one that has none.
+    let project = job(
+        "",
+        &passes,
+        "1,100.00,EUR,2026-03-02\n,9.00,USD,2026-03-02\n3,7.00,SEK,2026-03-02\n4,50.00,CHF,2026-03-02\n",
+        "1,100.00,EUR,2026-03-03\n,4.00,USD,2026-03-03\n,5.00,USD,2026-03-03\n,7.00,SEK,2026-03-09\n",
+    );
+    project
+        .replace("recon.yaml", "fields:\n", "rules: { attribute: [rules.rhai] }\nreason_codes:\n  LATE: { functional: true, description: late }\nfields:\n")
+        .replace("recon.yaml", "day: { type: date }", "day: { type: date, severity: low }\n  note: { type: text, compare: false }")
+        .replace("recon.yaml", "map: { id: id, amount: amount, currency: currency, day: day }\n  b:", "map: { id: id, amount: amount, currency: currency, day: day, note: day }\n  b:")
+        .write(
+            "rules.rhai",
+            r#"
+fn attribute_group(d) {
+  if d.match_pass == "split" && d.members_a == 1 && d.members_b == 2 && d.record_b.note == () && d.record_b.id == () {
+    return reason("LATE", 0.4);
+  }
+}
+fn attribute_pair(d) {
+  if d.match_pass == "near" && d.members_a == 1 && d.members_b == 1 && d.severity == "LOW" && d.differing == ["day", "note"] {
+    return reason("LATE", 0.5);
+  }
+}
+fn attribute_candidate(d) {
+  if d.match_pass == () && d.candidates.len() == 1 && d.members_a + d.members_b == 1 {
+    let c = d.candidates[0];
+    if c.field == "day" && c.by == 2 && c.why.contains("away") && c.ref.contains(":") { return reason("LATE", 0.6); }
+  }
+}
+fn attribute_alone(d) {
+  if d.match_pass == () && d.candidates.is_empty() { return reason("LATE", 0.7); }
+}
+"#,
+        );
+    project.json(&["run", "--json"]);
+    let rules = project.sql(
+        "SELECT assigned_by AS rule, count(*) AS n FROM recon.current_attributions GROUP BY 1 ORDER BY 1",
+    );
+    assert_eq!(
+        rules,
+        json!([
+            { "rule": "RULE:attribute_alone", "n": 1 },
+            { "rule": "RULE:attribute_candidate", "n": 2 },
+            { "rule": "RULE:attribute_group", "n": 1 },
+            { "rule": "RULE:attribute_pair", "n": 1 },
+        ])
+    );
+    for reference in ["A:2", "A:3", "A:4", "A:5", "B:5"] {
+        let said = project.recon(&["explain", reference, "--fixture"]);
+        assert_eq!(said.code, 0, "{reference}: {}", said.err);
+        project.write("real.tests.yaml", &said.out);
+        let result = project.recon(&["test", "real.tests.yaml"]);
+        assert!(result.out.starts_with("1 passed, 0 failed"), "{}\n{}", result.out, said.out);
+    }
+}
+
+#[test]
 fn a_changed_pass_makes_diff_ask_for_another_ingest() {
     let project = job("", NEAR, ",1.00,EUR,2026-03-02\n", ",1.00,EUR,2026-03-02\n");
     assert_eq!(project.recon(&["ingest"]).code, 0);
