@@ -81,10 +81,10 @@ pub(super) fn build() -> Engine {
 
 /// Watches the parser's tokens to check literals and keep the positions of function names, which
 /// the syntax tree lacks.
-fn watch_tokens(engine: &mut Engine) -> (Rc<RefCell<Vec<Position>>>, Open) {
+fn watch_tokens(engine: &mut Engine) -> (Rc<RefCell<Vec<Position>>>, Rc<RefCell<Read>>) {
     let names = Rc::new(RefCell::new(Vec::new()));
-    let open = Open::default();
-    let (seen, opened) = (Rc::clone(&names), Rc::clone(&open));
+    let read = Rc::new(RefCell::new(Read::default()));
+    let (seen, reader) = (Rc::clone(&names), Rc::clone(&read));
     let after_fn = RefCell::new(false);
     #[expect(
         deprecated,
@@ -92,13 +92,8 @@ fn watch_tokens(engine: &mut Engine) -> (Rc<RefCell<Vec<Position>>>, Open) {
     )]
     engine.on_parse_token(move |token, position, _| {
         let named = after_fn.replace(matches!(token, Token::Fn));
+        reader.borrow_mut().add(&token, position);
         match token {
-            Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket => {
-                opened.borrow_mut().push((token.clone(), position));
-            }
-            Token::RightBrace | Token::RightParen | Token::RightBracket => {
-                opened.borrow_mut().pop();
-            }
             Token::Identifier(_) if named => seen.borrow_mut().push(position),
             Token::DecimalConstant(ref constant) if !exact::is_literal_exact(constant) => {
                 let message = format!("the number {} has more than 28 digits", constant.1);
@@ -110,43 +105,106 @@ fn watch_tokens(engine: &mut Engine) -> (Rc<RefCell<Vec<Position>>>, Open) {
         }
         token
     });
-    (names, open)
+    (names, read)
 }
 
-/// The brackets that are open, with their places.
-type Open = Rc<RefCell<Vec<(Token, Position)>>>;
+/// What the parser has read when it can't go on.
+#[derive(Default)]
+struct Read {
+    /// The brackets that are open, with their places.
+    open: Vec<(Token, Position)>,
+    /// The last token, and the one before.
+    last: Option<(Token, Position)>,
+    before: Option<(Token, Position)>,
+}
 
-/// A parser notices an unclosed bracket where it can't go on: at the end of the file, or at the next
-/// function. The problem is where the bracket was opened, so that is where it is reported.
-fn unclosed(source: &ScriptSource, error: &rhai::ParseError, open: &Open) -> Option<Problem> {
-    let (bracket, opened) = open.borrow().last().cloned()?;
-    let (line, column) = line_and_column(opened);
+impl Read {
+    fn add(&mut self, token: &Token, position: Position) {
+        self.before = self.last.replace((token.clone(), position));
+        match token {
+            Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket => {
+                self.open.push((token.clone(), position));
+            }
+            // One that closes another bracket leaves the last one open.
+            Token::RightBrace | Token::RightParen | Token::RightBracket => {
+                self.open.pop_if(|(bracket, _)| closing(bracket) == *token);
+            }
+            _ => {}
+        }
+    }
+
+    /// The token at which the parser stopped; none at the end of the file, which is no token.
+    fn at(&self, position: Position) -> Option<&Token> {
+        let read = self.last.iter().chain(&self.before);
+        let mut at = read.filter(|(_, place)| *place == position);
+        at.next().map(|(token, _)| token)
+    }
+}
+
+/// The token that closes a bracket.
+const fn closing(bracket: &Token) -> Token {
+    match bracket {
+        Token::LeftParen => Token::RightParen,
+        Token::LeftBracket => Token::RightBracket,
+        _ => Token::RightBrace,
+    }
+}
+
+/// A parser notices an unclosed bracket where it can't go on: at the end of the file, at the next function, or where
+/// it misses the closing one. The problem is where the bracket was opened, so that is where it is reported.
+fn unclosed(source: &ScriptSource, error: &rhai::ParseError, read: &Read) -> Option<Problem> {
+    let (bracket, opened) = read.open.last()?;
+    let (line, column) = line_and_column(*opened);
     let noticed = error.1.line().unwrap_or(usize::MAX) as u64;
-    let can_be_that = matches!(
-        &*error.0,
+    let closing = closing(bracket);
+    let closing = closing.literal_syntax();
+    let stopped_at = read.at(error.1);
+    let can_be_that = match &*error.0 {
+        ParseErrorType::UnexpectedEOF | ParseErrorType::WrongFnDefinition => true,
+        ParseErrorType::MissingToken(wanted, _) if wanted == closing => true,
         ParseErrorType::MissingToken(..)
-            | ParseErrorType::WrongFnDefinition
-            | ParseErrorType::UnexpectedEOF
-            | ParseErrorType::MissingSymbol(..)
-            | ParseErrorType::ExprExpected(..)
-            | ParseErrorType::BadInput(LexError::UnexpectedInput(_))
-    );
-    if noticed <= line || !can_be_that {
+        | ParseErrorType::MissingSymbol(..)
+        | ParseErrorType::ExprExpected(..)
+        | ParseErrorType::BadInput(LexError::UnexpectedInput(_)) => match stopped_at {
+            None | Some(Token::Fn | Token::Private) => true,
+            // Neither ends a statement or a block within these brackets.
+            Some(Token::SemiColon | Token::RightBrace) => {
+                matches!(bracket, Token::LeftParen | Token::LeftBracket)
+            }
+            Some(_) => false,
+        },
+        _ => false,
+    };
+    let is_below = noticed > line;
+    if !can_be_that || !(is_below || stopped_at.is_none()) {
         return None;
     }
-    let (bracket, closing) = match bracket {
-        Token::LeftParen => ("(", ")"),
-        Token::LeftBracket => ("[", "]"),
-        Token::MapStart => ("#{", "}"),
-        _ => ("{", "}"),
-    };
+    let bracket = bracket.literal_syntax();
     let place = source.place(line, column);
     let problem = Problem::new(Code::ScriptSyntax, format!("this `{bracket}` is not closed"));
     let help = match error.1.line() {
-        Some(_) => format!("add the missing `{closing}` before line {noticed}"),
-        None => format!("add the missing `{closing}`"),
+        Some(_) if is_below => format!("add the missing `{closing}` before line {noticed}"),
+        _ => format!("add the missing `{closing}`"),
     };
     Some(problem.at(Place { text: bracket.to_owned(), ..place }).help(help))
+}
+
+/// A parser notices a missing `;` at the next statement, often a line below.
+fn unended(source: &ScriptSource, error: &rhai::ParseError, read: &Read) -> Option<Problem> {
+    match &*error.0 {
+        ParseErrorType::MissingToken(wanted, _) if wanted == Token::SemiColon.literal_syntax() => {}
+        _ => return None,
+    }
+    let (_, ends) = read.before.as_ref()?;
+    let (line, column) = line_and_column(*ends);
+    let (noticed, _) = line_and_column(error.1);
+    let problem = Problem::new(Code::ScriptSyntax, "a `;` is missing at the end of this statement");
+    let help = if noticed > line {
+        format!("end it with `;` before line {noticed}, where the next one begins")
+    } else {
+        "write `;` between two statements".to_owned()
+    };
+    Some(problem.at(source.place(line, column)).help(help))
 }
 
 fn syntax_problem(source: &ScriptSource, error: &rhai::ParseError) -> Problem {
@@ -185,10 +243,13 @@ pub(super) fn outline(source: &ScriptSource) -> Result<ScriptOutline, Vec<Proble
     let mut engine = build();
     // The optimizer would drop unreachable branches, which are checked too.
     engine.set_optimization_level(OptimizationLevel::None);
-    let (names, open) = watch_tokens(&mut engine);
+    let (names, read) = watch_tokens(&mut engine);
     let ast = engine.compile(source.text()).map_err(|error| {
         vec![if looks_like_a_script(source.text()) {
-            unclosed(source, &error, &open).unwrap_or_else(|| syntax_problem(source, &error))
+            let read = read.borrow();
+            unclosed(source, &error, &read)
+                .or_else(|| unended(source, &error, &read))
+                .unwrap_or_else(|| syntax_problem(source, &error))
         } else {
             no_script(source)
         }]

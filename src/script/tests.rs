@@ -36,6 +36,45 @@ fn an_endless_loop_ends_with_function_and_line() {
 }
 
 #[test]
+fn a_missing_semicolon_is_no_unclosed_bracket() {
+    for (text, at, said) in [
+        (
+            "fn f(d) {\n  let x = 1\n  let y = 2;\n  x + y\n}",
+            "2:11",
+            "a `;` is missing at the end of this statement",
+        ),
+        (
+            "fn f(d) {\n  note(\"a\") // why\n\n  reason(\"A\", 1.0)\n}",
+            "2:11",
+            "a `;` is missing at the end of this statement",
+        ),
+        (
+            "fn f(d) {\n  if d {\n    let x = d x + 1\n  }\n}",
+            "3:13",
+            "a `;` is missing at the end of this statement",
+        ),
+        ("fn f(d) {\n  let m = #{\n    a: 1\n    b: 2\n  };\n}", "4:5", ""),
+        ("fn f(d) {\n  if d {\n    1\n}\nfn g(d) { 2 }", "1:9", "this `{` is not closed"),
+        ("fn f(d) {\n  let x = 1", "1:9", "this `{` is not closed"),
+        ("fn f(d) { let x = 1", "1:9", "this `{` is not closed"),
+        ("fn f(d) {\n  let x = max(1,\n    2;\n  x\n}", "2:14", "this `(` is not closed"),
+        ("fn f(d) {\n  let x = [1,\n    2\n}\nfn g(d) { 2 }", "2:11", "this `[` is not closed"),
+        ("fn f(d) {\n  let x = (1 + 2\n  if x { }\n}", "2:11", "this `(` is not closed"),
+    ] {
+        let problems = ScriptSource::from_text("r.rhai", text).check().unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        let place = problem.place.as_ref().unwrap();
+        assert_eq!(place.to_string(), format!("r.rhai:{at}"), "{text}\n{problem:?}");
+        assert!(problem.message.starts_with(said), "{text}\n{problem:?}");
+        assert_eq!(
+            said.is_empty(),
+            !problem.message.contains("this `") && !problem.message.contains("a `;`"),
+            "{problem:?}"
+        );
+    }
+}
+
+#[test]
 fn deep_recursion_ends_before_the_stack_does() {
     // Each level adds as much nesting as an expression may have, on a thread as small as ours are.
     let nested = format!("{}f(v){}", "(1 + ".repeat(20), ")".repeat(20));
