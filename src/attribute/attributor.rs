@@ -2,6 +2,7 @@
 
 use super::claims::ClaimRecord;
 use super::evidence::group;
+use super::failures::RuleFailures;
 use super::features::{COUNT, Extractor, Together};
 use super::machine::{Champion, Machine};
 use super::{AttributionPlan, Sure, heuristic};
@@ -15,8 +16,7 @@ pub struct Attributor<'m> {
     machine: &'m Machine,
     rules: Option<heuristic::Rules>,
     guesser: Option<Guesser<'m>>,
-    failures: Vec<Problem>,
-    failed: u64,
+    failures: RuleFailures,
     /// Set when a rule exceeds its limits, which ends the run; no further rules are called.
     ran_out: Option<Problem>,
 }
@@ -27,9 +27,6 @@ struct Guesser<'m> {
     extractor: Extractor<'m>,
     row: [f32; COUNT],
 }
-
-/// How many rule failures are kept for display; all are counted.
-const SHOWN_FAILURES: usize = 20;
 
 impl<'m> Attributor<'m> {
     /// Compiles the rules for this thread.
@@ -44,7 +41,7 @@ impl<'m> Attributor<'m> {
             extractor: Extractor::new(champion.model.encoder(), &machine.run, layout),
             row: [0.0; COUNT],
         });
-        Ok(Self { plan, machine, rules, guesser, failures: Vec::new(), failed: 0, ran_out: None })
+        Ok(Self { plan, machine, rules, guesser, failures: RuleFailures::default(), ran_out: None })
     }
 
     /// The automatic decision about a difference; `together` has all differences of its record.
@@ -136,15 +133,12 @@ impl<'m> Attributor<'m> {
             heuristic::Decision::Passed { mut notes, error } => {
                 if let Some(error) = error {
                     notes.push(format!("{} failed: {}", error.function, error.message));
-                    self.failed += 1;
                     let ran_out = error.ran_out;
                     let problem = Problem::from(error);
                     if ran_out {
                         self.ran_out = Some(problem.clone());
                     }
-                    if self.failures.len() < SHOWN_FAILURES {
-                        self.failures.push(Problem { class: Class::Warning, ..problem });
-                    }
+                    self.failures.add(Problem { class: Class::Warning, ..problem }, 1);
                 }
                 RulesResult::Passed(notes)
             }
@@ -205,9 +199,9 @@ impl<'m> Attributor<'m> {
         }
     }
 
-    /// The number of rule failures, and the first of them.
-    pub fn failures(self) -> (u64, Vec<Problem>) {
-        (self.failed, self.failures)
+    /// The rule failures.
+    pub fn failures(self) -> RuleFailures {
+        self.failures
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod claims;
 pub(crate) mod discover;
 pub(crate) mod drift;
 pub mod evidence;
+mod failures;
 pub(crate) mod features;
 pub(crate) mod fixture;
 pub mod forest;
@@ -26,6 +27,7 @@ use crate::domain::{Confidence, ReasonCode};
 pub(crate) use accept::{Acceptance, Sure};
 pub use attributor::Attributor;
 use claims::ClaimRecord;
+pub use failures::RuleFailures;
 pub use machine::Machine;
 pub(crate) use machine::{Champion, HeldBack};
 

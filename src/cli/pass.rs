@@ -1,6 +1,6 @@
 //! `recon run` and `recon ingest`: one pass over the sources.
 
-use crate::diagnostic::{Code, Problem, Problems};
+use crate::diagnostic::Problems;
 use crate::domain::Stage;
 use crate::pipeline::{self, Depth, Finished};
 use crate::report::{self, ReportData};
@@ -41,7 +41,7 @@ pub fn conclude(
     finished: &Finished,
     arguments: &Finish,
 ) -> Result<u8, Problems> {
-    context.warn(&grouped(&finished.outcome.warnings));
+    context.warn(&finished.outcome.warnings);
     let summary = report::summary(store, &finished.run, finished.counts.as_ref())?;
     let code = exit::code_of_run(&summary, &arguments.fail_on);
     if context.global.json {
@@ -56,28 +56,4 @@ pub fn conclude(
         })?;
     }
     Ok(code)
-}
-
-/// Groups warnings from the same place in a rule.
-fn grouped(warnings: &[Problem]) -> Vec<Problem> {
-    let mut groups: Vec<(Problem, usize)> = Vec::new();
-    for warning in warnings {
-        let is_same = |group: &&mut (Problem, usize)| {
-            let (first, _) = group;
-            warning.code == Code::ScriptError
-                && first.code == warning.code
-                && first.place == warning.place
-        };
-        match groups.iter_mut().find(is_same) {
-            Some((_, more)) => *more += 1,
-            None => groups.push((warning.clone(), 0)),
-        }
-    }
-    let told = groups.into_iter().map(|(mut first, more)| {
-        if more > 0 {
-            first.message = format!("{} (and {more} more here)", first.message);
-        }
-        first
-    });
-    told.collect()
 }

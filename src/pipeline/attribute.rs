@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use crate::attribute::Attributor;
+use crate::attribute::{Attributor, RuleFailures};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::gate;
 use crate::domain::progress::Unit;
@@ -112,17 +112,17 @@ fn attribute_stored(
         writer,
     )?;
     let mut tally = Tally::default();
-    let (mut rule_errors, mut failures) = (0, Vec::new());
-    for (of_worker, failed, first) in decided {
+    let mut failures = RuleFailures::default();
+    for (of_worker, failed) in decided {
         tally.add(&of_worker);
-        rule_errors += failed;
-        failures.extend(first);
+        failures.merge(failed);
     }
+    let rule_errors = failures.count();
     let clean = compared.books.rejected == PerSide::default() && rule_errors == 0;
     let mut seconds = compared.seconds;
     seconds.compare += begun.elapsed().as_secs_f64();
     let mut warnings = compared.warnings;
-    warnings.extend(failures);
+    warnings.extend(failures.warnings());
     let machine = Some(ready.record(sampler));
     warnings.extend(ready.warnings);
     Ok(RunOutcome {
@@ -150,8 +150,8 @@ struct Decider<'p> {
 }
 
 impl Worker<DifferenceLot> for Decider<'_> {
-    /// The counts, the number of rule failures, and the first of them.
-    type Found = (Tally, u64, Vec<Problem>);
+    /// The counts and the rule failures.
+    type Found = (Tally, RuleFailures);
 
     fn work(&mut self, lot: &DifferenceLot) -> Result<Batch, Problem> {
         let mut gathered = std::mem::take(&mut self.gathered);
@@ -167,8 +167,7 @@ impl Worker<DifferenceLot> for Decider<'_> {
     }
 
     fn finish(self) -> Self::Found {
-        let (failed, failures) = self.attributor.failures();
-        (self.tally, failed, failures)
+        (self.tally, self.attributor.failures())
     }
 }
 

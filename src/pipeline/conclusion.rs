@@ -1,5 +1,6 @@
 //! Concludes a run from the counts of its stages: books and their proof, warnings, status.
 
+use crate::attribute::RuleFailures;
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
 use crate::domain::place;
@@ -23,8 +24,7 @@ pub(super) struct Findings {
     pub left_ambiguous: u64,
     /// Keys repeated so often that their rows were paired greedily.
     pub greedy_keys: u64,
-    /// The number of rule failures, and the first of them.
-    pub rule_failures: (u64, Vec<Problem>),
+    pub rule_failures: RuleFailures,
     pub digests: PerSide<SourceDigest>,
     pub doubtful: PerSide<DoubtfulFields>,
     pub conventions: Conventions,
@@ -68,9 +68,9 @@ impl Findings {
         // Warnings about the configuration were shown before the run; they are stored with it.
         let data_warnings =
             warnings.iter().chain(&doubtful_lookups(plan)).map(as_warning).collect();
-        let (rule_errors, failures) = self.rule_failures;
+        let rule_errors = self.rule_failures.count();
         let clean = books.rejected == PerSide::default() && rule_errors == 0;
-        warnings.extend(failures);
+        warnings.extend(self.rule_failures.warnings());
         warnings.extend(self.machine_warnings);
         Ok(RunOutcome {
             open_items: None,

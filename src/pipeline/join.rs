@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::attribute::{Attributor, Machine};
+use crate::attribute::{Attributor, Machine, RuleFailures};
 use crate::diagnostic::Problem;
 use crate::domain::Progress;
 use crate::domain::progress::Unit;
@@ -30,8 +30,7 @@ pub(super) struct Joined {
     pub tally: Tally,
     /// Keys repeated so often that their rows were paired greedily.
     pub greedy_keys: u64,
-    /// The number of rule failures, and the first of them.
-    pub rule_failures: (u64, Vec<Problem>),
+    pub rule_failures: RuleFailures,
     /// Worker time for aligning, and for comparing and attributing.
     pub align: Duration,
     pub compare: Duration,
@@ -126,7 +125,7 @@ pub(super) fn join_partitions(
     let mut joined = Joined {
         tally: Tally::default(),
         greedy_keys: 0,
-        rule_failures: (0, Vec::new()),
+        rule_failures: RuleFailures::default(),
         align: Duration::ZERO,
         compare: Duration::ZERO,
         store: Duration::ZERO,
@@ -153,11 +152,10 @@ pub(super) fn join_partitions(
         threads.into_iter().filter_map(|thread| halt.guard(join(thread))).collect::<Vec<_>>()
     });
     halt.outcome()?;
-    for (tally, greedy_keys, failed, failures) in workers {
+    for (tally, greedy_keys, failures) in workers {
         joined.tally.add(&tally);
         joined.greedy_keys += greedy_keys;
-        joined.rule_failures.0 += failed;
-        joined.rule_failures.1.extend(failures);
+        joined.rule_failures.merge(failures);
     }
     joined.align = shared.align.per_thread(threads);
     joined.compare = shared.compare.per_thread(threads);
@@ -206,7 +204,7 @@ impl Shared<'_> {
         &self,
         sender: &Sender<(usize, Output)>,
         spare: &Receiver<Batch>,
-    ) -> Result<(Tally, u64, u64, Vec<Problem>), Problem> {
+    ) -> Result<(Tally, u64, RuleFailures), Problem> {
         let attributor = match self.depth {
             Depth::Ingest => None,
             Depth::Attribute => {
@@ -267,8 +265,8 @@ impl Shared<'_> {
                 break;
             }
         }
-        let (tally, failed, failures) = recorder.finish();
-        Ok((tally, greedy_keys, failed, failures))
+        let (tally, failures) = recorder.finish();
+        Ok((tally, greedy_keys, failures))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Turns a placed row into stored evidence, differences, reasons and gate status.
 
 use crate::align::Placed;
-use crate::attribute::Attributor;
+use crate::attribute::{Attributor, RuleFailures};
 use crate::diagnostic::Problem;
 use crate::domain::gate;
 use crate::domain::money::with_rows;
@@ -66,10 +66,9 @@ impl<'p> Recorder<'p> {
         self.attributor.as_ref().map_or(Ok(()), |attributor| attributor.stop_on_failure(of_any))
     }
 
-    /// The counts, the number of rule failures, and the first of them.
-    pub fn finish(self) -> (Tally, u64, Vec<Problem>) {
-        let (failed, failures) = self.attributor.map_or((0, Vec::new()), Attributor::failures);
-        (self.tally, failed, failures)
+    /// The counts and the rule failures.
+    pub fn finish(self) -> (Tally, RuleFailures) {
+        (self.tally, self.attributor.map(Attributor::failures).unwrap_or_default())
     }
 
     pub fn place(&mut self, entry: Entry<'_>) {

@@ -254,13 +254,43 @@ fn check_reports_calls_of_unknown_functions() {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
     assert_eq!(said.err.matches("error[").count(), 4, "{}", said.err);
-    // A run continues without the rule, and names the first record affected (in the order of their
-    // keys' hashes).
+    // A run continues without the rule, and names one of the records affected, whichever thread found it.
     let said = project.recon(&["run", "--json"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("COMPLETED_WITH_ERRORS"), "{}", said.out);
-    assert!(said.err.contains("asked about `v` of record `2`"), "{}", said.err);
+    assert!(said.err.contains("asked about `v` of record `1`"), "{}", said.err);
     assert!(said.err.contains("(and 1 more here)"), "{}", said.err);
+}
+
+#[test]
+fn all_failures_of_a_rule_are_counted_everywhere() {
+    let project = with_rule("fn attribute_a(d) { if d.record_a.missing == 1 { return; } }\n");
+    let rows = |first: &str| {
+        let rows: String = (100..835).map(|id| format!("{id},{first}{id},x\n")).collect();
+        format!("id,v,w\n{rows}")
+    };
+    project.write("a.csv", rows("1")).write("b.csv", rows("2"));
+    project.replace("recon.yaml", "job: small\n", "job: small\noptions: { threads: 1 }\n");
+    for (threads, next) in
+        [("threads: 1", "threads: 2"), ("threads: 2", "threads: 4"), ("threads: 4", "")]
+    {
+        let run = project.recon(&["run"]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        assert!(run.err.contains("(and 734 more here)"), "{}", run.err);
+        for format in ["text", "md", "html"] {
+            let report = project.recon(&["report", "--format", format]).out;
+            assert_eq!(report.matches("and 734 more here").count(), 1, "{format}: {report}");
+        }
+        let report = project.json(&["report", "--json"]);
+        let warnings = report["warnings"].as_array().unwrap();
+        let of_rules: Vec<_> =
+            warnings.iter().filter(|warning| warning["code"] == "script-error").collect();
+        assert_eq!(of_rules.len(), 1, "{report}");
+        let message = of_rules[0]["message"].as_str().unwrap();
+        assert!(message.contains("`100`") && message.ends_with("(and 734 more here)"), "{message}");
+        assert_eq!(report["rule_errors"], 735);
+        project.replace("recon.yaml", threads, next);
+    }
 }
 
 #[test]

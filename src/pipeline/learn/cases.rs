@@ -333,7 +333,7 @@ impl<'p> Cases<'p> {
             }
             Ok(())
         })?;
-        self.warnings.extend(rules.failures().1);
+        self.warnings.extend(rules.failures().warnings());
         Ok(())
     }
 

@@ -79,7 +79,7 @@ pub fn close(
         tally,
         left_ambiguous: counts.left_ambiguous,
         greedy_keys: counts.greedy_keys,
-        rule_failures: (counts.rule_errors, counts.failures),
+        rule_failures: counts.failures,
         digests,
         doubtful,
         conventions,

@@ -11,6 +11,7 @@ use super::super::read::{DoubtfulFields, add_doubtful};
 use super::super::tally::Tally;
 use super::{DRIVER, In, Out, Task};
 use crate::align::FIXED_BITS;
+use crate::attribute::RuleFailures;
 use crate::diagnostic::{Code, Problem};
 use crate::domain::place::{self, SourceFile};
 use crate::domain::{PerSide, Side};
@@ -21,8 +22,6 @@ use crate::store::RejectedRow;
 
 /// How many rejected rows of a side are kept: as many as a summary shows.
 const REJECTED_KEPT: usize = 5;
-/// How many rule failures are kept for display.
-const SHOWN_FAILURES: usize = 20;
 
 /// An entry of [`DoubtfulFields`], whose keys can't be those of a JSON object.
 type Doubtful = ((String, u8), (u64, String));
@@ -48,8 +47,7 @@ pub(super) struct Counts {
     pub sample: Option<Sample>,
     pub joined: Tally,
     pub greedy_keys: u64,
-    pub rule_errors: u64,
-    pub failures: Vec<Problem>,
+    pub failures: RuleFailures,
     /// How many records each slot has.
     pub records: BTreeMap<u32, u64>,
 }
@@ -113,9 +111,7 @@ impl Counts {
         }
         self.joined.add(&other.joined);
         self.greedy_keys += other.greedy_keys;
-        self.rule_errors += other.rule_errors;
-        self.failures.extend(other.failures);
-        self.failures.truncate(SHOWN_FAILURES);
+        self.failures.merge(other.failures);
         for (slot, records) in other.records {
             *self.records.entry(slot).or_default() += records;
         }

@@ -51,7 +51,7 @@ pub fn join<W: Write>(
     counts.records.retain(|_, records| *records > 0);
     counts.joined = joined.tally;
     counts.greedy_keys = joined.greedy_keys;
-    (counts.rule_errors, counts.failures) = joined.rule_failures;
+    counts.failures = joined.rule_failures;
     let mut payload = Vec::new();
     counts.payload(tag, &mut payload);
     out.row((0, 0), Table::Counts, &[Cell::Bytes(&payload)])
