@@ -1,8 +1,9 @@
 //! Writing YAML that `recon.yaml` reads back as the same texts.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
+
+use crate::domain::unseen::is_unseen;
+pub use crate::domain::unseen::quoted;
 
 /// A document in block style.
 pub fn document(value: &Value) -> String {
@@ -19,9 +20,9 @@ pub fn document(value: &Value) -> String {
     yaml
 }
 
-/// Texts that serde_yaml writes so that our reader reads something else: U+2028 and U+2029 end a line
-/// only in YAML 1.1, and an unquoted `<<` is a merge key. Marks replace them until the document is
-/// written.
+/// Texts that serde_yaml writes so that our reader, or a person, reads something else: U+2028 and U+2029 end a line
+/// only in YAML 1.1, an unquoted `<<` is a merge key, and marks of direction show another order. Marks replace them
+/// until the document is written.
 struct Odd {
     mark: String,
     texts: Vec<String>,
@@ -29,7 +30,7 @@ struct Odd {
 
 impl Odd {
     fn text(&mut self, text: &str) -> String {
-        if text != "<<" && !text.contains(['\u{2028}', '\u{2029}']) {
+        if text != "<<" && !text.contains(|odd: char| !odd.is_ascii() && is_unseen(odd)) {
             return text.to_owned();
         }
         self.texts.push(text.to_owned());
@@ -48,22 +49,4 @@ impl Odd {
             other => other.clone(),
         }
     }
-}
-
-/// A text in double quotes, on one line.
-pub fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\t' => quoted.push_str("\\t"),
-            '\n' => quoted.push_str("\\n"),
-            odd if odd.is_control() || matches!(odd, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
-                // Writing into a String can't fail.
-                let _ = write!(quoted, "\\u{:04X}", u32::from(odd));
-            }
-            plain => quoted.push(plain),
-        }
-    }
-    quoted + "\""
 }

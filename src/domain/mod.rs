@@ -34,6 +34,7 @@ pub mod signature;
 pub mod teaching;
 mod time;
 pub mod time_format;
+pub mod unseen;
 pub mod value;
 pub mod words;
 pub mod written;

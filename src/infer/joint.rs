@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::diagnostic::Problem;
+use crate::domain::unseen::quoted;
 use crate::domain::{Kind, PerSide, RawCells, Side};
 
 use super::extract::{Column, Extract};
@@ -13,7 +14,6 @@ use super::joined::{Fact, Joined};
 use super::mapping::TELLING_ROWS;
 use super::money;
 use super::names;
-use super::words::quoted;
 
 /// How one signed amount is computed from two columns.
 #[derive(Clone, Debug, PartialEq, Eq)]

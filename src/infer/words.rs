@@ -7,6 +7,7 @@ use super::field::{FieldGuess, plain_steps};
 use super::joined::Translation;
 use crate::diagnostic::Problem;
 use crate::domain::Side;
+use crate::domain::unseen::{quoted, visible};
 use crate::script::{NormalizeScript, ScriptSource};
 
 const NORMALIZE_RULES: &str = include_str!("../../rules/normalize.rhai");
@@ -116,7 +117,8 @@ impl WordFunction {
     pub fn code(&self) -> String {
         let mut code = format!(
             "\n/// {}\nfn {}(v) {{\n    v.trim();\n    switch v {{\n",
-            self.about, self.name
+            visible(&self.about),
+            self.name
         );
         for (from, to) in &self.words {
             let _ = writeln!(code, "        {} => {},", quoted(from), quoted(to));
@@ -124,20 +126,6 @@ impl WordFunction {
         code.push_str("        _ => v\n    }\n}\n");
         code
     }
-}
-
-pub fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            plain => quoted.push(plain),
-        }
-    }
-    quoted + "\""
 }
 
 /// `rules/normalize.rhai` with these functions. Fails only if a generated function does not
@@ -160,14 +148,20 @@ mod tests {
         let function = WordFunction {
             name: "status_of_b".into(),
             about: "Words.".into(),
-            words: vec![("S".into(), "SETTLED".into()), ("\\\"x\"".into(), "OPEN".into())],
+            words: vec![
+                ("S".into(), "SETTLED".into()),
+                ("\\\"x\"".into(), "OPEN".into()),
+                ("\u{202e}a\u{e0001}".into(), "\u{2028}".into()),
+            ],
         };
         let text = script(&[function]).unwrap();
+        assert!(text.contains(r#""\u202Ea\U000E0001" => "\u2028""#), "{text}");
         let source = ScriptSource::from_text("x.rhai", text);
         let mut compiled = NormalizeScript::compile(&source).unwrap();
         let mut call = |word: &str| compiled.call_value("status_of_b", word).unwrap();
         assert_eq!(call(" S ").as_deref(), Some("SETTLED"));
         assert_eq!(call("\\\"x\"").as_deref(), Some("OPEN"));
+        assert_eq!(call("\u{202e}a\u{e0001}").as_deref(), Some("\u{2028}"));
         assert_eq!(call("?").as_deref(), Some("?"));
     }
 }

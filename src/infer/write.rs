@@ -1,5 +1,6 @@
 //! Writes `recon.yaml` with each guess's confidence and reason as a comment.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use super::names::{names_a_currency, names_an_amount};
 use super::words::script;
 use super::{FieldGuess, Inference, SourceGuess, Uniting, kinds, percent};
 use crate::diagnostic::Problem;
+use crate::domain::unseen::visible;
 use crate::domain::{Kind, Side};
 use crate::normalize::{ArgumentSpec, StepSpec};
 use crate::yaml;
@@ -40,9 +42,9 @@ impl Lines {
     }
 }
 
-/// Text from a file must not end a comment.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Text from a file must neither end a comment nor disguise what follows.
+fn one_line(text: &str) -> Cow<'_, str> {
+    visible(text)
 }
 
 impl Inference {
@@ -136,7 +138,8 @@ impl Inference {
             }
         }
         if !source.unmapped.is_empty() {
-            let columns = one_line(&source.unmapped.join(", "));
+            let columns = source.unmapped.join(", ");
+            let columns = one_line(&columns);
             lines.line(&format!("      # Not mapped and therefore not compared: {columns}"));
         }
         if let Some(file) = source.script_file(side) {
@@ -489,11 +492,11 @@ mod tests {
         ] {
             assert_eq!(scalar(text), expected);
         }
-        for text in ["B/S", "a\"b\\", "x\ny", "\u{7}", "- a"] {
+        for text in ["B/S", "a\"b\\", "x\ny", "\u{7}", "- a", "\u{202e}a\u{e0001}\u{a0}"] {
             let read: String = serde_yaml::from_str(&scalar_key(text)).unwrap();
             assert_eq!(read, text);
         }
-        assert_eq!(one_line("a\n- b"), "a - b");
+        assert_eq!(one_line("a\n- b\u{202e}"), r"a\n- b\u{202e}");
     }
 
     #[test]

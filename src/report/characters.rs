@@ -3,16 +3,9 @@
 //! For text shown to users only. CSV, JSON and the store keep every byte.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-
-/// External text on one line: controls, direction marks, zero-width characters and unusual spaces
-/// become escapes such as `\u{200b}`, so that data can't move the cursor, forge a line or hide part
-/// of one.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    escaped(text, |_, character| is_unseen(character))
-}
+use crate::domain::unseen::escaped;
+pub use crate::domain::unseen::{is_unseen, visible};
 
 /// A single value. Like [`visible`], and also escapes leading, trailing and repeated spaces.
 pub fn value(text: &str) -> Cow<'_, str> {
@@ -38,48 +31,10 @@ fn distinct(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Whether the character is invisible or looks like a plain space.
-pub fn is_unseen(character: char) -> bool {
-    if character.is_ascii() {
-        return character.is_ascii_control();
-    }
-    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{34f}' | '\u{fffd}')
-        || matches!(
-            character.general_category(),
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::PrivateUse
-                | GeneralCategory::Unassigned
-                | GeneralCategory::Surrogate
-                | GeneralCategory::SpaceSeparator
-                | GeneralCategory::LineSeparator
-                | GeneralCategory::ParagraphSeparator
-        )
-}
-
 /// Whether the plain space at this byte is at an end of the text or follows another one.
 fn is_odd_space(text: &str, at: usize, character: char) -> bool {
     character == ' '
         && (at == 0 || at + 1 == text.len() || text.as_bytes().get(at - 1) == Some(&b' '))
-}
-
-fn escaped(text: &str, is_odd: impl Fn(usize, char) -> bool) -> Cow<'_, str> {
-    if !text.char_indices().any(|(at, character)| is_odd(at, character)) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for (at, character) in text.char_indices() {
-        match character {
-            plain if !is_odd(at, plain) => shown.push(plain),
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            odd => {
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(odd));
-            }
-        }
-    }
-    Cow::Owned(shown)
 }
 
 /// The alphabets of a value. A Cyrillic letter among Latin ones is deceptive; a Cyrillic word is

@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::domain::unseen::{quoted, visible};
 use crate::domain::{DiffType, DifferenceContext};
 use condition::{Condition, observed};
 
@@ -250,29 +251,14 @@ impl Group {
     }
 }
 
-/// A text that can't end its comment or span lines.
+/// A text that can't end its comment, span lines or disguise itself.
 fn one_line(text: &str) -> String {
-    let mut line: String =
-        text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown: String = text.chars().take(60).collect();
+    let mut line = visible(&shown).into_owned();
     if text.chars().nth(60).is_some() {
         line.push('…');
     }
     line
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            other if other.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", other as u32);
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
@@ -428,13 +414,13 @@ mod tests {
         let group = only(
             Kind::Text,
             DiffType::StringMismatch,
-            &[(text("x\nfn evil() {}"), text("\u{2028}y\r\nreason(\"A\", 1.0)"))],
+            &[(text("\u{202e}x\nfn evil() {}"), text("\u{2028}y\r\nreason(\"A\", 1.0)"))],
         );
         let rule = group.rhai();
         assert!(
             rule.lines().filter(|line| !line.starts_with("//")).all(|line| !line.contains("evil"))
         );
-        assert_eq!(quoted("a\"b\\c\n"), r#""a\"b\\c\u000a""#);
+        assert!(rule.contains(r"\u{202e}x\nfn evil() {} | \u{2028}y\r\n"), "{rule}");
     }
 
     proptest! {
