@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::heuristic::{Decision, Rules, RulesPlan};
@@ -41,8 +41,9 @@ pub struct NormalizeCase {
     pub name: Option<String>,
     /// The function.
     pub function: String,
-    /// The value it is called with.
-    pub input: Option<String>,
+    /// The value it is called with; null is never given to a function, and stays null.
+    #[serde(default, deserialize_with = "written")]
+    pub input: Option<Option<String>>,
     /// The result; omitted or null for null.
     pub output: Option<String>,
     /// The row as read, column by column, for `row` and for filters.
@@ -56,6 +57,11 @@ pub struct NormalizeCase {
     /// The line of the case in its file, set by the reader of the file.
     #[serde(skip)]
     pub line: Option<u64>,
+}
+
+/// A key that is written, if only as null.
+fn written<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// A difference, and the reason that the rules must give.
@@ -304,7 +310,8 @@ impl NormalizeCase {
             _ => false,
         };
         let name = self.name.clone().unwrap_or_else(|| match &self.input {
-            Some(input) => format!("{}({input:?})", self.function),
+            Some(Some(input)) => format!("{}({input:?})", self.function),
+            Some(None) => format!("{}(null)", self.function),
             None => format!("{}(…)", self.function),
         });
         let got = result.unwrap_or_else(|error| error);
@@ -313,8 +320,16 @@ impl NormalizeCase {
 
     fn call(&self, script: &mut NormalizeScript) -> Result<String, String> {
         let Some(raw) = &self.raw else {
-            let Some(input) = &self.input else {
-                return Err("the case has neither `input` nor `raw`".to_owned());
+            let input = match &self.input {
+                Some(Some(input)) => input,
+                Some(None) => {
+                    return Err(
+                        "`input` is null, which stays null: a run calls no function with it. \
+                                Remove the case, or write `input: \"\"` for an empty text"
+                            .to_owned(),
+                    );
+                }
+                None => return Err("the case has neither `input` nor `raw`".to_owned()),
             };
             let value =
                 script.call_value(&self.function, input).map_err(|error| error.to_string())?;

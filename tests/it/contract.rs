@@ -294,6 +294,24 @@ fn all_failures_of_a_rule_are_counted_everywhere() {
 }
 
 #[test]
+fn labels_of_unknown_only_are_said_not_to_count() {
+    let project = small("  UNKNOWN: { functional: false, description: unknown }\n");
+    project.json(&["run", "--json"]);
+    project.write("labels.csv", "id,field,reason\n1,v,UNKNOWN\n2,v,UNKNOWN\n");
+    for command in ["train", "evaluate"] {
+        let said = project.recon(&[command, "--labels", "labels.csv"]);
+        assert_eq!(said.code, 2, "{}", said.err);
+        let sentence =
+            "all 2 labels that match a difference of the run are UNKNOWN, which is no cause";
+        assert!(said.err.contains(sentence), "{}", said.err);
+        assert!(said.err.contains("with NONE where no cause fits"), "{}", said.err);
+    }
+    project.write("labels.csv", "id,field,reason\n7,v,UNKNOWN\n");
+    let said = project.recon(&["train", "--labels", "labels.csv"]);
+    assert!(said.err.contains("no label matches a difference"), "{}", said.err);
+}
+
+#[test]
 fn check_finds_nothing_in_the_shipped_rules() {
     for example in [".", "examples/payments_ledger", "examples/custody_positions"] {
         let said = Project::of(example).recon(&["check"]);

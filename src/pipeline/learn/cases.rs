@@ -108,6 +108,8 @@ pub(super) struct Cases<'p> {
     pub unused_labels: u64,
     /// Differences without a label.
     pub unlabelled: u64,
+    /// Those of them whose label is UNKNOWN, which is no cause and does not count.
+    pub unknown: u64,
     /// How many differences each rule claims, labelled or not.
     pub fired: BTreeMap<String, u64>,
     pub warnings: Vec<Problem>,
@@ -189,6 +191,26 @@ fn identity(context: &DifferenceContext<'_>) -> u32 {
 }
 
 impl<'p> Cases<'p> {
+    /// Says why there is nothing to learn from or to measure against, if all labels are UNKNOWN.
+    pub fn only_unknown(&self, source: Source<'_>) -> Option<(String, &'static str)> {
+        if !self.cases.is_empty() || self.unknown == 0 {
+            return None;
+        }
+        let labels = match (source, self.unknown) {
+            (Source::File(_), 1) => {
+                "the one label that matches a difference of the run is".to_owned()
+            }
+            (Source::File(_), n) => {
+                format!("all {n} labels that match a difference of the run are")
+            }
+            (Source::Decided(_), 1) => "the one decision is".to_owned(),
+            (Source::Decided(_), n) => format!("all {n} decisions are"),
+        };
+        let message =
+            format!("{labels} {UNKNOWN}, which is no cause and does not count as a label");
+        Some((message, "label differences with their causes, and with NONE where no cause fits"))
+    }
+
     /// Gathers the labelled differences of `run`, or of all the job's runs if decisions are used
     /// and no run is given.
     pub fn gather(
@@ -206,6 +228,7 @@ impl<'p> Cases<'p> {
             reasons: Vec::new(),
             unused_labels: 0,
             unlabelled: 0,
+            unknown: 0,
             fired: BTreeMap::new(),
             warnings: Vec::new(),
         };
@@ -312,7 +335,9 @@ impl<'p> Cases<'p> {
                     }
                     _ => None,
                 };
-                let given = label(record, difference).filter(|label| label.reason != UNKNOWN);
+                let given = label(record, difference);
+                self.unknown += u64::from(given.as_ref().is_some_and(|one| one.reason == UNKNOWN));
+                let given = given.filter(|label| label.reason != UNKNOWN);
                 let Some(Label { reason, weight, bulk }) = given else {
                     self.unlabelled += 1;
                     continue;

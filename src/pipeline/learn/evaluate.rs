@@ -62,7 +62,7 @@ pub fn evaluate(
     let model = row.as_ref().map(|row| read_model(session.store, row, &plan.layout)).transpose()?;
     let cases = Cases::gather(session, plan, request.source, request.run)?;
     if cases.cases.is_empty() {
-        let (message, help) = match request.source {
+        let (message, help) = cases.only_unknown(request.source).unwrap_or_else(|| match request.source {
             Source::File(_) => (
                 format!(
                     "no label matches a difference of the run: {} labels and {} differences are \
@@ -75,7 +75,7 @@ pub fn evaluate(
                 "there are no decisions to measure against".to_owned(),
                 "give --labels FILE, or decide differences in the review",
             ),
-        };
+        });
         return Err(Problem::new(Code::EvaluateEmpty, message).help(help).into());
     }
     let fresh = |case: &Case| !model.as_ref().is_some_and(|model| model.has_seen(case.identity));

@@ -198,6 +198,9 @@ pub fn train(
 }
 
 fn nothing(cases: &Cases<'_>, source: Source<'_>) -> Problem {
+    if let Some((message, help)) = cases.only_unknown(source) {
+        return Problem::new(Code::TrainingEmpty, message).help(help);
+    }
     let (message, help) = match source {
         Source::File(_) => (
             format!(
