@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cells, Decimal, Layout, Matched, Member, PerSide, RawCell, Side, evidence, metadata, place,
+    Cells, Decimal, FieldRef, Layout, Matched, Member, PerSide, RawCell, Side, evidence, metadata,
+    place,
 };
 
 pub use sum::Sum;
@@ -49,6 +50,17 @@ pub enum Cause {
     Field(usize),
     /// The rows agree: within tolerance, or apart from fields that are not compared.
     Within,
+}
+
+impl Cause {
+    /// What the difference behind it is of; `None` without one.
+    pub fn difference(self) -> Option<FieldRef> {
+        match self {
+            Self::Alone(_) | Self::Surplus(_) => Some(FieldRef::EntireRecord),
+            Self::Field(at) => Some(FieldRef::Field(u16::try_from(at).unwrap_or(u16::MAX))),
+            Self::Within => None,
+        }
+    }
 }
 
 /// One amount of a record on the way from A's total to B's.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::coding::escape;
 use crate::diagnostic::{Code, Problem};
-use crate::domain::money::{Cause, Sum, name_of, with_rows};
+use crate::domain::money::{Sum, name_of, with_rows};
 use crate::domain::{
     Cells, FieldRef, Kind, Layout, Matched, Money, MoneyFields, PerSide, evidence,
 };
@@ -97,19 +97,22 @@ impl Statement {
     }
 }
 
-/// The list of a line's differences on the review page.
+/// The list of a line's differences on the review page: exactly those that it counts. `None` where no list has them.
 pub fn differences(run_id: &str, one: &Statement, line: &Line) -> Option<String> {
     if !line.has_differences() {
         return None;
     }
-    let currency = one.currency.as_deref().filter(|currency| !currency.is_empty());
-    let currency = currency.map(|currency| format!("&currency={}", escape(currency)));
+    let currency = match one.currency.as_deref() {
+        None => "&no_currency=true".to_owned(),
+        // Without a currency, the list would have those of all currencies.
+        Some("") => return None,
+        Some(currency) => format!("&currency={}", escape(currency)),
+    };
     Some(format!(
-        "/review/queue?run={}&view=items&status=ALL&as={}&monetary_field={}{}",
+        "/review/queue?run={}&view=items&status=ALL&as={}&monetary_field={}{currency}",
         escape(run_id),
         escape(&line.reason),
         escape(&one.field),
-        currency.unwrap_or_default()
     ))
 }
 
@@ -399,12 +402,7 @@ impl<'r> Walk<'r> {
         let mut seen: Vec<(usize, Option<String>)> = Vec::new();
         with_rows(self.layout, sides, present.matched.as_ref(), |rows| {
             self.fields.steps(kind.fate(), rows, &is_different, |step| {
-                let reason = match step.cause {
-                    Cause::Within => return,
-                    Cause::Field(position) => reason_of(at(position)),
-                    Cause::Alone(_) | Cause::Surplus(_) => reason_of(FieldRef::EntireRecord),
-                };
-                let Some(reason) = reason else { return };
+                let Some(reason) = step.cause.difference().and_then(reason_of) else { return };
                 let position = self.fields.amounts.get(step.amount).copied().unwrap_or_default();
                 let field = self.layout.fields().get(position).map_or("", |field| &field.name);
                 let currency = name_of(step.currency);

@@ -118,14 +118,18 @@ pub struct QueueFilter {
     /// Only items that people decided, or only those accepted automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_people: Option<bool>,
-    /// Only differences that move the total of this monetary field: its own, those of the currency, and whole records.
+    /// Only differences that move the total of this monetary field, of any currency or of the one asked for: as a line of
+    /// the statement counts them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub monetary_field: Option<String>,
-    /// The currency of the record, on either side.
+    /// The currency of the record, on either side; with `monetary_field`, the currency of the total.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 50)]
     pub currency: Option<String>,
+    /// `true`: only differences that move a total of amounts without a currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_currency: Option<bool>,
     /// `AUDIT_SAMPLE`: only blind samples. Without it no list tells which items are samples.
     pub kind: Option<ItemKind>,
 }
@@ -142,7 +146,7 @@ impl QueueFilter {
                     if number.is_finite() { number.into() } else { text.into() }
                 })
             }
-            "sent_back" | "functional" | "by_people" => {
+            "sent_back" | "functional" | "by_people" | "no_currency" => {
                 text.parse::<bool>().map_or(Json::from(text), Json::from)
             }
             _ => text.into(),

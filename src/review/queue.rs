@@ -9,8 +9,8 @@ use crate::diagnostic::{Code, Problem};
 use crate::domain::review::Permission;
 use crate::domain::{Date, Severity, Status};
 use crate::store::review::{
-    Aged, ByKind, Condition, FoundItems, HeldItem, Item, ItemKey, ItemOrder, ItemQuery, Position,
-    Run, Signature, SignatureCount,
+    Aged, ByKind, Condition, FoundItems, HeldItem, InCurrency, Item, ItemKey, ItemOrder, ItemQuery,
+    Position, Run, Signature, SignatureCount,
 };
 
 use super::actor::Actor;
@@ -237,6 +237,7 @@ fn refuse_to_narrow_samples(filter: &QueueFilter) -> Result<(), Refusal> {
         ("by_people", filter.by_people.is_some()),
         ("monetary_field", filter.monetary_field.is_some()),
         ("currency", filter.currency.is_some()),
+        ("no_currency", filter.no_currency.is_some()),
     ];
     match revealing.iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(invalid(name, "can't narrow blind samples")),
@@ -510,26 +511,61 @@ impl Work<'_> {
     }
 
     /// Narrows by the monetary field and the currency.
-    fn narrow_by_money(&self, wanted: &mut Wanted, filter: &QueueFilter) -> Result<(), Refusal> {
+    fn narrow_by_money(
+        &mut self,
+        wanted: &mut Wanted,
+        filter: &QueueFilter,
+    ) -> Result<(), Refusal> {
         let currency_field = self.policy.currency_field.as_deref();
-        let slot = |run: &Run, name: &str| run.layout.position(name).map(|at| at as i64 + 1);
-        if let Some(field) = &filter.monetary_field {
-            let fields = wanted.by_runs(|run| {
-                let currency = currency_field.and_then(|name| slot(run, name));
-                Some([0, slot(run, field)?].into_iter().chain(currency).collect::<Vec<_>>())
-            });
-            wanted.push(Condition::Fields(fields));
+        let hides = |name: Option<&str>| name.is_some_and(|name| wanted.visible.hides(name));
+        let no_currency = filter.no_currency == Some(true);
+        if no_currency && filter.currency.is_some() {
+            return Err(invalid("no_currency", "contradicts `currency`"));
         }
-        if let Some(currency) = &filter.currency {
-            let name =
-                currency_field.ok_or_else(|| invalid("currency", "no field says the currency"))?;
-            if wanted.visible.hides(name) {
+        if filter.currency.is_some() || no_currency {
+            let is_hidden = hides(currency_field)
+                || wanted.runs.iter().any(|run| {
+                    let at = run.money.currency;
+                    hides(at.and_then(|at| run.layout.fields().get(at)).map(|field| &*field.name))
+                });
+            if is_hidden {
+                let name = if no_currency { "no_currency" } else { "currency" };
                 return Err(Refusal::new(
                     Code::MaskedField,
                     "the currency is a masked field, which needs a grant",
                 )
-                .with("currency", "asks for what you may not see"));
+                .with(name, "asks for what you may not see"));
             }
+        }
+        if filter.monetary_field.is_some() || no_currency {
+            // The list tells which records have an amount.
+            let is_hidden = match filter.monetary_field.as_deref() {
+                Some(field) => wanted.visible.hides(field),
+                None => wanted.runs.iter().any(|run| wanted.visible.hides_amounts(&run.layout)),
+            };
+            if is_hidden {
+                let name =
+                    filter.monetary_field.as_ref().map_or("no_currency", |_| "monetary_field");
+                return Err(Refusal::new(
+                    Code::MaskedField,
+                    "the amounts are those of a masked field, which needs a grant",
+                )
+                .with(name, "asks for what you may not see"));
+            }
+            let currency = match filter.currency.as_deref() {
+                Some(currency) => InCurrency::This(currency),
+                None if no_currency => InCurrency::None,
+                None => InCurrency::Any,
+            };
+            let field = filter.monetary_field.as_deref();
+            let mut moved = Vec::with_capacity(wanted.runs.len());
+            for run in &wanted.runs {
+                moved.push((run.run_no, self.tables.moved(run, field, currency)?));
+            }
+            wanted.push(Condition::Moves(moved));
+        } else if let Some(currency) = &filter.currency {
+            let name =
+                currency_field.ok_or_else(|| invalid("currency", "no field says the currency"))?;
             let places = wanted.by_runs(|run| run.layout.position(name));
             wanted.push(Condition::Holds(currency.clone(), places));
         }

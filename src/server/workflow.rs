@@ -197,7 +197,16 @@ pub fn filters() -> Vec<Parameter> {
             "Only differences that move the total of this monetary field",
             Kind::Text(200),
         ),
-        query("currency", "The currency of the record", Kind::Text(50)),
+        query(
+            "currency",
+            "The currency of the record; with `monetary_field`, that of the total",
+            Kind::Text(50),
+        ),
+        query(
+            "no_currency",
+            "`true`: only differences that move a total of amounts without a currency",
+            Kind::One(vec!["true"]),
+        ),
         query(
             "functional",
             "`true`: only items with a functional reason; `false`: only others",

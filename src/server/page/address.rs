@@ -47,7 +47,7 @@ const SORTS: [(&str, QueueSort); 7] = [
 ];
 
 /// Filters: their names are those of the API.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "status",
     "run_id",
     "job",
@@ -59,6 +59,7 @@ const NAMES: [&str; 22] = [
     "present_reason",
     "monetary_field",
     "currency",
+    "no_currency",
     "functional",
     "by_people",
     "min_confidence",

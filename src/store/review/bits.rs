@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Some numbers. A copy is the same memory until one of them is changed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Bits(Arc<Vec<u64>>);
 
 impl Bits {
@@ -18,10 +18,25 @@ impl Bits {
         if count > most {
             return None;
         }
+        self.each(&mut each);
+        Some(())
+    }
+
+    /// Calls `each` with all numbers, in order.
+    pub fn each(&self, mut each: impl FnMut(i64)) {
         for (at, word) in (0..).zip(self.0.iter()).filter(|(_, word)| **word != 0) {
             (0..64).filter(|bit| word & (1 << bit) != 0).for_each(|bit| each(64 * at + bit));
         }
-        Some(())
+    }
+
+    pub fn add_all(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0 = Arc::clone(&other.0);
+            return;
+        }
+        let words = Arc::make_mut(&mut self.0);
+        words.resize(words.len().max(other.0.len()), 0);
+        words.iter_mut().zip(other.0.iter()).for_each(|(word, more)| *word |= more);
     }
 
     pub fn add(&mut self, number: i64) {

@@ -30,8 +30,8 @@ impl ItemQuery {
     /// True if no index has its items in this order, so that rows would be read one by one.
     fn is_of_rows(&self, order: ItemOrder) -> bool {
         let is_of_row = |one: &Condition| {
-            use Condition::{Fields, Functional, Holds, Locked, Reason};
-            matches!(one, Functional(_) | Locked(_) | Reason(_) | Fields(_) | Holds(..))
+            use Condition::{Functional, Holds, Locked, Moves, Reason};
+            matches!(one, Functional(_) | Locked(_) | Reason(_) | Moves(_) | Holds(..))
         };
         let all = self.conditions.iter().filter(|one| **one != Condition::NoSample).count();
         let is_by_row = order.is_by_severity()

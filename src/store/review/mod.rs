@@ -14,6 +14,7 @@ mod holders;
 mod items;
 mod links;
 mod memory;
+mod moved;
 mod notes;
 mod orders;
 mod proposals;
@@ -36,7 +37,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Code, Problem};
 use crate::domain::metadata::{self, Source};
-use crate::domain::{FieldRef, Layout, PerSide};
+use crate::domain::{FieldRef, Layout, MoneyFields, PerSide};
 
 use super::rows::parameters;
 use super::transact::{Dialect, SqlRow, Transaction};
@@ -50,6 +51,7 @@ pub(crate) use links::Before;
 pub(super) use links::carry_matches;
 pub(crate) use memory::{FoundItems, RunItems};
 pub use memory::{LEAST_IN_MEMORY, LEAST_WALKED};
+pub(crate) use moved::InCurrency;
 pub(crate) use proposals::{
     Approval, NewProposalItem, Prior, Proposal, ProposalItem, ProposalQuery,
 };
@@ -69,6 +71,8 @@ pub(crate) struct Run {
     pub layout: Layout,
     /// The positions of the fields that are amounts of money.
     pub monetary: Vec<usize>,
+    /// The totals that its differences move.
+    pub money: MoneyFields,
     record_prefix: String,
     difference_prefix: String,
     attribution_prefix: String,
@@ -88,6 +92,7 @@ impl Run {
             systems: [text(), text()],
             layout,
             monetary: Vec::new(),
+            money: MoneyFields::default(),
             record_prefix: text(),
             difference_prefix: text(),
             attribution_prefix: text(),
@@ -206,7 +211,8 @@ pub(crate) struct ReviewTables<'t> {
 
 const RUN: &str = "SELECT run_no, run_id, job, batch_date, source_system_a, source_system_b, layout, \
      key_length, record_prefix, difference_prefix, attribution_prefix, attributed_at, \
-     CAST(metadata -> 'configuration' -> 'fields' AS text) \
+     CAST(metadata -> 'configuration' -> 'fields' AS text), \
+     CAST(metadata -> 'money_fields' AS text) \
      FROM recon.recon_runs";
 
 fn read_run(row: &SqlRow) -> Result<Run, Problem> {
@@ -227,6 +233,7 @@ fn read_run(row: &SqlRow) -> Result<Run, Problem> {
         systems: [row.required(4)?, row.required(5)?],
         layout,
         monetary,
+        money: row.str(13)?.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         record_prefix: row.required(8)?,
         difference_prefix: row.required(9)?,
         attribution_prefix: row.required(10)?,

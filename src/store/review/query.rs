@@ -6,9 +6,10 @@ use crate::domain::{Severity, Status};
 use crate::store::batch::FIELD_BITS;
 use crate::store::layout::{ItemKey, NUMBER_BITS, row_id};
 use crate::store::transact::Dialect;
-use crate::store::{MAX_FIELDS, SqlValue, breaks};
+use crate::store::{SqlValue, breaks, rows};
 
 use super::condition::{Where, joined};
+use super::moved::Moved;
 
 /// Selects the items for which every condition holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,8 +59,8 @@ pub(crate) enum Condition {
     NoSignature,
     /// Of one of these runs, severities and ages.
     Aged(Vec<Aged>),
-    /// Of these fields (0: of the whole record), by runs with the same.
-    Fields(Vec<(Vec<i64>, Vec<i64>)>),
+    /// One of these, by run: differences that move a total of money.
+    Moves(Vec<(i64, Moved)>),
     /// Of a record that has this text in a field on either side: by runs, the field's position.
     Holds(String, Vec<(Vec<i64>, usize)>),
 }
@@ -235,15 +236,13 @@ impl Where {
             Condition::SentBack(yes) => format!("{}{})", not(*yes), about("sent_back")),
             Condition::NoSample => format!("NOT {}", self.is_sample()),
             Condition::NoSignature => "d.signature_id IS NULL".to_owned(),
-            Condition::Fields(arms) => {
-                let (run, number) = (dialect.run_no("d"), dialect.number("d"));
-                any(arms.iter().map(|(runs, fields)| {
-                    format!(
-                        "({run} IN ({}) AND ({number} & {MAX_FIELDS}) IN ({}))",
-                        joined(runs),
-                        joined(fields)
-                    )
-                }))
+            Condition::Moves(arms) => {
+                let arms: Vec<String> = arms
+                    .iter()
+                    .filter(|(_, moved)| !moved.is_empty())
+                    .map(|(run_no, moved)| self.is_one_of(*run_no, &moved.numbers()))
+                    .collect();
+                any(arms.into_iter())
             }
             Condition::Holds(text, arms) => {
                 // Without a run the value has no place.
@@ -272,6 +271,22 @@ impl Where {
                     )
                 };
                 any(arms.iter().filter(|arm| !arm.runs.is_empty()).map(arm))
+            }
+        }
+    }
+
+    /// The condition that an item is one of these of a run.
+    fn is_one_of(&mut self, run_no: i64, items: &[i64]) -> String {
+        match self.dialect {
+            Dialect::Sqlite => {
+                let ids = rows::numbers(items.iter().map(|number| row_id(run_no, *number)));
+                let place = self.bind(ids);
+                rows::is_among(self.dialect, "d.id", &place)
+            }
+            Dialect::Postgres => {
+                let place = self.bind(rows::numbers(items.iter().copied()));
+                let is_among = rows::is_among(self.dialect, "d.number", &place);
+                format!("(d.run_no = {run_no} AND {is_among})")
             }
         }
     }

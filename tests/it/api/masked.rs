@@ -121,6 +121,7 @@ const OF_PAGES: &[&str] = &[
     "present_reason",
     "monetary_field",
     "currency",
+    "no_currency",
     "min_confidence",
     "min_amount",
     "max_amount",

@@ -150,3 +150,85 @@ fn amounts_move_from_line_to_line_on_sqlite() {
 fn amounts_move_from_line_to_line_on_postgres() {
     amounts_move(&postgres::new_database());
 }
+
+/// A job with every case in which a difference moves a total, or moves none, and as many plain ones as are asked for.
+fn odd_amounts(store: &str, plain: usize) -> Served {
+    let project = Project::new();
+    let head = "id,currency,amount,fee\n";
+    let mut a = head.to_owned()
+        + "both,EUR,10.00,1\nonly,EUR,10.00,1\nodd,,7.00,1\nlost,,8.00,1\nnothing,EUR,,1\nhalf,USD,,1\n\
+           none,,5.00,1\nfees,EUR,1.00,1\n";
+    let mut b = head.to_owned()
+        + "both,USD,12.00,1\nonly,USD,10.00,1\nodd,,7.50,1\nhalf,USD,3.00,1\nnone,EUR,5.50,1\n\
+           fees,USD,1.00,2\nnew,EUR,4.00,\n";
+    for at in 0..plain {
+        let currency = ["EUR", "USD", ""][at % 3];
+        a.push_str(&format!("{at},{currency},1.00,0\n"));
+        b.push_str(&format!("{at},{currency},1.5{},0\n", at % 10));
+    }
+    project.write("a.csv", a).write("b.csv", b).write("rules.rhai", RULES.replace("0.7", "0.99"));
+    project.write("recon.yaml", JOB.replace("STORE", store));
+    project.json(&["run", "--json"]);
+    Served::of_store(store, project, &[])
+}
+
+fn lists_have_what_lines_count(store: &str, plain: usize) {
+    let served = odd_amounts(store, plain);
+    let run = served.queue("ann", "limit=1")[0]["run_id"].as_str().unwrap().to_owned();
+    let answer = served.person("ann").get(&format!("/review/statement?run={run}"));
+    let text = answer.text().replace("&#38;", "&").replace("&amp;", "&");
+    let lines: Vec<(&str, u64)> = text
+        .split("href=\"")
+        .filter(|rest| rest.starts_with("/review/queue?run="))
+        .filter_map(|rest| {
+            let (link, rest) = rest.split_once('"')?;
+            let (_, rest) = rest.split_once('>')?;
+            Some((link, rest.split_once(' ')?.0.replace(',', "").parse().ok()?))
+        })
+        .collect();
+    let of = |part: &str| lines.iter().filter(|(link, _)| link.contains(part)).count();
+    assert!(of("&currency=EUR") > 1 && of("&no_currency=true") > 1, "{lines:?}");
+    let listed = |query: &str| {
+        let answer =
+            served.person("ann").get(&format!("/workflow/queue?{query}&limit=1&count=exact"));
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        answer.header("x-total-count").unwrap().parse::<u64>().unwrap()
+    };
+    for (link, count) in &lines {
+        let (_, query) = link.split_once('?').unwrap();
+        let query = query.replace("run=", "run_id=").replace("view=items&", "");
+        let query = query.replace("&as=", "&present_reason=");
+        assert_eq!(listed(&query), *count, "{link}");
+        if *count < 50 {
+            let page = served.person("ann").get(link);
+            assert_eq!(page.status, 200, "{link}");
+            assert_eq!(page.text().matches("data-row").count() as u64, *count, "{link}");
+        }
+    }
+    // Without a reason, the list of a total has what all of its lines have.
+    for currency in ["currency=EUR", "currency=USD", "no_currency=true"] {
+        let all: u64 = lines
+            .iter()
+            .filter(|(link, _)| link.ends_with(&format!("monetary_field=amount&{currency}")))
+            .map(|(_, count)| count)
+            .sum();
+        assert_eq!(listed(&format!("status=ALL&monetary_field=amount&{currency}")), all);
+    }
+    let answer = served.person("ann").get("/workflow/queue?no_currency=true&currency=EUR");
+    assert_eq!(answer.status, 422, "{}", answer.text());
+}
+
+#[test]
+fn a_line_leads_to_what_it_counts_on_sqlite() {
+    lists_have_what_lines_count("sqlite:recon.db", 12);
+}
+
+#[test]
+fn a_line_leads_to_what_it_counts_on_postgres() {
+    lists_have_what_lines_count(&postgres::new_database(), 12);
+}
+
+#[test]
+fn a_line_of_a_large_run_leads_to_what_it_counts() {
+    lists_have_what_lines_count("sqlite:recon.db", RECORDS);
+}

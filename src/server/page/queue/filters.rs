@@ -295,6 +295,7 @@ pub fn chips(answers: &Data<'_>, systems: &[String]) -> Vec<Chip> {
                 "present_reason" => format!("reason {value}"),
                 "monetary_field" => format!("total of {value}"),
                 "currency" => format!("currency {value}"),
+                "no_currency" => "without a currency".to_owned(),
                 "run_id" => "one run".to_owned(),
                 "signature" => "one group".to_owned(),
                 "functional" if value == "true" => "functional".to_owned(),

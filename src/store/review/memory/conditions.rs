@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use crate::diagnostic::Problem;
 use crate::domain::Status;
-use crate::store::MAX_FIELDS;
 use crate::store::rows::parameters;
 
 use super::super::bits::Bits;
+use super::super::moved::Moved;
 use super::super::orders::Groups;
 use super::super::query::{Aged, Condition, Days, ItemOrder, ItemQuery};
 use super::super::{Reason, ReviewTables};
@@ -33,8 +33,8 @@ pub(super) enum Test {
     Signatures(Bits),
     /// By the code of a severity, the first and last days of some breaks.
     Aged([Vec<(i32, i32)>; 5]),
-    /// At one of these slots: the whole record or a field.
-    Slots(Vec<i64>),
+    /// One of these, which move a total of money.
+    Moves(Moved),
     /// Of a record that holds a text.
     Holds(Bits),
     Never,
@@ -201,9 +201,7 @@ impl Test {
                 let own = days.get(usize::from(row.severity)).map_or(&[][..], Vec::as_slice);
                 own.iter().any(|(first, last)| (*first..=*last).contains(&row.since))
             }),
-            Self::Slots(slots) => {
-                keep_places(rows, places, |row| slots.contains(&(row.number & MAX_FIELDS as i64)))
-            }
+            Self::Moves(moved) => keep_places(rows, places, |row| moved.has(row.number)),
             Self::Holds(records) => keep_places(rows, places, |row| records.has(row.record())),
             Self::Never => places.clear(),
         }
@@ -257,10 +255,10 @@ impl ReviewTables<'_> {
                 Condition::Aged(arms) => {
                     Test::aged(arms.iter().filter(|arm| arm.runs.contains(&run_no)).cloned())
                 }
-                Condition::Fields(arms) => arms
+                Condition::Moves(arms) => arms
                     .iter()
-                    .find(|(runs, _)| runs.contains(&run_no))
-                    .map_or(Test::Never, |(_, slots)| Test::Slots(slots.clone())),
+                    .find(|(run, _)| *run == run_no)
+                    .map_or(Test::Never, |(_, moved)| Test::Moves(moved.clone())),
                 Condition::Holds(text, arms) => {
                     match arms.iter().find(|(runs, _)| runs.contains(&run_no)) {
                         None => Test::Never,
