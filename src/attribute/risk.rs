@@ -85,7 +85,8 @@ pub struct Decided<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shortage {
-    /// The number of additional decisions needed, if none of them is wrong.
+    /// The smallest number of additional decisions with which a threshold would hold, if none of them is wrong and all
+    /// are as confident as the threshold demands.
     Decisions(u64),
     /// More decisions would not help: too many are wrong at every threshold.
     TooManyWrong,
@@ -187,13 +188,10 @@ fn bound(items: &[(f64, bool)], max_false: f64, level: f64) -> Bound {
         let count = ranked.partition_point(|(confidence, _)| *confidence >= threshold);
         (count as u64, wrong_before.get(count).copied().unwrap_or_default())
     };
-    let without_mistake = tail(0, items.len() as u64, max_false);
-    let level = level.min(without_mistake.max(level * CAUTION));
-    // The first test needs at least enough decisions to prove the budget without a mistake, and
-    // with more data proportionally more: a single wrong decision should not end the walk.
-    let least = needed(0, max_false, level);
-    let first = (items.len() as u64 / 16).clamp(least, FIRST_TEST * least);
-    let start = thresholds().find(|threshold| at(*threshold).0 >= first);
+    let all = items.len() as u64;
+    let walk = Walk::of(all, max_false, level);
+    let (group, level) = (level, walk.level);
+    let start = thresholds().find(|threshold| at(*threshold).0 >= walk.first);
     let lowest = start.and_then(|start| {
         thresholds()
             .skip_while(|threshold| *threshold > start)
@@ -205,16 +203,67 @@ fn bound(items: &[(f64, bool)], max_false: f64, level: f64) -> Bound {
     });
     let (decided, wrong) = at(lowest.or(start).unwrap_or(f64::NEG_INFINITY));
     let shortage = lowest.is_none().then(|| {
-        // At the observed rate the budget must be reachable at all.
-        if wrong == 0 || (wrong as f64) < max_false * decided as f64 {
-            let missing = needed(wrong, max_false, level).saturating_sub(decided);
-            Shortage::Decisions(missing.max(1))
-        } else {
-            Shortage::TooManyWrong
-        }
+        // A walk never starts laxer than now because of further decisions.
+        let stricter = thresholds().take_while(|threshold| start.is_none_or(|at| *threshold >= at));
+        let counts: Vec<(u64, u64)> = stricter.map(at).collect();
+        missing(&counts, all, max_false, group)
     });
     let upper = upper_bound(wrong, decided, level);
     Bound { threshold: lowest, decided, wrong, upper, level, shortage }
+}
+
+/// How a group's thresholds are tested.
+struct Walk {
+    /// The level of each test.
+    level: f64,
+    /// The decisions of the first test.
+    first: u64,
+}
+
+impl Walk {
+    /// The tests of a group with this many decisions and this share of the error.
+    fn of(all: u64, max_false: f64, group: f64) -> Self {
+        let without_mistake = tail(0, all, max_false);
+        let level = group.min(without_mistake.max(group * CAUTION));
+        // The first test needs at least enough decisions to prove the budget without a mistake, and
+        // with more data proportionally more: a single wrong decision should not end the walk.
+        let least = needed(0, max_false, level);
+        Self { level, first: (all / 16).clamp(least, FIRST_TEST * least) }
+    }
+}
+
+/// The smallest number of further right decisions with which a threshold would hold. `counts`: all and wrong decisions
+/// at each threshold that could be the first one tested, which are `all` and those with as many or fewer.
+///
+/// Further decisions at a threshold make it the first one tested once it has enough of them; wrong decisions below it
+/// then do not count. Thresholds above every decision are left out, because nothing tells that the guesses get so
+/// confident, and so are those at which too large a share is wrong for more of the same to prove the budget.
+fn missing(counts: &[(u64, u64)], all: u64, max_false: f64, group: f64) -> Shortage {
+    let holds = |(count, wrong): (u64, u64), more: u64| {
+        let walk = Walk::of(all + more, max_false, group);
+        count + more >= walk.first && tail(wrong, count + more, max_false) <= walk.level
+    };
+    let mut best = None;
+    let mut last = None;
+    for one in counts.iter().copied().filter(|(count, _)| *count > 0 || all == 0) {
+        let (count, wrong) = one;
+        let is_reachable = wrong == 0 || (wrong as f64) < max_false * count as f64;
+        // Many thresholds have the same decisions.
+        if last.replace(one) == Some(one) || !is_reachable {
+            continue;
+        }
+        let (mut low, mut high) = (0, best.unwrap_or(MAX_NEEDED));
+        if best.is_some() && (high <= 1 || !holds(one, high - 1)) {
+            continue;
+        }
+        // What holds with some decisions holds with more.
+        while low + 1 < high {
+            let middle = u64::midpoint(low, high);
+            if holds(one, middle) { high = middle } else { low = middle }
+        }
+        best = Some(high);
+    }
+    best.map_or(Shortage::TooManyWrong, Shortage::Decisions)
 }
 
 /// P(X ≤ `wrong`) for X binomial with `count` trials of probability `rate`.
@@ -408,6 +457,48 @@ mod tests {
             Some(Shortage::Decisions(149)),
             "no data at all"
         );
+    }
+
+    #[test]
+    fn the_shortage_is_the_smallest_number_of_right_decisions_that_helps() {
+        let few_wrong_below: &[(f64, u64, u64)] = &[(0.95, 100, 0), (0.5, 5, 5)];
+        let cases: [&[(f64, u64, u64)]; 6] = [
+            few_wrong_below,
+            &[(0.999, 90, 0), (0.9, 20, 1), (0.2, 10, 10)],
+            &[(0.97, 140, 0), (0.9, 40, 2), (0.5, 100, 30)],
+            &[(0.97, 300, 3), (0.6, 50, 20)],
+            &[(0.99, 30, 0), (0.9, 4_000, 70), (0.4, 500, 200)],
+            &[(0.9, 100, 0)],
+        ];
+        let items = |counts: &[(f64, u64, u64)]| -> Vec<(f64, bool)> {
+            let each = |&(confidence, count, wrong): &(f64, u64, u64)| {
+                (0..count).map(move |at| (confidence, at >= wrong))
+            };
+            counts.iter().flat_map(each).collect()
+        };
+        for counts in cases {
+            let now = items(counts);
+            let found = bound(&now, 0.02, 0.05);
+            let Some(Shortage::Decisions(more)) = found.shortage else {
+                panic!("{counts:?}: {found:?}")
+            };
+            let helps = |more: u64| {
+                counts.iter().any(|(confidence, ..)| {
+                    let further = items(&[(*confidence, more, 0)]);
+                    let all = [now.as_slice(), further.as_slice()].concat();
+                    bound(&all, 0.02, 0.05).threshold.is_some()
+                })
+            };
+            assert!(helps(more) && !helps(more - 1), "{counts:?}: {more}");
+        }
+        // Five wrong guesses at half the confidence say nothing about the confident ones.
+        let found = bound(&items(few_wrong_below), 0.02, 0.05);
+        assert!(
+            matches!(found.shortage, Some(Shortage::Decisions(more)) if more < 100),
+            "{found:?}"
+        );
+        let wrong = bound(&items(&[(0.9, 500, 500), (0.5, 500, 0)]), 0.02, 0.05);
+        assert_eq!(wrong.shortage, Some(Shortage::TooManyWrong));
     }
 
     #[test]
