@@ -1078,9 +1078,9 @@ codes! {
         InvalidFilter "invalid-filter" [Http(422)]
             "A filter makes no sense."
             => "The details name it.";
-        InvalidIdempotencyKey "invalid-idempotency-key" [Http(400)]
-            "An Idempotency-Key is empty or too long."
-            => "Send 1 to 200 characters.";
+        InvalidIdempotencyKey "invalid-idempotency-key" [Http(422)]
+            "An Idempotency-Key is empty, too long, or has other characters."
+            => "Send 1 to 100 letters of A to Z, digits, `_`, `.`, `:` and `-`; a UUID will do.";
         InvalidLimit "invalid-limit" [Http(422)]
             "`limit` is out of range."
             => "Send 1 to 200.";

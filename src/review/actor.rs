@@ -45,6 +45,17 @@ pub struct Idempotency {
     pub body_hash: String,
 }
 
+impl Idempotency {
+    /// What a key looks like.
+    pub const PATTERN: &'static str = "^[A-Za-z0-9_.:-]{1,100}$";
+
+    /// Whether a text can be a key, as [`Self::PATTERN`] says.
+    pub fn is_key(text: &str) -> bool {
+        let is_of_key = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        (1..=100).contains(&text.len()) && text.bytes().all(is_of_key)
+    }
+}
+
 impl Actor {
     /// An actor with these roles and their permissions.
     pub fn new(person_id: impl Into<String>, name: impl Into<String>, roles: Roles) -> Self {

@@ -116,8 +116,9 @@ fn answered<T: DeserializeOwned>(
     actor: &Actor,
 ) -> Result<Option<T>, Refusal> {
     let Some(asked) = &actor.idempotency else { return Ok(None) };
-    if asked.key.is_empty() || asked.key.len() > 200 {
-        return Err(Refusal::new(Code::InvalidIdempotencyKey, "1 to 200 characters are a key"));
+    if !Idempotency::is_key(&asked.key) {
+        let message = "a key has 1 to 100 letters, digits, `_`, `.`, `:` and `-`";
+        return Err(Refusal::new(Code::InvalidIdempotencyKey, message));
     }
     let Some((body_hash, answer)) = kept(actor, asked).find(tx)? else { return Ok(None) };
     if body_hash != asked.body_hash {

@@ -58,6 +58,13 @@ impl Denied {
         denied
     }
 
+    /// The same with a code of its own.
+    #[must_use]
+    pub fn coded(mut self, code: Code) -> Self {
+        (self.status, self.code) = (code.status(), code);
+        self
+    }
+
     pub fn internal(cause: impl Into<String>) -> Self {
         Self {
             cause: Some(cause.into().into()),

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::store::run_reference::RunReference;
 
+use crate::diagnostic::Code;
+use crate::review::Idempotency;
+
 use super::error::Denied;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Parameter {
     pub many: bool,
     pub example: Option<&'static str>,
 }
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
@@ -112,9 +117,9 @@ impl Parameter {
 
     pub fn idempotency_key() -> Self {
         Self::header(
-            "Idempotency-Key",
+            IDEMPOTENCY_KEY,
             "A repeated request with the same key gets the first answer again, for 24 hours",
-            Kind::Pattern("^[A-Za-z0-9_.:-]{1,100}$"),
+            Kind::Pattern(Idempotency::PATTERN),
         )
     }
 
@@ -170,7 +175,11 @@ impl Parameter {
         match expected {
             None => Ok(()),
             Some(_) if self.location == Location::Path => Err(Denied::not_found()),
-            Some(expected) => Err(Denied::invalid(self.name, format!("must be {expected}"))),
+            Some(expected) => {
+                let denied = Denied::invalid(self.name, format!("must be {expected}"));
+                let is_key = self.name == IDEMPOTENCY_KEY;
+                Err(if is_key { denied.coded(Code::InvalidIdempotencyKey) } else { denied })
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ impl<'a> PageContext<'a> {
     pub fn new(call: &'a Call<'a>) -> Result<Self, Denied> {
         let mut actor = call.actor()?;
         if !call.request.method.is_safe()
-            && let Some(key) = call.field("key").filter(|key| !key.is_empty() && key.len() <= 200)
+            && let Some(key) = call.field("key").filter(|key| Idempotency::is_key(key))
         {
             actor.idempotency = Some(Idempotency {
                 key: key.to_owned(),

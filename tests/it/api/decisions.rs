@@ -237,6 +237,27 @@ fn a_repeated_request_has_one_effect() {
 }
 
 #[test]
+fn a_malformed_key_is_refused_by_its_own_code() {
+    let served = Served::new();
+    let item = served.queue("ann", "limit=1").remove(0);
+    let body = override_of(&item).to_string();
+    let before = served.state();
+    for bad in ["", "two words", "a/b", "a\u{fc}", &"k".repeat(101)] {
+        let key = [("Idempotency-Key", bad)];
+        let answer = served.person("ann").ask("POST", "/workflow/resolve", &key, &body);
+        if bad == "a\u{fc}" && answer.status == 400 {
+            // No header of HTTP.
+            continue;
+        }
+        assert_eq!(verdict(&answer), (422, "invalid-idempotency-key".into()), "{bad}");
+    }
+    assert_eq!(served.state(), before);
+    let key = [("Idempotency-Key", &*"k".repeat(100))];
+    let answer = served.person("ann").ask("POST", "/workflow/resolve", &key, &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
 fn exactly_one_of_concurrent_decisions_wins() {
     let served = Served::new();
     let item = served.queue("ann", "limit=1").remove(0);
