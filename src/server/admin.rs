@@ -66,7 +66,8 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([Parameter::idempotency_key()])
             .body::<PolicyWanted>()
-            .json::<ProposalMoved>(201, "The proposal"),
+            .json::<ProposalMoved>(201, "The proposal")
+            .located(),
         _ => route,
     }
 }

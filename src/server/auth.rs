@@ -77,7 +77,8 @@ pub fn describe(route: Route) -> Route {
                  tokens.",
             )
             .body::<TokenWanted>()
-            .json::<TokenMade>(201, "The token"),
+            .json::<TokenMade>(201, "The token")
+            .located(),
         "token_revoke" => route
             .about("Revoke a token")
             .description(

@@ -40,7 +40,8 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([item_id(), Parameter::if_match(), Parameter::idempotency_key()])
             .body::<NewReopening>()
-            .json::<Resolved>(201, "The proposal"),
+            .json::<Resolved>(201, "The proposal")
+            .located(),
         "sample" => route
             .about("Judge a blind sample")
             .description(
@@ -69,7 +70,8 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([Parameter::idempotency_key()])
             .body::<NewBulk>()
-            .json::<BulkCommitted>(201, "The proposal"),
+            .json::<BulkCommitted>(201, "The proposal")
+            .located(),
         _ => route,
     }
 }

@@ -43,7 +43,8 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([Parameter::idempotency_key()])
             .body::<NewMatch>()
-            .json::<ProposalMoved>(201, "The proposal"),
+            .json::<ProposalMoved>(201, "The proposal")
+            .located(),
         "unmatch" => route
             .about("Propose that the rows of a match do not belong together")
             .description("Once approved, each row is what it was before the match.")
@@ -53,7 +54,8 @@ pub fn describe(route: Route) -> Route {
                 Parameter::idempotency_key(),
             ])
             .body::<Unmatch>()
-            .json::<ProposalMoved>(201, "The proposal"),
+            .json::<ProposalMoved>(201, "The proposal")
+            .located(),
         _ => route,
     }
 }

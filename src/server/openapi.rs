@@ -333,7 +333,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         if route.paged && answer.status == 200 {
             header("Link", "Link");
         }
-        if matches!(answer.status, 201 | 303 | 308) {
+        if matches!(answer.status, 303 | 308) || (answer.status == 201 && route.located) {
             header("Location", "Location");
         }
         let mut response = json!({ "description": answer.description, "headers": headers });

@@ -37,7 +37,8 @@ pub fn describe(route: Route) -> Route {
             )
             .takes([Parameter::idempotency_key()])
             .body::<NewReason>()
-            .json::<ReasonProposed>(201, "The proposal, and what the code would have matched"),
+            .json::<ReasonProposed>(201, "The proposal, and what the code would have matched")
+            .located(),
         _ => route,
     }
 }

@@ -131,6 +131,8 @@ pub struct Route {
     pub tagged: bool,
     /// Answers are pages of a list (`Link`).
     pub paged: bool,
+    /// Answers with 201 have the address of what was made (`Location`).
+    pub located: bool,
 }
 
 impl Route {
@@ -159,6 +161,7 @@ impl Route {
             answers: Vec::new(),
             tagged: false,
             paged: false,
+            located: false,
         }
     }
 
@@ -228,6 +231,11 @@ impl Route {
 
     pub fn paged(mut self) -> Self {
         self.paged = true;
+        self
+    }
+
+    pub fn located(mut self) -> Self {
+        self.located = true;
         self
     }
 

@@ -160,3 +160,28 @@ fn a_fuzzer_finds_nothing() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     served.server.assert_well();
 }
+
+#[test]
+fn the_address_of_what_was_made_is_declared_where_it_is_sent() {
+    let served = Served::new();
+    let document = body(&Client::to(&served.server).get("/openapi.json"));
+    let is_declared = |path: &str| {
+        let made = &document["paths"][path]["post"]["responses"]["201"];
+        assert!(made.is_object(), "{path}");
+        made["headers"]["Location"].is_object()
+    };
+    let item = served.queue("ann", "limit=1").remove(0);
+    let id = item["attribution_id"].as_str().unwrap();
+    let comments = format!("/workflow/items/{id}/comments");
+    let user = json!({ "login": "new", "roles": ["analyst"] });
+    for (who, path, asked, body) in [
+        ("ann", "/v1/workflow/items/{id}/comments", comments.as_str(), json!({ "text": "seen" })),
+        ("adm", "/v1/admin/users", "/admin/users", user),
+        ("adm", "/v1/admin/users/{login}/invitation", "/admin/users/ann/invitation", json!({})),
+    ] {
+        let answer = served.person(who).post(asked, &body);
+        assert_eq!(answer.status, 201, "{path}: {}", answer.text());
+        assert_eq!(is_declared(path), answer.header("location").is_some(), "{path}");
+    }
+    assert!(is_declared("/v1/workflow/bulk") && is_declared("/v1/admin/policy/proposals"));
+}
