@@ -348,13 +348,19 @@ fn sentence(group: &str, bound: &Bound) -> String {
             percent(bound.upper)
         ),
         (None, Some(Shortage::Decisions(more))) => format!(
-            "{group}: nothing; {} wrong of {} decided, {more} more decisions needed",
-            bound.wrong, bound.decided
+            "{group}: nothing; {} wrong of {} decided, {} needed",
+            bound.wrong,
+            bound.decided,
+            more_decisions(more)
         ),
         (None, _) => {
             format!("{group}: nothing; {} wrong of {} decided", bound.wrong, bound.decided)
         }
     }
+}
+
+fn more_decisions(more: u64) -> String {
+    if more == 1 { "1 more decision".to_owned() } else { format!("{more} more decisions") }
 }
 
 /// Advice if no group has a threshold.
@@ -367,9 +373,13 @@ fn missing(policy: &Policy, least: u64) -> String {
         })
         .min();
     match more {
-        Some(more) => format!(
-            "{more} more decisions without a mistake are needed; then recon evaluate --keep"
-        ),
+        Some(more) => {
+            let verb = if more == 1 { "is" } else { "are" };
+            format!(
+                "{} without a mistake {verb} needed; then recon evaluate --keep",
+                more_decisions(more)
+            )
+        }
         None => format!(
             "too many are wrong at every confidence; fix the rules or retrain (at least {least} decisions are needed)"
         ),

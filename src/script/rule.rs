@@ -44,7 +44,7 @@ pub struct Reason {
     pub column: u64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// The reason, or `None` to ask the next function.
     pub reason: Option<Reason>,

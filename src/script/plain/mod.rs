@@ -8,6 +8,7 @@ mod native;
 mod translation;
 
 use std::borrow::Cow;
+use std::cell::Cell as Slot;
 use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
@@ -34,6 +35,9 @@ struct ScriptNode {
     name: String,
     arity: usize,
     body: Node,
+    /// A bit for each type of difference that it passes as a rule, whatever else the difference has: most rules are
+    /// about one type.
+    passes: Slot<u32>,
 }
 
 /// The names of the kinds of differences and of severities.
@@ -138,6 +142,8 @@ struct Running<'v> {
     steps: u32,
     text_uses: u32,
     notes: Vec<String>,
+    /// It has read more of the difference than its type.
+    reads_more: bool,
 }
 
 enum Stop<'v> {
@@ -158,7 +164,11 @@ impl Plain {
 
     /// What the rule says of a difference; `None` if only the script knows.
     pub(super) fn answer(&self, rule: usize, d: &DifferenceContext<'_>) -> Option<Verdict> {
-        let body = &self.functions.get(rule)?.body;
+        let function = self.functions.get(rule)?;
+        let its_type = 1 << d.diff_type.code();
+        if function.passes.get() & its_type != 0 {
+            return Some(Verdict::default());
+        }
         // Nothing of what the functions of recon charge is left from another call.
         work::begin();
         let mut running = Running {
@@ -170,12 +180,16 @@ impl Plain {
             steps: 0,
             text_uses: 0,
             notes: Vec::new(),
+            reads_more: false,
         };
-        let reason = match body.value(&mut running) {
+        let reason = match function.body.value(&mut running) {
             Ok(Value::Unit) | Err(Stop::Return(Value::Unit)) => None,
             Ok(Value::Reason(reason)) | Err(Stop::Return(Value::Reason(reason))) => Some(reason),
             _ => return None,
         };
+        if reason.is_none() && running.notes.is_empty() && !running.reads_more {
+            function.passes.set(function.passes.get() | its_type);
+        }
         Some(Verdict { reason, notes: running.notes })
     }
 }
@@ -193,18 +207,18 @@ impl Node {
                 running.used(value)?
             }
             Self::Read(at, property) => {
-                let Value::Difference = running.local(*at)? else { return Err(Stop::GiveUp) };
+                running.difference(*at, *property != Property::DiffType)?;
                 let value = read(property, running.d)?;
                 running.used(value)?
             }
             Self::Field(at, side, name) => {
                 let Value::Text(name) = name.value(running)? else { return Err(Stop::GiveUp) };
-                let Value::Difference = running.local(*at)? else { return Err(Stop::GiveUp) };
+                running.difference(*at, true)?;
                 let value = read(&Property::RecordField(*side, name.into()), running.d)?;
                 running.used(value)?
             }
             Self::Count(at, comparison) => {
-                let Value::Difference = running.local(*at)? else { return Err(Stop::GiveUp) };
+                running.difference(*at, true)?;
                 let count = comparison.names(running.d).count();
                 Value::Integer(i64::try_from(count).map_err(|_| Stop::GiveUp)?)
             }
@@ -319,9 +333,7 @@ impl Node {
                         running.each(constants.iter().map(Constant::value), body)?;
                     }
                     Items::Fields(at, comparison) => {
-                        let Value::Difference = running.local(*at)? else {
-                            return Err(Stop::GiveUp);
-                        };
+                        running.difference(*at, true)?;
                         let d = running.d;
                         let names = comparison.names(d).map(|name| Value::Text(name.into()));
                         running.each(names, body)?;
@@ -377,6 +389,15 @@ impl Node {
 impl<'v> Running<'v> {
     fn local(&self, at: usize) -> Result<&Value<'v>, Stop<'v>> {
         self.locals.get(self.base + at).ok_or(Stop::GiveUp)
+    }
+
+    /// Gives up unless this variable is the difference, of which more than the type is read, or not.
+    fn difference(&mut self, at: usize, reads_more: bool) -> Result<(), Stop<'v>> {
+        self.reads_more |= reads_more;
+        match self.local(at)? {
+            Value::Difference => Ok(()),
+            _ => Err(Stop::GiveUp),
+        }
     }
 
     fn local_mut(&mut self, at: usize) -> Result<&mut Value<'v>, Stop<'v>> {

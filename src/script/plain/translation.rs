@@ -1,5 +1,6 @@
 //! From the syntax tree of a script to nodes.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -38,6 +39,7 @@ impl Plain {
                 name: function.name.clone(),
                 arity: function.parameters.len(),
                 body: Translation { known: &known, locals }.statements(&function.statements),
+                passes: Cell::new(0),
             }
         };
         Self { functions: functions.iter().map(translate).collect(), codes: codes.to_vec() }
