@@ -68,7 +68,7 @@ enum Node {
     Native(Native, Vec<Node>),
     /// A text of texts and integers.
     Join(Vec<Node>),
-    /// A text contains one of the words.
+    /// A text contains one of the words, which are in lower case.
     HasWord(Box<Node>, Vec<String>),
     /// A function of the script.
     Call(usize, Vec<Node>),
@@ -211,17 +211,6 @@ impl Node {
                 let value = read(property, running.d)?;
                 running.used(value)?
             }
-            Self::Field(at, side, name) => {
-                let Value::Text(name) = name.value(running)? else { return Err(Stop::GiveUp) };
-                running.difference(*at, true)?;
-                let value = read(&Property::RecordField(*side, name.into()), running.d)?;
-                running.used(value)?
-            }
-            Self::Count(at, comparison) => {
-                running.difference(*at, true)?;
-                let count = comparison.names(running.d).count();
-                Value::Integer(i64::try_from(count).map_err(|_| Stop::GiveUp)?)
-            }
             Self::Compare(test, operands) => {
                 let [left, right] = &**operands;
                 match (left.value(running)?, right.value(running)?) {
@@ -242,18 +231,6 @@ impl Node {
                 let (left, right) = (left.value(running)?, right.value(running)?);
                 Value::Boolean(left.equals(&right).ok_or(Stop::GiveUp)? == *equal)
             }
-            Self::In(constants, node) => {
-                let value = node.value(running)?;
-                let is_comparable = matches!(
-                    value,
-                    Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) | Value::Text(_)
-                );
-                if !is_comparable {
-                    return Err(Stop::GiveUp);
-                }
-                let equals = |constant: &Constant| constant.value().equals(&value) == Some(true);
-                Value::Boolean(constants.iter().any(equals))
-            }
             Self::Not(node) => Value::Boolean(!node.is_true(running)?),
             Self::All(nodes) => {
                 for node in nodes {
@@ -270,6 +247,59 @@ impl Node {
                     }
                 }
                 Value::Boolean(false)
+            }
+            Self::Call(function, arguments) => running.call(*function, arguments)?,
+            Self::Let(node) => {
+                let value = node.value(running)?;
+                running.locals.push(value);
+                Value::Unit
+            }
+            Self::Block(nodes) => {
+                let before = running.locals.len();
+                let mut last = Value::Unit;
+                for node in nodes {
+                    last = node.value(running)?;
+                }
+                running.locals.truncate(before);
+                last
+            }
+            Self::If(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let chosen = if condition.is_true(running)? { then } else { otherwise };
+                chosen.value(running)?
+            }
+            Self::Leave(ends) => return Err(Stop::Leave(*ends)),
+            Self::Return(node) => return Err(Stop::Return(node.value(running)?)),
+            _ => self.other_value(running)?,
+        })
+    }
+
+    /// The value of a node that is rarer, so that the frequent ones need little room on the stack.
+    #[inline(never)]
+    fn other_value<'v>(&'v self, running: &mut Running<'v>) -> Evaluated<'v> {
+        Ok(match self {
+            Self::Field(at, side, name) => {
+                let Value::Text(name) = name.value(running)? else { return Err(Stop::GiveUp) };
+                running.difference(*at, true)?;
+                let value = read(&Property::RecordField(*side, name.into()), running.d)?;
+                running.used(value)?
+            }
+            Self::Count(at, comparison) => {
+                running.difference(*at, true)?;
+                let count = comparison.names(running.d).count();
+                Value::Integer(i64::try_from(count).map_err(|_| Stop::GiveUp)?)
+            }
+            Self::In(constants, node) => {
+                let value = node.value(running)?;
+                let is_comparable = matches!(
+                    value,
+                    Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) | Value::Text(_)
+                );
+                if !is_comparable {
+                    return Err(Stop::GiveUp);
+                }
+                let equals = |constant: &Constant| constant.value().equals(&value) == Some(true);
+                Value::Boolean(constants.iter().any(equals))
             }
             Self::Native(native, arguments) => {
                 // None of them takes more.
@@ -294,15 +324,12 @@ impl Node {
             }
             Self::HasWord(text, words) => {
                 let Value::Text(text) = text.value(running)? else { return Err(Stop::GiveUp) };
-                let words = words.iter().map(String::as_str);
-                let found = super::functions::has_word(&text, words);
-                Value::Boolean(found.map_err(|_| Stop::GiveUp)?)
-            }
-            Self::Call(function, arguments) => running.call(*function, arguments)?,
-            Self::Let(node) => {
-                let value = node.value(running)?;
-                running.locals.push(value);
-                Value::Unit
+                let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+                let lower = match text.bytes().all(is_lower) {
+                    true => text,
+                    false => text.to_lowercase().into(),
+                };
+                Value::Boolean(words.iter().any(|word| lower.contains(word.as_str())))
             }
             Self::Change(at, change) => {
                 let slot = running.local_mut(*at)?;
@@ -312,20 +339,6 @@ impl Node {
                 let changed = running.used(Value::Text(change.of(text)))?;
                 *running.local_mut(*at)? = changed;
                 Value::Unit
-            }
-            Self::Block(nodes) => {
-                let before = running.locals.len();
-                let mut last = Value::Unit;
-                for node in nodes {
-                    last = node.value(running)?;
-                }
-                running.locals.truncate(before);
-                last
-            }
-            Self::If(parts) => {
-                let [condition, then, otherwise] = &**parts;
-                let chosen = if condition.is_true(running)? { then } else { otherwise };
-                chosen.value(running)?
             }
             Self::For(items, body) => {
                 match items {
@@ -341,7 +354,6 @@ impl Node {
                 }
                 Value::Unit
             }
-            Self::Leave(ends) => return Err(Stop::Leave(*ends)),
             Self::Switch(value, by_name, cases) => {
                 let Value::Text(name) = value.value(running)? else { return Err(Stop::GiveUp) };
                 // They are few.
@@ -373,8 +385,7 @@ impl Node {
                 let reason = reason_of(&running.plain.codes, &code, confidence, *place);
                 Value::Reason(reason.map_err(|_| Stop::GiveUp)?)
             }
-            Self::Return(node) => return Err(Stop::Return(node.value(running)?)),
-            Self::Other => return Err(Stop::GiveUp),
+            _ => return Err(Stop::GiveUp),
         })
     }
 

@@ -297,7 +297,7 @@ impl Translation<'_> {
                 Some(words) => {
                     let text = Box::new(self.expression(text));
                     let word = |constant| match constant {
-                        Constant::Text(word) => Some(word),
+                        Constant::Text(word) => Some(word.to_lowercase()),
                         _ => None,
                     };
                     Node::HasWord(text, words.into_iter().filter_map(word).collect())
