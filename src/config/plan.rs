@@ -125,10 +125,7 @@ impl Loaded {
             batch_date: resolved.batch_date,
             systems: PerSide::of(|side| resolved.sources[side].system.clone()),
             sources: PerSide::of(|side| resolved.sources[side].read.clone()),
-            fill: PerSide::of(|side| {
-                let null_values = resolved.sources[side].read.null_values();
-                Fill::new(columns.fill[side].clone(), null_values)
-            }),
+            fill: PerSide::of(|side| Fill::new(columns.fill[side].clone())),
             comparison: Arc::new(Comparison::new(compare, layout.key_len())),
             money: resolved.money.clone(),
             layout,

@@ -261,12 +261,12 @@ impl<'p, 'f, 'r> Worker<'p, 'f, 'r> {
             }),
             Some((fill, mut carried)) => parser.parse(block, &mut |raw| match raw {
                 Ok(raw) => {
-                    fill.note(Some(&raw), &mut carried);
+                    fill.note(&raw, &mut carried);
                     taker.take(&raw, &Filled::new(&raw, fill, &carried));
                 }
                 Err(unusable) => {
                     let raw = unusable.row.as_ref();
-                    fill.note(raw, &mut carried);
+                    fill.note_rejected(raw, &mut carried);
                     let filled = raw.map(|raw| Filled::new(raw, fill, &carried));
                     taker.refuse(&unusable, filled.as_ref());
                 }

@@ -479,18 +479,26 @@ impl BlockParser {
         }
     }
 
-    /// Gives each row of the block, also one that is rejected: as it is, and as far as its cells are
-    /// certain.
-    fn every_row(&mut self, block: &Block, mut each: impl FnMut(RawRow<'_>, RawRow<'_>)) {
+    /// Gives each row of the block, also one that is rejected, after taking note of it for filling down.
+    fn every_row(
+        &mut self,
+        block: &Block,
+        fill: &Fill,
+        carried: &mut Carried,
+        mut each: impl FnMut(RawRow<'_>, &Carried),
+    ) {
         self.rows(block, &mut |row, fault| {
-            let known = fault.map_or(row.len(), |fault| fault.known);
-            each(row, row.first(known));
+            match fault {
+                None => fill.note(&row, carried),
+                Some(fault) => fill.note_rejected(Some(&row.first(fault.known)), carried),
+            }
+            each(row, carried);
         });
     }
 
     /// Takes note of the rows of the block for filling down.
     pub fn note(&mut self, block: &Block, fill: &Fill, carried: &mut Carried) {
-        self.every_row(block, |_, known| fill.note(Some(&known), carried));
+        self.every_row(block, fill, carried, |_, _| {});
     }
 
     fn rows(&mut self, block: &Block, each: &mut dyn FnMut(RawRow<'_>, Option<Fault>)) {
@@ -576,20 +584,19 @@ pub(super) fn read_record(
                 continue;
             }
         }
-        parser.every_row(&block, |row, known| {
+        parser.every_row(&block, fill, &mut carried, |row, carried| {
             if is_exact {
                 return;
             }
-            fill.note(Some(&known), &mut carried);
             // Several rows may stand on one line; where a file was written anew, its lines may be the same.
             is_exact = row.line == line && place::within(row.offset) == within;
             if is_exact || row.line == line && found.is_none() {
-                let filled = Filled::new(&row, fill, &carried);
+                let filled = Filled::new(&row, fill, carried);
                 let text = |at| {
                     let text = String::from_utf8_lossy(filled.cell(at)).into_owned();
                     (!filled.is_null(at)).then_some(text)
                 };
-                found = Some((0..row.len()).map(text).collect());
+                found = Some((0..filled.len()).map(text).collect());
             }
         });
         if is_exact {

@@ -169,6 +169,29 @@ fn filling_down_crosses_blocks_and_is_explained() {
 }
 
 #[test]
+fn filling_down_fills_cells_that_are_missing_and_keeps_declared_nulls() {
+    let fields = "  id: { type: text }\n  amount: { type: decimal }\n  state: { type: text }";
+    let b = "id,amount,state\n1,1,x\n2,2,x\n3,3,x\n";
+    let source = |options: &str| {
+        format!("    read: {{ csv: {{ path: a.csv, {options} }} }}\n    fill: [state]")
+    };
+    let padded = source("pad_short_rows: true");
+    let project = job(&padded, fields, "id,amount,state\n1,1,x\n2,2\n3,3,\n", b);
+    assert_eq!(counts(&run(&project).0), ["a 3", "b 3", "aligned 3", "matched 3"]);
+    let explained = project.recon(&["explain", "2"]).out;
+    assert!(!explained.contains("have changed"), "{explained}");
+
+    // Rows 4 to 6 have the declared null, and what goes down from it.
+    let a = "id,amount,state\n1,1,x\n2,2,\n3,3,x\n4,4,NA\n5,5,\n6,6,y\n";
+    let b = "id,amount,state\n1,1,x\n2,2,x\n3,3,x\n4,4,\n5,5,\n6,6,y\n";
+    for nulls in ["[NA]", "['', NA]", "[NA, '-', '']"] {
+        let project = job(&source(&format!("null_values: {nulls}")), fields, a, b);
+        let counted = counts(&run(&project).0);
+        assert_eq!(counted, ["a 6", "b 6", "aligned 6", "matched 6"], "{nulls}");
+    }
+}
+
+#[test]
 fn repeated_column_names_are_mapped_by_position() {
     let a = "id,amount,currency,base,currency\n1,1,EUR,2,USD\n";
     let b = "id,first,second\n1,EUR,USD\n";
