@@ -40,7 +40,7 @@ pub(super) enum Item {
     },
     /// The letters of UTC at the end of the format.
     Utc(&'static str),
-    /// Seconds since 1970, ending in this many decimals.
+    /// Seconds since 1970; with decimals, as a whole number of 10^−`decimals` seconds.
     Epoch {
         decimals: u8,
     },
@@ -359,15 +359,18 @@ pub(super) fn read_items(items: &[Item], text: &[u8]) -> Option<Reading> {
                 };
                 let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 let (digits, after) = digits.split_at_checked(count)?;
-                let seconds =
-                    count.checked_sub(decimals.into()).filter(|left| (1..=15).contains(left))?;
+                let seconds = count.saturating_sub(decimals.into());
+                if count == 0 || seconds > 15 {
+                    return None;
+                }
+                // A number of few digits is less than a second.
                 let (seconds, fraction) = digits.split_at_checked(seconds)?;
-                let seconds =
-                    seconds.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-                let nanoseconds = match fraction {
-                    [] => 0,
-                    fraction => read_fraction(fraction, None)?.0,
+                let number = |digits: &[u8]| {
+                    digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'))
                 };
+                let (seconds, fraction) = (number(seconds), number(fraction));
+                let unit = 10i64.pow(9u32.saturating_sub(decimals.into()));
+                let nanoseconds = u32::try_from(fraction * unit).ok()?;
                 parts.epoch = Some((is_negative, seconds, nanoseconds));
                 after
             }
@@ -445,10 +448,10 @@ pub(super) fn write_items(
             Item::Offset { optional: false } => write!(text, "+00:00"),
             Item::Utc(letters) => write!(text, "{letters}"),
             Item::Epoch { decimals } => {
-                let seconds = i64::from(date.days()) * 86_400 + i64::from(second_of_day);
-                let all = format!("{nanoseconds:09}");
-                let decimals = all.get(..usize::from(*decimals)).unwrap_or_default();
-                write!(text, "{seconds}{decimals}")
+                let seconds = i128::from(date.days()) * 86_400 + i128::from(second_of_day);
+                let unit = 10u32.pow(9u32.saturating_sub((*decimals).into()));
+                let fraction = i128::from(nanoseconds / unit);
+                write!(text, "{}", seconds * 10i128.pow((*decimals).into()) + fraction)
             }
         };
         // Writing into a text does not fail.
