@@ -20,9 +20,8 @@ impl tolerance::Bounds for Bounds {
 
     fn resolve(&self, _: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>> {
         not_negative("seconds", self.seconds, problems);
-        let scaled = self.seconds?.0.rounded(9);
-        let unit = 10i128.pow(9 - u32::from(scaled.scale()));
-        Some(Arc::new(Nanoseconds(scaled.coefficient().saturating_mul(unit))))
+        // Nothing beyond the bound passes: what is less than a nanosecond does not count.
+        Some(Arc::new(Nanoseconds(self.seconds?.0.whole_units(9))))
     }
 
     fn tightest(&self) -> Box<dyn Tolerance> {
@@ -71,6 +70,17 @@ mod tests {
     use super::super::tolerance::tests::{compare, field};
     use super::*;
     use crate::domain::{DiffType, Instant};
+
+    #[test]
+    fn a_bound_is_never_rounded_up() {
+        let at = |nanoseconds| Cell::Instant(Instant::new(0, nanoseconds));
+        let mismatch = FieldResult::Different(DiffType::DateMismatch);
+        let less = field(Kind::Datetime, "{ seconds: '0.0000000005' }");
+        assert_eq!(compare(&less, at(0), at(1)), mismatch);
+        let more = field(Kind::Datetime, "{ seconds: '0.0000000019' }");
+        assert_eq!(compare(&more, at(0), at(1)), FieldResult::Within);
+        assert_eq!(compare(&more, at(0), at(2)), mismatch);
+    }
 
     #[test]
     fn instants_are_compared_to_the_nanosecond() {

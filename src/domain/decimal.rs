@@ -278,6 +278,14 @@ impl Decimal {
         Self { coefficient: (self.coefficient + away) / unit, scale }
     }
 
+    /// How many whole units of 10^−`scale` the value has, towards zero; as many as fit in 128 bits.
+    pub const fn whole_units(self, scale: u8) -> i128 {
+        match scale.checked_sub(self.scale) {
+            Some(more) => self.coefficient.saturating_mul(pow10(more as u32)),
+            None => self.coefficient / pow10((self.scale - scale) as u32),
+        }
+    }
+
     fn scaled(self, scale: u8) -> Option<i128> {
         self.coefficient.checked_mul(pow10(u32::from(scale - self.scale)))
     }
@@ -391,6 +399,16 @@ mod tests {
         ] {
             assert_eq!(decimal(text).to_string(), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn whole_units_are_rounded_towards_zero() {
+        let units = |text: &str| decimal(text).whole_units(9);
+        assert_eq!(units("1.5"), 1_500_000_000);
+        assert_eq!(units("0.0000000005"), 0);
+        assert_eq!(units("0.0000000019999"), 1);
+        assert_eq!(units("-0.0000000019999"), -1);
+        assert_eq!(units(&"9".repeat(38)), i128::MAX);
     }
 
     #[test]

@@ -218,9 +218,7 @@ impl Checker<'_> {
             Kind::Date => self.date_bound(at, spec),
             Kind::Datetime => {
                 let seconds = self.not_negative(at, "seconds", spec.seconds);
-                let scaled = seconds.unwrap_or(Decimal::ZERO).rounded(9);
-                let unit = 10i128.pow(9 - u32::from(scaled.scale()));
-                Bound::Nanoseconds(scaled.coefficient().saturating_mul(unit))
+                Bound::Nanoseconds(seconds.unwrap_or(Decimal::ZERO).whole_units(9))
             }
             Kind::Text | Kind::Boolean => {
                 let similarity = self.share(&below(at, "similarity"), spec.similarity);
