@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::SpecProblem;
-use crate::domain::words::jaro_winkler;
+use crate::domain::words::Likeness;
 use crate::domain::{Cell, Decimal, Kind, Written};
 
-use super::tolerance::{self, Tolerance, keys, likeness, rounded_down};
+use super::tolerance::{self, Tolerance, keys, likeness};
 
 keys! {
     /// Text: the smallest Jaro–Winkler similarity, 0 to 1.
@@ -22,34 +22,43 @@ impl tolerance::Bounds for Bounds {
     }
 
     fn resolve(&self, _: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>> {
-        Some(Arc::new(Similarity(likeness("similarity", self.similarity?, problems)?)))
+        Some(Arc::new(Similarity::new(likeness("similarity", self.similarity?, problems)?)))
     }
 
     fn tightest(&self) -> Box<dyn Tolerance> {
-        Box::new(Similarity(1.0))
+        Box::new(Similarity::new(Decimal::ONE))
     }
 }
 
 /// The least similarity, 0 to 1.
 #[derive(Debug)]
-struct Similarity(f64);
+struct Similarity {
+    written: Decimal,
+    least: Likeness,
+}
 
-fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<f64> {
+impl Similarity {
+    fn new(written: Decimal) -> Self {
+        Self { written, least: Likeness::at_least(written) }
+    }
+}
+
+fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<Likeness> {
     let (Cell::Text(a), Cell::Text(b)) = (a, b) else { return None };
-    Some(jaro_winkler(a, b))
+    Some(Likeness::of(a, b))
 }
 
 impl Tolerance for Similarity {
     fn holds(&self, a: Cell<'_>, b: Cell<'_>) -> bool {
-        similarity(a, b).is_some_and(|found| found >= self.0)
+        similarity(a, b).is_some_and(|found| found >= self.least)
     }
 
     fn describe(&self) -> String {
-        format!("similarity of at least {}", self.0)
+        format!("similarity of at least {}", self.written.normalized())
     }
 
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
-        similarity(a, b).map(|found| format!("similarity: {}", rounded_down(found)))
+        similarity(a, b).map(|found| format!("similarity: {}", found.rounded_down().normalized()))
     }
 }
 
@@ -59,6 +68,21 @@ mod tests {
     use super::super::tolerance::tests::{compare, complaints, field};
     use super::*;
     use crate::domain::DiffType;
+
+    #[test]
+    fn a_similarity_that_is_exactly_the_bound_passes() {
+        // Jaro's similarity is 7/9, and a tenth of what is missing comes on top: 4/5.
+        let (a, b) = (Cell::Text("abb"), Cell::Text("aab"));
+        let field = |least: &str| field(Kind::Text, &format!("{{ similarity: '{least}' }}"));
+        assert_eq!(compare(&field("0.8"), a, b), FieldResult::Within);
+        assert_eq!(field("1").clearing(a, b).unwrap(), "similarity: 0.8");
+        let mismatch = FieldResult::Different(DiffType::StringMismatch);
+        for above in ["0.8001", "0.8000000000000000000000000001"] {
+            assert_eq!(compare(&field(above), a, b), mismatch);
+        }
+        let above = complaints(Kind::Text, "{ similarity: '1.0000000000000000000000000001' }");
+        assert_eq!(above, ["`similarity` is between 0 and 1"]);
+    }
 
     #[test]
     fn the_least_similarity_is_inclusive_and_within_0_and_1() {

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::SpecProblem;
-use crate::domain::words::{jaro_winkler, sorted_words};
+use crate::domain::words::{Likeness, sorted_words};
 use crate::domain::{Cell, Decimal, Kind, Written};
 
-use super::tolerance::{self, Tolerance, keys, likeness, rounded_down};
+use super::tolerance::{self, Tolerance, keys, likeness};
 
 keys! {
     /// Text: the smallest similarity of the words, whatever their order, punctuation and repetition,
@@ -22,34 +22,43 @@ impl tolerance::Bounds for Bounds {
     }
 
     fn resolve(&self, _: &Path, problems: &mut Vec<SpecProblem>) -> Option<Arc<dyn Tolerance>> {
-        Some(Arc::new(TokenSet(likeness("token_set", self.token_set?, problems)?)))
+        Some(Arc::new(TokenSet::new(likeness("token_set", self.token_set?, problems)?)))
     }
 
     fn tightest(&self) -> Box<dyn Tolerance> {
-        Box::new(TokenSet(1.0))
+        Box::new(TokenSet::new(Decimal::ONE))
     }
 }
 
 /// The least similarity, 0 to 1.
 #[derive(Debug)]
-struct TokenSet(f64);
+struct TokenSet {
+    written: Decimal,
+    least: Likeness,
+}
 
-fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<f64> {
+impl TokenSet {
+    fn new(written: Decimal) -> Self {
+        Self { written, least: Likeness::at_least(written) }
+    }
+}
+
+fn similarity(a: Cell<'_>, b: Cell<'_>) -> Option<Likeness> {
     let (Cell::Text(a), Cell::Text(b)) = (a, b) else { return None };
-    Some(jaro_winkler(&sorted_words(a), &sorted_words(b)))
+    Some(Likeness::of(&sorted_words(a), &sorted_words(b)))
 }
 
 impl Tolerance for TokenSet {
     fn holds(&self, a: Cell<'_>, b: Cell<'_>) -> bool {
-        similarity(a, b).is_some_and(|found| found >= self.0)
+        similarity(a, b).is_some_and(|found| found >= self.least)
     }
 
     fn describe(&self) -> String {
-        format!("token_set of at least {}", self.0)
+        format!("token_set of at least {}", self.written.normalized())
     }
 
     fn clearing(&self, a: Cell<'_>, b: Cell<'_>) -> Option<String> {
-        similarity(a, b).map(|found| format!("token_set: {}", rounded_down(found)))
+        similarity(a, b).map(|found| format!("token_set: {}", found.rounded_down().normalized()))
     }
 }
 
@@ -59,6 +68,14 @@ mod tests {
     use super::super::tolerance::tests::{compare, field};
     use super::*;
     use crate::domain::DiffType;
+
+    #[test]
+    fn a_similarity_that_is_exactly_the_bound_passes() {
+        let (a, b) = (Cell::Text("abb!"), Cell::Text("aab"));
+        assert_eq!(compare(&field(Kind::Text, "{ token_set: 0.8 }"), a, b), FieldResult::Within);
+        let one = field(Kind::Text, "{ token_set: 1 }");
+        assert_eq!(one.clearing(a, b).unwrap(), "token_set: 0.8");
+    }
 
     #[test]
     fn order_punctuation_and_repetition_of_words_do_not_count() {

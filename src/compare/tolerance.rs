@@ -259,18 +259,12 @@ pub(super) fn likeness(
     key: &str,
     least: Written<Decimal>,
     problems: &mut Vec<SpecProblem>,
-) -> Option<f64> {
-    let least = least.0.to_f64();
-    let fits = (0.0..=1.0).contains(&least);
+) -> Option<Decimal> {
+    let fits = (Decimal::ZERO..=Decimal::ONE).contains(&least.0);
     if !fits {
         problems.push(wrong(key, format!("`{key}` is between 0 and 1")));
     }
-    fits.then_some(least)
-}
-
-/// To 4 decimals, rounded down: the tolerance that is named must let the pair pass.
-pub(super) fn rounded_down(similarity: f64) -> f64 {
-    (similarity * 10_000.0).floor() / 10_000.0
+    fits.then_some(least.0)
 }
 
 #[cfg(test)]

@@ -50,6 +50,9 @@ impl Decimal {
     /// Zero, written `0`.
     pub const ZERO: Self = Self { coefficient: 0, scale: 0 };
 
+    /// One, written `1`.
+    pub const ONE: Self = Self { coefficient: 1, scale: 0 };
+
     /// The decimal `coefficient / 10^scale`, or `None` beyond 38 digits or a scale of 28.
     pub const fn new(coefficient: i128, scale: u8) -> Option<Self> {
         if scale > MAX_SCALE || coefficient <= -LIMIT || coefficient >= LIMIT {

@@ -4,7 +4,7 @@ use bnum::types::I512;
 
 use super::number::Exact;
 use crate::domain::calendar::Calendar;
-use crate::domain::words::{jaro_winkler, sorted_words};
+use crate::domain::words::{Likeness, sorted_words};
 use crate::domain::{Cell, Date, Decimal, Instant};
 
 /// The base of a percentage.
@@ -35,13 +35,10 @@ pub enum Bound {
     /// Instants: most nanoseconds.
     Nanoseconds(i128),
     /// Texts: at least this Jaro–Winkler similarity.
-    Similarity(f64),
+    Similarity(Decimal),
     /// Texts: at least this similarity of their words, whatever the order.
-    Words(f64),
+    Words(Decimal),
 }
-
-/// Unit of the distance of texts.
-const TEXT_UNIT: f64 = 1e12;
 
 /// A value of one row in one field.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +77,7 @@ impl Bound {
 pub(super) enum Limit<N> {
     Number { absolute: Option<N>, percent: Option<(Decimal, Base)>, either: bool },
     Between(N, N),
-    Similar(f64),
+    Similar(Likeness),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +105,9 @@ impl<N: Exact> Limit<N> {
                 Self::Between(whole(-i128::from(*days))?, whole((*days).into())?)
             }
             Bound::Nanoseconds(most) => Self::Between(whole(-*most)?, whole(*most)?),
-            Bound::Similarity(least) | Bound::Words(least) => Self::Similar(*least),
+            Bound::Similarity(least) | Bound::Words(least) => {
+                Self::Similar(Likeness::at_least(*least))
+            }
         })
     }
 
@@ -178,12 +177,10 @@ pub(super) fn scaled(value: Decimal, scale: u8) -> I512 {
 }
 
 /// Distance of two texts, and true if they are alike enough.
-pub(super) fn text_distance(a: &str, b: &str, least: f64) -> (i128, bool) {
+pub(super) fn text_distance(a: &str, b: &str, least: Likeness) -> (i128, bool) {
     if a == b {
         return (0, true);
     }
-    let similarity = jaro_winkler(a, b);
-    #[expect(clippy::cast_possible_truncation, reason = "between 0 and TEXT_UNIT")]
-    let distance = ((1.0 - similarity) * TEXT_UNIT).round() as i128;
-    (distance, similarity >= least)
+    let found = Likeness::of(a, b);
+    (found.distance().into(), found >= least)
 }

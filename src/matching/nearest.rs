@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::bound::{Limit, Position};
+use super::bound::{Bound, Limit, Position};
 use super::item::{Item, Items, Spread, apart};
 use super::number::Exact;
 use super::{Certificate, Pass, PossibleMatch, Shape};
+use crate::domain::words::Likeness;
 use crate::domain::{Decimal, PerSide, Side};
 
 /// How many candidates an open row has at most.
@@ -206,15 +207,16 @@ fn missed<N: Exact>(
         }
         let decimal = |value: N| items.decimal(near, value);
         Some(match limit {
-            Limit::Similar(least) => {
+            Limit::Similar(_) => {
                 // Distances of several rows add up; the mean is shown.
                 let pairs = i128::try_from(a.rows.len() * b.rows.len()).unwrap_or(1).max(1);
-                let one = 10i128.pow(12);
-                let mean = i128::try_from(distance.wide()).unwrap_or(one) / pairs;
-                let similarity = Decimal::new(one - mean, 12)?.rounded(4);
-                #[expect(clippy::cast_possible_truncation, reason = "between 0 and 10,000")]
-                let least = Decimal::new((least * 1e4).round() as i128, 4)?;
-                Why::Missed { near, apart: similarity, by: least.checked_sub(similarity) }
+                let mean = (i128::try_from(distance.wide()).ok()? + pairs - 1) / pairs;
+                let similarity = Likeness::apart(mean.try_into().ok()?).rounded_down();
+                let by = match pass.near[near].bound {
+                    Bound::Similarity(least) | Bound::Words(least) => least.checked_sub(similarity),
+                    _ => None,
+                };
+                Why::Missed { near, apart: similarity, by }
             }
             _ => {
                 let worst = worst(limit, &a.values[near], &b.values[near])?;

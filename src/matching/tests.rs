@@ -491,6 +491,43 @@ fn two_equal_answers_stay_open_and_both_are_shown() {
     assert_eq!(taken.matches[0].b, [0]);
 }
 
+/// The matches of texts under a bound of their similarity.
+fn run_texts(least: &str, a: &[&str], b: &[&str]) -> BlockMatches {
+    let bound = Bound::Similarity(least.parse().unwrap());
+    let near = vec![Near { field: 0, bound, summed: false }];
+    let pass = Pass { near, ..pass(Shape::OneToOne, 0, (0, 0), 8) };
+    let rows = |texts: &[&str]| -> Vec<Row> {
+        let row =
+            |(at, text): (usize, &&str)| Row { line: at as u64 + 2, ..Row::of([Cell::Text(text)]) };
+        texts.iter().enumerate().map(row).collect()
+    };
+    let (a, b) = (rows(a), rows(b));
+    let a: Vec<RowRef<'_>> = a.iter().map(|row| row.borrow(0)).collect();
+    let b: Vec<RowRef<'_>> = b.iter().map(|row| row.borrow(0)).collect();
+    match_block(&pass, LEAVE, PerSide { a: &a, b: &b })
+}
+
+#[test]
+fn distances_of_texts_add_up_exactly() {
+    // 1/6 + 1/2 is as far as 1/3 + 1/3.
+    let outcome = run_texts("0.5", &["abbc", "abaa"], &["cabc", "cbcc"]);
+    assert_eq!(outcome.matches.len(), 2);
+    assert!(outcome.matches.iter().all(|one| one.certificate == Certificate::Tied), "{outcome:?}");
+    assert!(outcome.matches.iter().all(|one| !one.made));
+}
+
+#[test]
+fn texts_that_are_as_alike_as_the_bound_match() {
+    // Their similarity is 4/5.
+    let at = |least| run_texts(least, &["abb"], &["aab"]);
+    assert_eq!(pairs(&at("0.8")), [(vec![0], vec![0], Certificate::Unique)]);
+    let above = at("0.80000000000000000001");
+    assert!(above.matches.is_empty());
+    let Why::Missed { apart, by, .. } = above.candidates.a[0].1[0].why else { panic!("{above:?}") };
+    assert_eq!(apart.to_string(), "0.8000");
+    assert_eq!(by.unwrap().to_string(), "0.00000000000000000001");
+}
+
 #[test]
 fn two_ways_to_split_a_payment_stay_open_and_both_are_shown() {
     let pass = pass(Shape::OneToMany, 0, (0, 0), 8);

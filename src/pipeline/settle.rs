@@ -484,7 +484,7 @@ fn distance(bound: &Bound, apart: Decimal) -> String {
             format!("{} seconds away, {most} allowed", seconds(size))
         }
         Bound::Similarity(least) | Bound::Words(least) => {
-            format!("similarity {apart}, at least {least} needed")
+            format!("similarity {apart}, at least {} needed", least.normalized())
         }
         Bound::Number { absolute, percent, either } => {
             let absolute = absolute.map(|bound| bound.to_string());

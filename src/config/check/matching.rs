@@ -6,7 +6,7 @@ use crate::config::spec::{AmbiguousSpec, NearSpec, PassSpec, ShapeSpec};
 use crate::config::tree::path;
 use crate::diagnostic::{Code, PathStep, Problem};
 use crate::domain::calendar::Calendar;
-use crate::domain::{Confidence, Decimal, Kind, Layout, PerSide, Side, Written};
+use crate::domain::{Decimal, Kind, Layout, PerSide, Side, Written};
 use crate::matching::{Base, Bound, EFFORT, Near, Pass, Settings, Shape};
 use crate::pipeline::MatchPlan;
 
@@ -221,16 +221,19 @@ impl Checker<'_> {
                 Bound::Nanoseconds(seconds.unwrap_or(Decimal::ZERO).whole_units(9))
             }
             Kind::Text | Kind::Boolean => {
-                let similarity = self.share(&below(at, "similarity"), spec.similarity);
-                let words = self.share(&below(at, "token_set"), spec.token_set);
+                for (key, least) in [("similarity", spec.similarity), ("token_set", spec.token_set)]
+                {
+                    self.share(&below(at, key), least);
+                }
                 if spec.similarity.is_some() && spec.token_set.is_some() {
                     let message = "`similarity` and `token_set` exclude each other";
                     let problem = Problem::new(Code::PassBound, message);
                     self.complain_of_key(&below(at, "token_set"), problem);
                 }
-                match words {
-                    Some(least) => Bound::Words(least.get()),
-                    None => Bound::Similarity(similarity.map_or(1.0, Confidence::get)),
+                match (spec.similarity, spec.token_set) {
+                    (_, Some(least)) => Bound::Words(least.0),
+                    (Some(least), None) => Bound::Similarity(least.0),
+                    (None, None) => Bound::Similarity(Decimal::ONE),
                 }
             }
         };
