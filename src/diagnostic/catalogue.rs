@@ -1297,7 +1297,7 @@ codes! {
     }
     "Rejected rows" {
         BadJsonRow "BAD_JSON" [Row]
-            "A line is no JSON object, or has a name twice."
+            "A line is no JSON object, has a name twice, or a text with half of a surrogate pair."
             => "Mend the source.";
         NoResult "NO_RESULT" [Row]
             "A formula in a cell has no stored result."
@@ -1310,10 +1310,10 @@ codes! {
             => "Check `delimiter` and `quote`; leave footers out.";
         BadEncoding "BAD_ENCODING" [Row]
             "A cell is not text in the source's encoding."
-            => "Set `encoding`.";
+            => "Set `encoding`. Where there is none to set, mend the source; in a database, convert the column in `query`.";
         NulByte "NUL_BYTE" [Row]
             "A cell contains U+0000, which no store keeps as text."
-            => "Mend the source, or set `encoding: utf-16le`.";
+            => "Mend the source; a file of UTF-16 needs `encoding: utf-16le`.";
         StrayQuote "STRAY_QUOTE" [Row]
             "There is text after a closing quote, or a quote makes a cell span lines of another width."
             => "Mend the source, or set another `quote`.";

@@ -3,11 +3,11 @@
 use crate::attribute::RuleFailures;
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::metadata::{Seconds, Source};
-use crate::domain::place;
+use crate::domain::place::{self, Unit};
 use crate::domain::time_format::Doubt;
 use crate::domain::{Books, Money, PerSide, RowRef, RunStatus, Side};
 use crate::matching::{Certificate, Shape};
-use crate::source::SourceDigest;
+use crate::source::{SourceDigest, SourcePlan};
 use crate::store::RejectedRow;
 
 use super::conventions::{Conventions, as_warning, first_warnings};
@@ -213,7 +213,7 @@ pub(super) fn check_rejected(
                 _ => format!("all {rows} rows of source {side} ({system}) were rejected{why}"),
             };
             let code = first[side].as_ref().map_or("", |row| row.code.as_ref());
-            let help = all_rejected_help(code, side);
+            let help = all_rejected_help(code, side, &plan.sources[side]);
             return Err(Problem::new(Code::AllRowsRejected, message).at(place).help(help));
         }
         if plan.options.max_rejected.is_some_and(|limit| limit.exceeded(rejected, rows)) {
@@ -228,13 +228,20 @@ pub(super) fn check_rejected(
 }
 
 /// Advice when every row of a source is rejected, by the first row's problem.
-fn all_rejected_help(code: &str, side: Side) -> String {
+fn all_rejected_help(code: &str, side: Side, source: &SourcePlan) -> String {
     let at = format!("sources.{}", side.letter());
     match code {
         "RAGGED_ROW" => format!(
             "the header and the rows differ in width: check `delimiter` and `quote` of `{at}.read`; \
              if there are lines above the header, skip them with `skip_rows`"
         ),
+        "BAD_ENCODING" | "NUL_BYTE" if !source.has_encoding() => match source.unit() {
+            Unit::Query => format!(
+                "convert the column in `query` of `{at}.read`, as by `hex(…)`, leave it out, or mend \
+                 it in the database"
+            ),
+            _ => "mend the texts at the source: there is no `encoding` to set".to_owned(),
+        },
         "BAD_ENCODING" => format!(
             "the file has another encoding: set `encoding` of `{at}.read`, such as `windows-1252`"
         ),

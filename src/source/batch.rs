@@ -2,6 +2,7 @@
 
 use super::dialect::{Fields, Span};
 use super::kind::{Fault, Piece, RawRow, RowParser, Sink};
+use super::unreadable::unreadable_cell;
 use crate::diagnostic::Code;
 
 /// Some rows, one after the other. All their text lies in one buffer.
@@ -117,26 +118,9 @@ impl RowParser for BatchParser {
             };
             start = row.end;
             let fault = row.fault.as_deref().cloned();
-            let fault = fault.or_else(|| is_suspicious.then(|| self.unreadable(&raw)).flatten());
+            let unreadable = || is_suspicious.then(|| unreadable_cell(&self.columns, &raw, None));
+            let fault = fault.or_else(|| unreadable().flatten());
             each(raw, fault);
         }
-    }
-}
-
-impl BatchParser {
-    fn unreadable(&self, row: &RawRow<'_>) -> Option<Fault> {
-        row.spans.iter().enumerate().find_map(|(at, span)| {
-            let cell = span.of(row.written, row.scratch);
-            let column = self.columns.get(at).map_or("", String::as_str);
-            let (code, message) = if let Some(byte) = memchr::memchr(0, cell) {
-                let what = "NUL, which a text cannot hold; remove it at the source";
-                (Code::NulByte, format!("column `{column}`: byte {} is {what}", byte + 1))
-            } else {
-                let error = std::str::from_utf8(cell).err()?;
-                let byte = error.valid_up_to() + 1;
-                (Code::BadEncoding, format!("column `{column}`: byte {byte} is not UTF-8"))
-            };
-            Some(Fault { code, message, known: row.spans.len() })
-        })
     }
 }

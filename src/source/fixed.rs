@@ -16,6 +16,7 @@ use super::input::{Input, Inputs};
 use super::kind::{Fault, Kind, OpenContext, Opening, Piece, RawRow, RowParser, Sink};
 use super::lines::{lines, text_of};
 use super::trailer::{Figure, Trailer};
+use super::unreadable::unreadable_cell;
 use super::{KindSpec, SourcePlan};
 use crate::diagnostic::{Code, PathStep, Problem, SpecProblem};
 use crate::domain::{OneOrMany, Written};
@@ -211,9 +212,11 @@ impl Kind for FixedPlan {
 
 /// Where characters of a line begin and end, in bytes.
 struct Measured<'l> {
-    line: &'l str,
+    line: &'l [u8],
     /// Where each character begins, and the end of the line; empty where each is one byte.
     starts: Vec<usize>,
+    /// The bytes before the first that is no character: where characters are is certain up to there.
+    certain: usize,
 }
 
 impl<'l> Measured<'l> {
@@ -223,7 +226,24 @@ impl<'l> Measured<'l> {
         } else {
             line.char_indices().map(|(at, _)| at).chain([line.len()]).collect()
         };
-        Self { line, starts }
+        Self { line: line.as_bytes(), starts, certain: line.len() }
+    }
+
+    /// A line with bytes that are no characters. A sequence of them counts as one.
+    #[cold]
+    fn damaged(line: &'l [u8]) -> Self {
+        let (mut starts, mut at, mut certain) = (Vec::new(), 0, line.len());
+        for chunk in line.utf8_chunks() {
+            starts.extend(chunk.valid().char_indices().map(|(within, _)| at + within));
+            at += chunk.valid().len();
+            if !chunk.invalid().is_empty() {
+                certain = certain.min(at);
+                starts.push(at);
+                at += chunk.invalid().len();
+            }
+        }
+        starts.push(at);
+        Self { line, starts, certain }
     }
 
     /// The number of characters.
@@ -252,24 +272,26 @@ impl RowParser for FixedPlan {
         let Piece::Text(block) = piece else { return };
         for line in lines(block) {
             fields.spans.clear();
-            let fault = match text_of(&line, self.encoding) {
-                Err(wrong) => Some(wrong),
-                Ok(text) => {
-                    let measured = Measured::new(text);
-                    let prefix = self.trailer.as_deref();
-                    let is_trailer = prefix.is_some_and(|prefix| text.starts_with(prefix));
-                    if !is_trailer && !self.is_data(&measured) {
-                        continue;
-                    }
-                    self.cells(&measured, &mut fields.spans)
-                }
+            let (measured, damage) = match text_of(&line, self.encoding) {
+                Ok(text) => (Measured::new(text), None),
+                Err(damage) => (Measured::damaged(line.bytes), Some(damage)),
             };
+            let prefix = self.trailer.as_deref();
+            let is_trailer = prefix.is_some_and(|prefix| line.bytes.starts_with(prefix.as_bytes()));
+            if !is_trailer && !self.is_data(&measured) {
+                continue;
+            }
+            let short = self.cells(&measured, &mut fields.spans);
             let row = RawRow {
                 line: line.number,
                 offset: line.offset,
                 written: line.bytes,
                 scratch: &[],
                 spans: &fields.spans,
+            };
+            let fault = match damage {
+                None => short,
+                Some(damage) => Some(self.unreadable(&measured, &row, damage)),
             };
             each(row, fault);
         }
@@ -285,8 +307,24 @@ impl FixedPlan {
                 // Spaces around a cell are padding.
                 equals => cell.trim() == equals,
             };
-            line.line.get(start..end).is_some_and(is_same)
+            let cell = line.line.get(start..end).unwrap_or_default();
+            match std::str::from_utf8(cell) {
+                Ok(cell) if end <= line.certain && !cell.contains('\0') => is_same(cell),
+                // A line of which nobody can tell may be data, which is never dropped in silence.
+                _ => true,
+            }
         })
+    }
+
+    /// The fault of a line with damage: it names the column. Cells behind bytes that are no characters may lie
+    /// elsewhere than it seems, so only those before are certain.
+    #[cold]
+    fn unreadable(&self, line: &Measured<'_>, row: &RawRow<'_>, damage: Fault) -> Fault {
+        let is_certain = |cell: &&Extent| line.at(cell.start) <= line.certain;
+        let certain = self.cells.iter().take_while(is_certain).count();
+        let known = certain.min(row.spans.len());
+        let named = unreadable_cell(&self.columns, row, Some(self.encoding));
+        Fault { known, ..named.unwrap_or(damage) }
     }
 
     /// Takes the cells of a line; returns a mistake, if any.
@@ -305,9 +343,10 @@ impl FixedPlan {
             }
             let (start, end) = line.bytes(*cell);
             let text = line.line.get(start..end).unwrap_or_default();
-            let left = text.len() - text.trim_start_matches(' ').len();
-            let trimmed = text.trim_matches(' ');
-            spans.push(Span::new(start + left, start + left + trimmed.len()));
+            let is_text = |byte: &u8| *byte != b' ';
+            let left = text.iter().position(is_text).unwrap_or(text.len());
+            let right = text.iter().rposition(is_text).map_or(left, |last| last + 1);
+            spans.push(Span::new(start + left, start + right));
         }
         None
     }

@@ -35,6 +35,11 @@ pub(super) trait Kind: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether `encoding` can be set.
+    fn has_encoding(&self) -> bool {
+        true
+    }
+
     /// True if every input names its columns before its first row. Of other kinds, all inputs have the columns of the
     /// first.
     fn has_header(&self) -> bool {

@@ -31,6 +31,7 @@ pub mod statement;
 mod stream;
 mod text;
 mod trailer;
+mod unreadable;
 
 #[cfg(test)]
 mod tests;
@@ -180,6 +181,11 @@ impl SourcePlan {
     /// Whether a delimiter cuts its lines into columns.
     pub fn is_delimited(&self) -> bool {
         self.kind.is_delimited()
+    }
+
+    /// Whether `encoding` can be set: not where the source itself says how texts are kept.
+    pub fn has_encoding(&self) -> bool {
+        self.kind.has_encoding()
     }
 
     /// Whether it is standard input, which can be read once.

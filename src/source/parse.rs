@@ -3,13 +3,14 @@
 //! A row that can't take part is given as a rejection, with its place and its text; there is no
 //! row that is given as nothing.
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::Encoding;
 use memchr::{memchr, memchr2};
 
 use super::blocks::TextBlock;
 use super::csv::CsvPlan;
 use super::dialect::{Dialect, Fields, PieceKind, count_lines};
 use super::kind::{Fault, Piece, RAGGED, RawRow, RowParser, Sink};
+use super::unreadable::unreadable_cell;
 use crate::diagnostic::Code;
 use crate::domain::RawCells;
 
@@ -263,34 +264,7 @@ impl CsvParser {
     }
 
     fn unreadable_cell(&self, row: &RawRow<'_>) -> Option<Fault> {
-        self.columns.iter().enumerate().find_map(|(index, column)| {
-            let cell = row.cell(index);
-            let (code, message) = if let Err(error) = std::str::from_utf8(cell) {
-                let at = error.valid_up_to();
-                let message = if self.encoding == UTF_8 {
-                    format!(
-                        "column `{column}`: byte {} (0x{:02X}) is not UTF-8; set `encoding:` if the \
-                         file is in another encoding, such as windows-1252",
-                        at + 1,
-                        cell.get(at).copied().unwrap_or_default(),
-                    )
-                } else {
-                    format!(
-                        "column `{column}`: what follows byte {at} is not {}; check `encoding:`",
-                        self.encoding.name()
-                    )
-                };
-                (Code::BadEncoding, message)
-            } else {
-                let at = memchr(0, cell)?;
-                let message = format!(
-                    "column `{column}`: byte {} is NUL, which a text cannot hold; check `encoding:`",
-                    at + 1
-                );
-                (Code::NulByte, message)
-            };
-            Some(Fault { code, message, known: row.spans.len() })
-        })
+        unreadable_cell(&self.columns, row, Some(self.encoding))
     }
 }
 

@@ -22,9 +22,9 @@ use super::blocks::TextBlock;
 use super::dialect::{Fields, Span};
 use super::input::{Input, Inputs};
 use super::kind::{
-    Fault, InputRead, Kind, OpenContext, Opening, Piece, Pieces, RawRow, RowParser, Sink,
-    no_encoding,
+    InputRead, Kind, OpenContext, Opening, Piece, Pieces, RawRow, RowParser, Sink, no_encoding,
 };
+use super::unreadable::unreadable_cell;
 use super::{KindSpec, SourcePlan};
 use crate::coding::hex;
 use crate::database::postgres::Connector;
@@ -124,6 +124,10 @@ impl Kind for SqlPlan {
 
     fn unit(&self) -> Unit {
         Unit::Query
+    }
+
+    fn has_encoding(&self) -> bool {
+        false
     }
 }
 
@@ -496,6 +500,9 @@ impl RowParser for CopyParser {
     fn rows(&self, piece: &Piece, fields: &mut Fields, each: &mut Sink<'_>) {
         let Piece::Text(block) = piece else { return };
         let (mut bytes, mut line) = (block.bytes(), block.first_line());
+        // SQLite keeps any bytes as a text. All at once is checked much faster than row by row.
+        let is_suspicious =
+            simdutf8::basic::from_utf8(bytes).is_err() || memchr::memchr(0, bytes).is_some();
         while !bytes.is_empty() {
             let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
             let written = &bytes[..end];
@@ -512,24 +519,11 @@ impl RowParser for CopyParser {
             fields.spans.truncate(self.columns.len());
             let row =
                 RawRow { line, offset: 0, written, scratch: &fields.scratch, spans: &fields.spans };
-            let fault = self.unreadable(&row);
+            let fault = is_suspicious.then(|| unreadable_cell(&self.columns, &row, None)).flatten();
             each(row, fault);
             line += 1;
             bytes = bytes.get(end + 1..).unwrap_or_default();
         }
-    }
-}
-
-impl CopyParser {
-    /// SQLite keeps any bytes as a text.
-    fn unreadable(&self, row: &RawRow<'_>) -> Option<Fault> {
-        let is_fine =
-            std::str::from_utf8(row.written).is_ok() && memchr::memchr(0, row.written).is_none();
-        if is_fine {
-            return None;
-        }
-        let message = "a text of this row has a NUL or is not UTF-8, which no cell can hold";
-        Some(Fault { code: Code::BadEncoding, message: message.into(), known: 0 })
     }
 }
 

@@ -145,6 +145,10 @@ impl KindSpec for ExcelSpec {
 const LARGEST: u64 = 1 << 30;
 
 impl Kind for ExcelPlan {
+    fn has_encoding(&self) -> bool {
+        false
+    }
+
     fn open(&self, input: &Input, _: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut file = SourceFile::open(input)?;
         let size = file.size();

@@ -1,6 +1,7 @@
 //! Objects as rows: a walk along the paths of the columns.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,7 @@ use super::super::dialect::{Fields, Span, count_lines};
 use super::super::input::Input;
 use super::super::kind::{Fault, Piece, RawRow, RowParser, Sink};
 use super::super::lines::{Line, lines, text_of};
+use super::super::unreadable::{unreadable, unreadable_cell};
 use super::cut::{string_end, value_end};
 use super::parts;
 use crate::diagnostic::{Code, Place, Problem};
@@ -60,7 +62,7 @@ pub(super) struct JsonParser {
     encoding: &'static Encoding,
     is_lines: bool,
     file: std::path::PathBuf,
-    columns: usize,
+    columns: Vec<String>,
     nodes: usize,
     root: Node,
     /// The columns that are wanted.
@@ -96,7 +98,7 @@ impl JsonParser {
             encoding,
             is_lines,
             file: input.name.clone(),
-            columns: columns.len(),
+            columns: columns.to_vec(),
             nodes: nodes + 1,
             root,
             wanted,
@@ -124,23 +126,32 @@ impl JsonParser {
         }
     }
 
-    /// Takes the cells of an object apart.
-    fn object(&self, text: &str, fields: &mut Fields, seen: &mut SeenNames) -> Result<(), Fault> {
+    /// Takes the cells of an object apart. The object may be fine and one of its texts not: then the fault of that
+    /// cell is given, and the others are known.
+    ///
+    /// # Errors
+    /// The text is no object.
+    fn object(
+        &self,
+        text: &str,
+        fields: &mut Fields,
+        seen: &mut SeenNames,
+    ) -> Result<Option<Fault>, Fault> {
         fields.spans.clear();
-        fields.spans.resize(self.columns, Span::NULL);
+        fields.spans.resize(self.columns.len(), Span::NULL);
         fields.scratch.clear();
         seen.next();
-        let mut walk = Walk { text, fields, seen, had: &self.had };
-        let wrong = |error: &serde_json::Error| Fault {
-            code: Code::BadJsonRow,
-            message: in_words(error, text),
-            known: 0,
-        };
+        let (columns, had) = (&self.columns, &self.had);
+        let mut walk = Walk { text, fields, seen, had, columns, wrong: None, unreadable: None };
+        let wrong = |message: String| Fault { code: Code::BadJsonRow, message, known: 0 };
         if text.trim_start().starts_with('{') {
-            walk.read(text, &self.root).map_err(|error| wrong(&error))
+            match walk.read(text, &self.root) {
+                Ok(()) => Ok(walk.unreadable),
+                Err(error) => Err(wrong(walk.wrong.unwrap_or_else(|| error.to_string()))),
+            }
         } else {
             match serde_json::from_str::<IgnoredAny>(text) {
-                Err(error) => Err(wrong(&error)),
+                Err(error) => Err(wrong(in_words(&error, text, text))),
                 Ok(_) => Err(Fault {
                     code: Code::BadJsonRow,
                     message: "this is no object, so it has no columns".into(),
@@ -151,17 +162,22 @@ impl JsonParser {
     }
 
     fn row(&self, line: &Line<'_>, fields: &mut Fields, seen: &mut SeenNames, each: &mut Sink<'_>) {
-        let found = text_of(line, self.encoding);
-        let fault = found.and_then(|text| self.object(text, fields, seen)).err();
-        if fault.is_some() {
+        let found = match text_of(line, self.encoding) {
+            Ok(text) => self.object(text, fields, seen),
+            Err(damage) if self.is_lines => self.damaged(line, damage, fields, seen),
+            Err(damage) => Err(damage),
+        };
+        let is_good = matches!(found, Ok(None));
+        let fault = found.unwrap_or_else(|fault| {
             fields.spans.clear();
-        }
-        let seen = if fault.is_some() { &self.has_bad } else { &self.has_good };
+            if !self.is_lines {
+                self.complain(line.number, &fault);
+            }
+            Some(fault)
+        });
+        let seen = if is_good { &self.has_good } else { &self.has_bad };
         if !seen.load(Ordering::Relaxed) {
             seen.store(true, Ordering::Relaxed);
-        }
-        if let Some(fault) = fault.as_ref().filter(|_| !self.is_lines) {
-            self.complain(line.number, fault);
         }
         let row = RawRow {
             line: line.number,
@@ -172,19 +188,99 @@ impl JsonParser {
         };
         each(row, fault);
     }
+
+    /// The cells of a line with bytes that are no text, if it is an object apart from them, and the fault that names
+    /// the column of the first.
+    ///
+    /// # Errors
+    /// It is no object: the damage.
+    #[cold]
+    fn damaged(
+        &self,
+        line: &Line<'_>,
+        damage: Fault,
+        fields: &mut Fields,
+        seen: &mut SeenNames,
+    ) -> Result<Option<Fault>, Fault> {
+        if line.bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(damage);
+        }
+        let Some((text, meant)) = with_stand_ins(line.bytes) else { return Err(damage) };
+        let Ok(of_cell) = self.object(&text, fields, seen) else { return Err(damage) };
+        let Fields { spans, scratch, .. } = fields;
+        let walked = std::mem::take(scratch);
+        for span in spans.iter_mut().filter(|span| !span.is_null()) {
+            let start = scratch.len();
+            for character in String::from_utf8_lossy(span.of(text.as_bytes(), &walked)).chars() {
+                match meant.get(&character) {
+                    Some(bytes) => scratch.extend_from_slice(bytes),
+                    None => {
+                        let mut room = [0; 4];
+                        scratch.extend_from_slice(character.encode_utf8(&mut room).as_bytes());
+                    }
+                }
+            }
+            *span = Span::scratch(start, scratch.len());
+        }
+        let (number, offset) = (line.number, line.offset);
+        let row = RawRow { line: number, offset, written: line.bytes, scratch, spans };
+        let named = unreadable_cell(&self.columns, &row, Some(self.encoding)).or(of_cell);
+        Ok(Some(named.unwrap_or(Fault { known: spans.len(), ..damage })))
+    }
 }
 
-/// The message of serde_json, with the place within the row.
-fn in_words(error: &serde_json::Error, text: &str) -> String {
+/// Characters, and the bytes that they stand for.
+type StandIns<'b> = HashMap<char, &'b [u8]>;
+
+/// The text with a character that it does not have in the place of each sequence of bytes that is none, and of NUL.
+/// None if there are too many.
+fn with_stand_ins(bytes: &[u8]) -> Option<(String, StandIns<'_>)> {
+    const PRIVATE: std::ops::RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
+    let valid = || bytes.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+    let used: HashSet<char> = valid().filter(|character| PRIVATE.contains(character)).collect();
+    let mut free = PRIVATE.filter(|character| !used.contains(character));
+    let mut given: HashMap<&[u8], char> = HashMap::new();
+    let mut stand_in = |bytes| match given.entry(bytes) {
+        Entry::Occupied(given) => Some(*given.get()),
+        Entry::Vacant(new) => Some(*new.insert(free.next()?)),
+    };
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            text.push(if character == '\0' { stand_in(b"\0")? } else { character });
+        }
+        if !chunk.invalid().is_empty() {
+            text.push(stand_in(chunk.invalid())?);
+        }
+    }
+    Some((text, given.into_iter().map(|(bytes, character)| (character, bytes)).collect()))
+}
+
+/// The message of serde_json about a part of the row, with the place within the row.
+fn in_words(error: &serde_json::Error, part: &str, row: &str) -> String {
     let said = error.to_string();
     let said = said.split(" at line ").next().unwrap_or_default();
+    // Of a row on several lines, a place would have to be counted.
     if error.line() > 1 || error.column() == 0 {
         return said.to_owned();
     }
-    let column = text
-        .get(..error.column().saturating_sub(1))
-        .map_or(error.column(), |before| before.chars().count() + 1);
-    format!("{said}, at character {column}")
+    let place = at_character(row, offset_of(part, row) + error.column() - 1);
+    format!("{said}{place}")
+}
+
+/// Where a part of a text begins in it.
+fn offset_of(part: &str, text: &str) -> usize {
+    part.as_ptr().addr() - text.as_ptr().addr()
+}
+
+/// The place of a byte in the row, in characters; none if it is on a later line.
+fn at_character(row: &str, byte: usize) -> String {
+    match row.get(..byte) {
+        Some(before) if !before.trim_start().contains(['\n', '\r']) => {
+            format!(", at character {}", before.chars().count() + 1)
+        }
+        _ => String::new(),
+    }
 }
 
 impl RowParser for JsonParser {
@@ -276,19 +372,50 @@ struct Walk<'w> {
     fields: &'w mut Fields,
     seen: &'w mut SeenNames,
     had: &'w [AtomicBool],
+    columns: &'w [String],
+    /// Why it is no row, with the place in it: errors of serde_json count from the value that it reads.
+    wrong: Option<String>,
+    /// The first cell that is no text.
+    unreadable: Option<Fault>,
 }
 
 impl Walk<'_> {
     fn read(&mut self, text: &str, node: &Node) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_str(text);
-        Members { walk: self, node }.deserialize(&mut json)?;
-        json.end()
+        let read = Members { walk: self, node }.deserialize(&mut json).and_then(|()| json.end());
+        read.inspect_err(|error| {
+            let row = self.text;
+            self.wrong.get_or_insert_with(|| in_words(error, text, row));
+        })
+    }
+
+    /// The name is there for the second time.
+    #[cold]
+    fn twice<E: serde::de::Error>(&mut self, name: &Name<'_>) -> E {
+        let place = match &name.0 {
+            Cow::Borrowed(name) => at_character(self.text, offset_of(name, self.text) - 1),
+            Cow::Owned(_) => String::new(),
+        };
+        let message = format!("the name `{}` is there twice", name.0);
+        self.wrong.get_or_insert_with(|| format!("{message}{place}"));
+        E::custom(message)
+    }
+
+    /// Takes note of a cell that is no text.
+    #[cold]
+    fn not_text(&mut self, column: usize, why: impl FnOnce(&str) -> (Code, String)) {
+        let known = self.columns.len();
+        let name = self.columns.get(column).map_or("", String::as_str);
+        self.unreadable.get_or_insert_with(|| {
+            let (code, message) = why(name);
+            Fault { code, message, known }
+        });
     }
 
     /// Takes a value that a column or a deeper path means.
     fn take(&mut self, raw: &str, node: &Node) -> Result<(), serde_json::Error> {
         if let Some(column) = node.column {
-            self.cell(raw, column)?;
+            self.cell(raw, column);
         }
         if !node.children.is_empty() && matches!(raw.as_bytes().first(), Some(b'{' | b'[')) {
             self.read(raw, node)?;
@@ -296,14 +423,14 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn cell(&mut self, raw: &str, column: usize) -> Result<(), serde_json::Error> {
+    fn cell(&mut self, raw: &str, column: usize) {
         if let Some(had) = self.had.get(column)
             && !had.load(Ordering::Relaxed)
         {
             had.store(true, Ordering::Relaxed);
         }
         let within = |part: &str| {
-            let start = part.as_ptr().addr() - self.text.as_ptr().addr();
+            let start = offset_of(part, self.text);
             Span::new(start, start + part.len())
         };
         let span = match raw.as_bytes() {
@@ -311,15 +438,26 @@ impl Walk<'_> {
             [b'"', inner @ .., b'"'] if memchr::memchr(b'\\', inner).is_none() => {
                 within(&raw[1..raw.len() - 1])
             }
-            [b'"', ..] => {
-                let text: Cow<'_, str> = serde_json::from_str(raw)?;
-                if text.contains('\0') {
-                    return Err(serde_json::Error::custom(
-                        "a text has a NUL, which no cell can hold",
-                    ));
+            [b'"', ..] => match serde_json::from_str::<Cow<'_, str>>(raw) {
+                Ok(text) => {
+                    if text.contains('\0') {
+                        let message = "a text has a NUL, which no cell can hold".to_owned();
+                        let unknown = (Code::NulByte, message);
+                        let why = |name: &str| unreadable(name, text.as_bytes(), None);
+                        self.not_text(column, |name| why(name).unwrap_or(unknown));
+                    }
+                    self.push(text.as_bytes())
                 }
-                self.push(text.as_bytes())
-            }
+                // Its syntax was read before: only the other half of a surrogate pair can be missing.
+                Err(_) => {
+                    let place = at_character(self.text, offset_of(raw, self.text));
+                    self.not_text(column, |name| {
+                        let half = "an escape is half of a surrogate pair, which is no character";
+                        (Code::BadJsonRow, format!("column `{name}`: {half}{place}"))
+                    });
+                    Span::NULL
+                }
+            },
             [b'{' | b'[', ..] => {
                 let compact = compact(raw);
                 self.push(compact.as_bytes())
@@ -329,7 +467,6 @@ impl Walk<'_> {
         if let Some(slot) = self.fields.spans.get_mut(column) {
             *slot = span;
         }
-        Ok(())
     }
 
     fn push(&mut self, text: &[u8]) -> Span {
@@ -382,21 +519,19 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let (mut others, mut expected) = (Others::default(), 0);
         while let Some(name) = members.next_key::<Name<'de>>()? {
-            let name = name.0;
-            let twice = || A::Error::custom(format!("the name `{name}` is there twice"));
-            match self.node.child(name.as_ref(), expected) {
+            match self.node.child(name.0.as_ref(), expected) {
                 Some((at, node)) => {
                     expected = at + 1;
                     let raw = members.next_value::<&RawValue>()?;
                     if !self.walk.seen.is_first(node) {
-                        return Err(twice());
+                        return Err(self.walk.twice(&name));
                     }
                     self.walk.take(raw.get(), node).map_err(A::Error::custom)?;
                 }
                 None => {
                     members.next_value::<IgnoredAny>()?;
-                    if !others.is_new(&name) {
-                        return Err(twice());
+                    if !others.is_new(&name.0) {
+                        return Err(self.walk.twice(&name));
                     }
                 }
             }

@@ -64,6 +64,10 @@ impl KindSpec for ParquetSpec {
 const LARGEST: u64 = 1 << 30;
 
 impl Kind for ParquetPlan {
+    fn has_encoding(&self) -> bool {
+        false
+    }
+
     fn open(&self, input: &Input, ask: &OpenContext<'_>) -> Result<Opening, Problem> {
         let mut file = SourceFile::open(input)?;
         let size = file.size();

@@ -123,3 +123,35 @@ fn the_password_of_a_query_is_not_stored() {
         assert!(!stored.contains("hidden-secret"));
     }
 }
+
+#[test]
+fn a_text_of_sqlite_that_is_none_names_its_column_and_leaves_the_key() {
+    let read = "{ sql: { url: \"sqlite:a.db\", query: \"SELECT id, value FROM t\" } }";
+    let project = small(read, SAME, "id,value\n1,x\n3,a\n4,b\n");
+    let database = rusqlite::Connection::open(project.path("a.db")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE t (id, value); INSERT INTO t VALUES ('1', 'x'), ('3', 'a' || char(0) || 'b'), \
+             ('4', 'b\t' || CAST(x'e9' AS TEXT))",
+        )
+        .unwrap();
+    assert_eq!(run(&project)["records"]["matched"], 1);
+    let rows =
+        project.sql("SELECT line, code, key, message FROM recon.rejected_rows ORDER BY line");
+    let expected = |line: u64, code: &str, key: &str, message: &str| json!({ "line": line, "code": code, "key": key, "message": format!("column `value`: {message} at the source") });
+    assert_eq!(
+        rows,
+        json!([
+            expected(2, "NUL_BYTE", "3", "byte 2 is NUL, which a text cannot hold; remove it"),
+            expected(3, "BAD_ENCODING", "4", "byte 3 (0xE9) is not UTF-8; mend it"),
+        ])
+    );
+    let explained = project.json(&["explain", "3", "--json"]);
+    assert!(explained["records"][0]["rejected_partner_line"].is_u64(), "{explained}");
+    // There is no encoding to set; the query can be changed.
+    database.execute_batch("DELETE FROM t WHERE id <> '4'").unwrap();
+    let (code, said) = refused(&project);
+    assert!(code == 3 && said.contains("hex(…)") && !said.contains("`encoding`"), "{said}");
+    project.replace("recon.yaml", "SELECT id, value", "SELECT id, hex(value) AS value");
+    assert_eq!(run(&project)["records"]["aligned"], 1);
+}

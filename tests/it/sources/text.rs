@@ -169,3 +169,100 @@ fn a_fixed_trailer_stands_at_characters() {
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("counts `2` rows, the file has 1"), "{said}");
 }
+
+/// How lines of a fixed width are read: a key, and a value behind it.
+const KEY_FIRST: &str = "{ fixed: { path: a, columns: [{ name: id, start: 1, width: 1 }, \
+    { name: value, start: 2, width: 3 }] } }";
+
+#[test]
+fn a_cell_that_is_no_text_names_its_column_and_leaves_the_key() {
+    let (nul, bad) = ("NUL_BYTE", "BAD_ENCODING");
+    let json = "{ json: { path: a } }";
+    let cases: [(&str, &[u8], &str); 9] = [
+        ("{ csv: { path: a } }", b"id,value\n3,a\0b\n1,x\n", nul),
+        ("{ csv: { path: a } }", b"id,value\n3,a\xe9b\n1,x\n", bad),
+        (KEY_FIRST, b"3a\0b\n1x  \n", nul),
+        (KEY_FIRST, b"3a\xe9b\n1x  \n", bad),
+        (json, b"{\"value\":\"a\0b\",\"id\":3}\n{\"id\":1,\"value\":\"x\"}\n", nul),
+        (json, b"{\"value\":\"a\xe9\\tb\",\"id\":3}\n{\"id\":1,\"value\":\"x\"}\n", bad),
+        (json, b"{\"value\":\"a\\u0000b\",\"id\":3}\n{\"id\":1,\"value\":\"x\"}\n", nul),
+        (json, b"[{\"value\":\"a\\u0000b\",\"id\":3},\n{\"id\":1,\"value\":\"x\"}]", nul),
+        (json, b"{\"value\":\"a\\ud800b\",\"id\":3}\n{\"id\":1,\"value\":\"x\"}\n", "BAD_JSON"),
+    ];
+    for (read, text, code) in cases {
+        let project = small(read, SAME, "id,value\n1,x\n3,a\n");
+        project.write("a", text);
+        let summary = run(&project);
+        assert_eq!(summary["records"]["matched"], 1, "{code} {read}");
+        let rows = project.sql("SELECT code, key, message FROM recon.rejected_rows");
+        assert_eq!((&rows[0]["code"], &rows[0]["key"]), (&json!(code), &json!("3")), "{rows}");
+        assert!(rows[0]["message"].as_str().unwrap().starts_with("column `value`: "), "{rows}");
+        let explained = project.json(&["explain", "3", "--json"]);
+        assert!(explained["records"][0]["rejected_partner_line"].is_u64(), "{read}: {explained}");
+    }
+}
+
+#[test]
+fn damage_hides_what_lies_behind_it_at_fixed_places_and_drops_no_line() {
+    let read = "{ fixed: { path: a.txt, where: { start: 5, width: 1, equals: D }, \
+        columns: [{ name: value, start: 1, width: 3 }, { name: id, start: 4, width: 1 }] } }";
+    let project = small(read, SAME, "id,value\n1,x\n2,y\n3,z\n4,w\n");
+    // A byte that is no character may be half of one, or two: the key behind it is anybody's guess.
+    project.write("a.txt", b"x  1D\ny\xe9 2D\nz\0 3D\nno 4H\nw\xe9 4X\nno\09H\n");
+    assert_eq!(run(&project)["records"]["matched"], 1);
+    let rows = project.sql("SELECT line, code, key FROM recon.rejected_rows ORDER BY line");
+    assert_eq!(
+        rows,
+        json!([
+            { "line": 2, "code": "BAD_ENCODING", "key": null },
+            { "line": 3, "code": "NUL_BYTE", "key": "3" },
+            { "line": 5, "code": "BAD_ENCODING", "key": null },
+        ])
+    );
+}
+
+#[test]
+fn a_damaged_line_of_json_keeps_its_damage_and_what_is_no_object_its_fault() {
+    let project = small("{ json: { path: a } }", SAME, "id,value\n1,x\n");
+    project.write(
+        "a",
+        b"{\"id\":1,\"value\":\"x\"}\n{\"id\":2,\"value\":\"\xee\x80\x80\xe9\xe9\\n\"}\n\
+          {\"id\":3,\"other\xe9\":\"x\"}\n{\"id\":4,\"value\":\xe9}\n\0\n{\"id\":\"\xe9\"}\n",
+    );
+    assert_eq!(run(&project)["records"]["rejected_a"], 5);
+    let rows = project.sql("SELECT code, key, message FROM recon.rejected_rows ORDER BY line");
+    let said = |at: usize| {
+        let row = &rows[at];
+        (row["key"].as_str(), row["message"].as_str().unwrap().to_owned())
+    };
+    let (key, message) = said(0);
+    assert!(key == Some("2") && message.contains("`value`: byte 4 (0xE9) is not UTF-8"), "{rows}");
+    let (key, message) = said(1);
+    assert!(key == Some("3") && message.starts_with("byte 15 of the line"), "{rows}");
+    let (key, message) = said(2);
+    assert!(key.is_none() && message.starts_with("byte 17 of the line"), "{rows}");
+    let (key, message) = said(3);
+    assert!(key.is_none() && message.starts_with("the line has a NUL"), "{rows}");
+    let (key, message) = said(4);
+    assert!(key.is_none() && message.starts_with("column `id`"), "{rows}");
+}
+
+#[test]
+fn the_place_of_a_mistake_in_json_is_counted_in_its_line() {
+    let map = "{ id: id, value: w.x }";
+    let project = small("{ json: { path: a } }", map, "id,value\n1,1\n");
+    project.write(
+        "a",
+        "{\"id\":1,\"w\":{\"x\":1}}\n\
+         {\"id\":\"12\",\"v\":1,\"w\":{\"x\":1,\"x\":2}}\n\
+         {\"id\":\"é\",\"w\":{\"x\":\"\\ud800\"}}\n\
+         {\"id\":\"é\",\"id\":2}\n\
+         {\"id\":3,\"w\":{\"x\":1,,}}\n",
+    );
+    assert_eq!(run(&project)["records"]["rejected_a"], 4);
+    let rows = project.sql("SELECT message FROM recon.rejected_rows ORDER BY line");
+    for (at, place) in [29, 20, 11, 20].into_iter().enumerate() {
+        let message = rows[at]["message"].as_str().unwrap();
+        assert!(message.ends_with(&format!(", at character {place}")), "{place}: {message}");
+    }
+}
