@@ -522,7 +522,7 @@ codes! {
             "More rows were rejected than `options.max_rejected` allows."
             => "Mend the source, or raise the limit.";
         WrongDelimiter "wrong-delimiter" [Exit(Class::Usage)]
-            "The header holds no column of the map and seems to use another delimiter."
+            "The header lacks columns of the map, most of which are there with another delimiter."
             => "Set the delimiter that the help names.";
         StatementGap "statement-gap" [Exit(Class::Warning)]
             "The figures of a bank statement do not agree; `prove: warn` read it anyway."

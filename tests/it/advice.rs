@@ -98,6 +98,11 @@ fn a_wrong_delimiter_is_reported_once() {
         READ,
         "path: a.csv, delimiter: \"\\t\" }",
     );
+    // Spaces around names hide them whatever the delimiter.
+    let project = job("id, amount\n1, x\n2, y\n");
+    project.replace("recon.yaml", "v: v }\n  b", "v: amount }\n  b");
+    let help = "did you mean ` amount`?";
+    follow(&project, "missing-column", help, "v: amount", "v: \" amount\"");
     // A name missing for another reason keeps its own help.
     let project = job("id,w\n1,x\n");
     let said = project.recon(&["check"]);

@@ -129,18 +129,16 @@ fn wrong_delimiter(loaded: &Loaded, side: Side, header: &[String]) -> Option<Pro
         return None;
     }
     let mapped: Vec<&str> = source.columns.iter().flatten().map(String::as_str).collect();
-    let found = mapped.iter().filter(|column| header.iter().any(|name| name == *column)).count();
-    let with = |delimiter: char| {
-        let names: Vec<&str> = header
-            .iter()
-            .flat_map(|name| name.split(delimiter))
-            .map(|name| name.trim().trim_matches('"'))
-            .collect();
+    let there = |names: &mut dyn Iterator<Item = &str>| {
+        let names: Vec<&str> = names.map(|name| name.trim().trim_matches('"')).collect();
         mapped.iter().filter(|column| names.contains(column)).count()
     };
+    // Spaces and quotes around names hide them whatever the delimiter.
+    let found = there(&mut header.iter().map(String::as_str));
     let (best, delimiter) = [';', ',', '\t', '|', ':']
         .into_iter()
-        .map(|one| (with(one), one))
+        .filter(|one| header.iter().any(|name| name.contains(*one)))
+        .map(|one| (there(&mut header.iter().flat_map(|name| name.split(one))), one))
         .max_by_key(|(found, _)| *found)?;
     // One column more may be a name that contains the character; most of the map can't be.
     if best <= found || best * 2 <= mapped.len() {
