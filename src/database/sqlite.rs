@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access as Permission, access};
 
 use super::patience;
 use crate::coding::escape_path;
@@ -148,13 +149,26 @@ pub fn attached(path: &Path, access: Access) -> Result<Connection, rusqlite::Err
 /// True if the file cannot change, such as a closed store on a read-only medium: SQLite cannot create its
 /// shared-memory files there and must open it as immutable. A non-empty log means that the store was not closed.
 fn is_fixed(path: &Path) -> bool {
-    use rustix::fs::{Access as Permission, access};
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let may_write = |path: &Path| access(path, Permission::WRITE_OK).is_ok();
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let is_closed = std::fs::metadata(&log).map_or(true, |log| log.len() == 0);
-    path.exists() && !may_write(folder.unwrap_or(Path::new("."))) && is_closed
+    path.exists() && !may(Permission::WRITE_OK, folder_of(path)) && is_closed
+}
+
+/// True if the file, or its folder, in which SQLite keeps the log, may not be written to: for its permissions, or on a
+/// read-only medium.
+pub fn is_read_only(path: &Path) -> bool {
+    let denied = |path: &Path| path.exists() && !may(Permission::WRITE_OK, path);
+    denied(path) || denied(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+fn may(permission: Permission, path: &Path) -> bool {
+    access(path, permission).is_ok()
 }
 
 /// A connection with the file as main, for migrations and writers. `create` makes a missing file,
@@ -273,10 +287,18 @@ fn file_uri(path: &Path) -> String {
     format!("file:{}", escape_path(path.as_os_str().as_encoded_bytes()))
 }
 
+pub const READ_ONLY: &str = "the store may not be written to";
+pub const READ_ONLY_HELP: &str = "check the permissions of the file and of its folder";
+
 /// Converts an error of SQLite into a problem with advice.
 pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
     let said = |message: &str| format!("{message} ({error})");
+    // SQLite cannot open a file that it may read where it may not make another beside it.
+    let may_read = || !path.exists() || may(Permission::READ_OK, path);
     let (code, message, help) = match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) if may_read() && is_read_only(path) => {
+            (Code::StoreReadOnly, said(READ_ONLY), READ_ONLY_HELP)
+        }
         Some(ErrorCode::CannotOpen) => (
             Code::StoreMissing,
             said("the store can't be opened"),
@@ -299,11 +321,9 @@ pub fn problem(path: &Path, error: &rusqlite::Error) -> Problem {
             said("the disk is full"),
             "make room, or put the store elsewhere with --store; earlier runs are unharmed",
         ),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
-            Code::StoreReadOnly,
-            said("the store may not be written to"),
-            "check the permissions of the file and of its folder",
-        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            (Code::StoreReadOnly, said(READ_ONLY), READ_ONLY_HELP)
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             Code::StoreBusy,
             said("another program keeps the store locked"),

@@ -448,22 +448,70 @@ fn a_statement_on_postgres_cannot_call_functions_with_side_effects() {
     }
 }
 
+fn set_mode(project: &Project, name: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(project.path(name), permissions).unwrap();
+}
+
+/// Runs a command as a user who must obey permissions: root need not.
+fn not_as_root(project: &Project, arguments: &[&str]) -> Said {
+    let id = std::process::Command::new("id").arg("-u").output().unwrap().stdout;
+    let mut command = project.command(arguments);
+    if String::from_utf8(id).unwrap().trim() == "0" {
+        let mut other = std::process::Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        other.arg(command.get_program()).args(command.get_args());
+        other.current_dir(project.path(""));
+        command = other;
+    }
+    output(&mut command).into()
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_said_to_be_read_only() {
+    let project = Project::of(".");
+    project.json(&["run", "--json"]);
+    std::fs::create_dir_all(project.path("copy/b.db-locks")).unwrap();
+    for name in ["a.db", "b.db"] {
+        std::fs::copy(project.path("recon.db"), project.path("copy").join(name)).unwrap();
+        set_mode(&project, &format!("copy/{name}"), 0o644);
+    }
+    set_mode(&project, "copy/b.db", 0o666);
+    for (name, mode) in [("", 0o755), ("copy/b.db-locks", 0o555), ("copy", 0o555)] {
+        set_mode(&project, name, mode);
+    }
+    for store in ["sqlite:copy/a.db", "sqlite:copy/b.db", "sqlite:copy/new.db"] {
+        for arguments in [
+            &["run"][..],
+            &["ingest"],
+            &["attribute", "--again"],
+            &["runs", "prune", "--keep", "0d"],
+        ] {
+            if store.ends_with("new.db") && !matches!(arguments, ["run" | "ingest"]) {
+                continue;
+            }
+            let said = not_as_root(&project, &[arguments, &["--store", store]].concat());
+            assert_eq!(said.code, 4, "{store} {arguments:?}: {}", said.err);
+            let is_said = said.err.contains("error[store-read-only]");
+            assert!(is_said, "{store} {arguments:?}: {}", said.err);
+        }
+    }
+    set_mode(&project, "copy", 0o755);
+    let said = project.recon(&["report", "--store", "sqlite:gone/new.db"]);
+    assert!(said.err.contains("error[store-missing]"), "{}", said.err);
+}
+
 #[test]
 fn a_store_on_a_read_only_medium_can_be_listed_and_verified() {
-    use std::os::unix::fs::PermissionsExt as _;
     let project = Project::of(".");
     project.json(&["run", "--json"]);
     std::fs::create_dir(project.path("copy")).unwrap();
     std::fs::copy(project.path("recon.db"), project.path("copy/recon.db")).unwrap();
-    let mode = |name: &str, mode: u32| {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(project.path(name), permissions).unwrap();
-    };
+    let mode = |name: &str, mode: u32| set_mode(&project, name, mode);
     mode("", 0o755);
     mode("copy/recon.db", 0o444);
     mode("copy", 0o555);
-    let id = std::process::Command::new("id").arg("-u").output().unwrap().stdout;
-    let is_root = String::from_utf8(id).unwrap().trim() == "0";
     for arguments in [
         &["runs", "list"][..],
         &["audit", "verify", "--replay"],
@@ -471,18 +519,7 @@ fn a_store_on_a_read_only_medium_can_be_listed_and_verified() {
         &["sql", "SELECT count(*) FROM recon.current_records"],
     ] {
         let all = [arguments, &["--store", "sqlite:copy/recon.db"]].concat();
-        let command = project.command(&all);
-        // root ignores permissions.
-        let mut command = if is_root {
-            let mut other = std::process::Command::new("setpriv");
-            other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-            other.arg(command.get_program()).args(command.get_args());
-            other.current_dir(project.path(""));
-            other
-        } else {
-            command
-        };
-        let said: Said = output(&mut command).into();
+        let said = not_as_root(&project, &all);
         assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
         assert!(!said.err.contains("warning"), "{arguments:?}: {}", said.err);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::{folder, make_folder};
 use crate::coding::hex;
-use crate::database::host_name;
+use crate::database::{host_name, sqlite as database};
 use crate::diagnostic::{Code, Problem};
 use crate::domain::{Date, Progress};
 use crate::store::{RunLock, stored};
@@ -58,6 +58,12 @@ pub(super) enum Attempt {
 pub(super) fn try_take(store: &Path, job: &str, batch_date: Date) -> Result<Attempt, Problem> {
     let path = path(store, job, batch_date);
     let failed = |error: std::io::Error| {
+        if database::is_read_only(store) {
+            let message = format!("{} (no lock beside it: {error})", database::READ_ONLY);
+            return Problem::new(Code::StoreReadOnly, message)
+                .in_file(store)
+                .help(database::READ_ONLY_HELP);
+        }
         Problem::new(Code::LockFailed, format!("the lock of the run can't be taken: {error}"))
             .in_file(&path)
             .help("check the permissions of the folder, and that it is on a local disk")
