@@ -274,6 +274,20 @@ fn application_name() -> &'static str {
     })
 }
 
+/// The problem of a database that is a source and not the store; `url` is what the user calls its URL.
+#[must_use]
+pub fn of_source(problem: Problem, url: &str) -> Problem {
+    let in_words = |text: &str| text.replace("the store's URL", url);
+    let told = Problem::new(Code::BadQuery, in_words(&problem.message));
+    match problem.help {
+        Some(help) if help.starts_with("create the database") => {
+            told.help(format!("check the name of the database in {url}"))
+        }
+        Some(help) => told.help(in_words(&help)),
+        None => told,
+    }
+}
+
 fn problem(shown: &str, error: &Error) -> Problem {
     let Some(database_error) = error.as_db_error() else {
         // The crate's own text is terse ("error connecting to server"); its cause says why.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::postgres::Connector;
+use super::postgres::{Connector, of_source};
 use super::{PostgresUrl, StoreUrl};
 use crate::diagnostic::{Code, Problem};
 
@@ -37,7 +37,9 @@ fn count(table: &str) -> String {
 /// The database can't be opened.
 pub fn of(url: &StoreUrl) -> Result<Vec<Table>, Problem> {
     match url {
-        StoreUrl::Postgres(url) => of_postgres(url),
+        StoreUrl::Postgres(url) => {
+            of_postgres(url).map_err(|problem| of_source(problem, "its URL"))
+        }
         StoreUrl::Sqlite(path) => of_sqlite(path).map_err(|error| {
             let message = format!("this SQLite database can't be read: {error}");
             Problem::new(Code::SourceUnreadable, message)

@@ -27,7 +27,7 @@ use super::kind::{
 use super::unreadable::unreadable_cell;
 use super::{KindSpec, SourcePlan};
 use crate::coding::hex;
-use crate::database::postgres::Connector;
+use crate::database::postgres::{Connector, of_source};
 use crate::database::{PostgresUrl, StoreUrl};
 use crate::diagnostic::{Code, Problem, SpecProblem};
 use crate::domain::place::Unit;
@@ -187,14 +187,7 @@ impl SqlPlan {
             };
             Problem::new(Code::BadQuery, format!("{shown}: {said}")).help(help)
         };
-        let reached = |problem: Problem| Problem {
-            message: problem.message.replace("the store's URL", "`url`"),
-            help: problem.help.map(|help| match help.starts_with("create the database") {
-                true => "check the name of the database in `url`".to_owned(),
-                false => help.replace("the store's URL", "`url`"),
-            }),
-            ..Problem::new(Code::BadQuery, problem.message.clone())
-        };
+        let reached = |problem| of_source(problem, "`url`");
         let connector = Connector::new(url).map_err(reached)?;
         let mut client = connector.connect().map_err(reached)?;
         let cancel = Box::new(connector.canceller(&client));

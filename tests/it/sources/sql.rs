@@ -155,3 +155,12 @@ fn a_text_of_sqlite_that_is_none_names_its_column_and_leaves_the_key() {
     project.replace("recon.yaml", "SELECT id, value", "SELECT id, hex(value) AS value");
     assert_eq!(run(&project)["records"]["aligned"], 1);
 }
+
+#[test]
+fn init_says_that_a_source_is_out_of_reach() {
+    let project = Project::new();
+    project.write("ok.csv", "id,value\n1,x\n");
+    let said = project.recon(&["init", "ok.csv", "postgres://localhost:1/x"]);
+    assert_eq!(said.code, 3, "{}", said.err);
+    assert!(said.err.contains("error[bad-query]") && !said.err.contains("store"), "{}", said.err);
+}
