@@ -215,7 +215,7 @@ impl Opened {
             read: Vec::new(),
             states: Vec::new(),
             warnings: Vec::new(),
-            open_pages: OpenPages::new(),
+            open_pages: OpenPages::default(),
         };
         if let Some((input, opening)) = first {
             blocks.begin(input, opening, None);
@@ -400,8 +400,12 @@ impl Blocks {
         self.conclude()?;
         let plan = &self.opened.plan;
         let rest = plan.kind.prove_rest(std::mem::take(&mut self.open_pages));
-        let rest = rest.map_err(|problem| problem.in_file(plan.path()))?;
-        self.warnings.extend(rest.into_iter().map(|warning| warning.in_file(plan.path())));
+        let placed = |problem: Problem| match &problem.place {
+            Some(place) if place.file != Path::new("") => problem,
+            _ => problem.in_file(plan.path()),
+        };
+        let rest = rest.map_err(placed)?;
+        self.warnings.extend(rest.into_iter().map(placed));
         let mut files = self.read;
         for (file, state) in files.iter_mut().zip(&self.states) {
             file.rows = state.rows.load(Ordering::Relaxed);

@@ -160,6 +160,28 @@ fn a_statement_without_balances_is_read_with_a_warning() {
 }
 
 #[test]
+fn a_missing_page_is_warned_about_with_its_file() {
+    let first = MT940.replace("28C:00123", "28C:123/1").replace(":62F:", ":62M:");
+    let third = ":20:R\r\n:25:NL69INGB0123456789EUR\r\n:28C:123/3\r\n:60M:C260116EUR90,00\r\n\
+        :62F:C260116EUR90,00\r\n-\r\n";
+    let project = job("mt940: { path: \"s*.sta\" }", "s1.sta", first);
+    project.write("s3.sta", third);
+    let said = project.recon(&["run", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for part in [
+        "warning[statement-without-balances]",
+        "statement 123 of account",
+        "lacks page 2",
+        "s1.sta:4",
+    ] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+    project.replace("recon.yaml", "sta\" }", "sta\", prove: off }");
+    let said = project.recon(&["run", "--json"]);
+    assert!(said.code == 0 && !said.err.contains("lacks"), "{}", said.err);
+}
+
+#[test]
 fn rows_say_statement_entry_and_line() {
     let project = job("camt053: { path: s.xml }", "s.xml", camt());
     project.replace("ledger.csv", "E3,2026-01-16,7.00", "E3,2026-01-16,7.10");

@@ -14,6 +14,7 @@ use encoding_rs::Encoding;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::pages::{Begin, OpenPages, missing};
 use super::source::Common;
 use super::{Balances, Format, Proof, Prove, Row, given, malformed, signed};
 use crate::diagnostic::{Problem, SpecProblem};
@@ -321,6 +322,10 @@ struct Statement {
     /// By currency: the first and the last balance in between, and whether they are two.
     between: BTreeMap<String, (Decimal, Decimal, bool)>,
     page: Option<Page>,
+    /// It has a page of its own, and not only its message.
+    has_own_page: bool,
+    /// It has a closing balance, and not only one in between.
+    is_closed: bool,
 }
 
 impl Statement {
@@ -337,7 +342,10 @@ impl Statement {
             // A statement of several days may have those of each day.
             "OPBD" if self.balances.has_opening(&currency) => {}
             "OPBD" => self.balances.open(&currency, value),
-            "CLBD" => self.balances.close(&currency, value),
+            "CLBD" => {
+                self.is_closed = true;
+                self.balances.close(&currency, value);
+            }
             "PRCD" => {
                 self.previous.entry(currency).or_insert(value);
             }
@@ -397,14 +405,14 @@ impl Page {
     }
 }
 
-/// Statements of which pages are missing so far, by account and statement. They may be in another file.
-pub type OpenPages = BTreeMap<(Option<String>, Option<String>), Pages>;
-
 /// Pages of one statement: some banks repeat the balances on every page.
 #[derive(Clone, Debug)]
 pub struct Pages {
+    pub(super) begin: Begin,
     merged: Balances,
     each_proven: bool,
+    /// One of them may be a whole statement: the pages are those of a message, and it closes as a statement does.
+    may_be_whole: bool,
     numbers: BTreeSet<Option<u64>>,
     last: Option<Page>,
 }
@@ -423,12 +431,22 @@ impl Pages {
 /// The pages that are there do not add up.
 pub(super) fn prove_rest(pages: OpenPages, prove: Prove) -> Result<Vec<Problem>, Problem> {
     let mut proof = Proof::new(prove);
-    for pages in pages.into_values().filter(|pages| !pages.each_proven) {
-        // The line is that of one of several files.
-        let merged = Balances { line: 0, ..pages.merged };
-        match pages.last {
-            Some(_) => proof.check(&merged)?,
-            None => proof.lacks(&merged),
+    for pages in pages.camt.into_values() {
+        if pages.each_proven && pages.may_be_whole {
+            continue;
+        }
+        let place = pages.begin.place();
+        if !pages.each_proven && pages.last.is_some() && proof.is_on() {
+            let (wrong, _) = pages.merged.verdict()?;
+            for sentence in wrong {
+                proof.fails_at(place.clone(), sentence)?;
+            }
+        }
+        let numbers = pages.numbers.iter().flatten().copied().collect();
+        // A last page without a number follows those that have one.
+        let last = pages.last.map(|last| last.number.unwrap_or_default());
+        if let Some(missing) = missing(&numbers, Some(1), last) {
+            proof.lacks_pages(&pages.merged.name(), missing, place);
         }
     }
     Ok(proof.take_warnings())

@@ -9,6 +9,7 @@ mod camt053;
 mod input;
 mod mt940;
 mod narrative;
+mod pages;
 mod source;
 
 #[cfg(test)]
@@ -22,8 +23,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use bai2::Bai2Spec;
-pub use camt053::{Camt053Spec, Level, OpenPages};
+pub use camt053::{Camt053Spec, Level};
 pub use mt940::Mt940Spec;
+pub use pages::OpenPages;
 
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Decimal;
@@ -297,6 +299,9 @@ struct Proof {
     more: u64,
     without_balances: u64,
     first_without: Option<(String, u64)>,
+    without_pages: u64,
+    /// Its name, what it lacks, and the place of its first page.
+    first_without_pages: Option<(String, String, Place)>,
 }
 
 impl Proof {
@@ -304,7 +309,15 @@ impl Proof {
     const NAMED: usize = 20;
 
     fn new(prove: Prove) -> Self {
-        Self { prove, warnings: Vec::new(), more: 0, without_balances: 0, first_without: None }
+        Self {
+            prove,
+            warnings: Vec::new(),
+            more: 0,
+            without_balances: 0,
+            first_without: None,
+            without_pages: 0,
+            first_without_pages: None,
+        }
     }
 
     fn is_on(&self) -> bool {
@@ -325,7 +338,15 @@ impl Proof {
         Ok(())
     }
 
-    /// A statement that lacks a balance, or a page.
+    /// A statement of which pages are missing.
+    fn lacks_pages(&mut self, name: &str, missing: String, place: Place) {
+        if self.is_on() {
+            self.without_pages += 1;
+            self.first_without_pages.get_or_insert_with(|| (name.to_owned(), missing, place));
+        }
+    }
+
+    /// A statement that lacks a balance.
     fn lacks(&mut self, balances: &Balances) {
         if self.is_on() {
             self.without_balances += 1;
@@ -335,7 +356,10 @@ impl Proof {
 
     /// Figures that do not agree: an error, or a warning where that was asked for.
     fn fails(&mut self, line: u64, sentence: String) -> Result<(), Problem> {
-        let place = Place { line, ..Place::default() };
+        self.fails_at(Place { line, ..Place::default() }, sentence)
+    }
+
+    fn fails_at(&mut self, place: Place, sentence: String) -> Result<(), Problem> {
         match self.prove {
             Prove::Off => {}
             Prove::On => {
@@ -371,6 +395,18 @@ impl Proof {
                     .at(place)
                     .help("set `prove: off` if the bank sends none"),
             );
+        }
+        if let Some((first, missing, place)) = self.first_without_pages.take() {
+            let sentence = match self.without_pages {
+                1 => format!("{first} lacks {missing}, so nothing proves that it is whole"),
+                many => format!(
+                    "{many} statements lack pages, so nothing proves that they are whole; the first, {first}, \
+                     lacks {missing}"
+                ),
+            };
+            warnings.push(Problem::new(Code::StatementWithoutBalances, sentence).at(place).help(
+                "ask the bank for the missing pages, and read all files of a statement at once",
+            ));
         }
         warnings
     }

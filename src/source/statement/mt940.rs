@@ -14,8 +14,9 @@ use serde::Deserialize;
 
 use super::input::Lines;
 use super::narrative::Narrative;
+use super::pages::{Link, LinkedPages, OpenPages};
 use super::source::StatementSpec;
-use super::{Balances, Format, Proof, Row, Rows, Waiting, given, malformed, signed};
+use super::{Balances, Format, Proof, Prove, Row, Rows, Waiting, given, malformed, signed};
 use crate::diagnostic::{Problem, SpecProblem};
 use crate::domain::Decimal;
 use crate::source::{KindSpec, SourcePlan};
@@ -46,6 +47,7 @@ pub(super) struct Mt940<'r> {
     /// The last `:61:`, whose `:86:` may still follow.
     movement: Option<Movement>,
     waiting: Waiting,
+    pages: OpenPages,
 }
 
 struct Field {
@@ -64,6 +66,11 @@ struct Statement {
     currency: Option<String>,
     is_closed: bool,
     is_open: bool,
+    /// The numbers of statement and page, where `:28C:` has both.
+    number: Option<(String, u64)>,
+    /// The balances of the page at hand.
+    opening: Option<Link>,
+    closing: Option<Link>,
 }
 
 impl Statement {
@@ -101,6 +108,7 @@ impl<'r> Mt940<'r> {
             parts: Vec::new(),
             movement: None,
             waiting: Waiting::new(),
+            pages: OpenPages::default(),
         }
     }
 
@@ -167,15 +175,20 @@ impl<'r> Mt940<'r> {
                 }
                 self.statement.balances.account = given(first);
             }
-            "28" | "28C" => self.statement.balances.statement = given(first),
+            "28" | "28C" => {
+                self.statement.balances.statement = given(first);
+                self.statement.number = first.split_once('/').and_then(|(statement, page)| {
+                    Some((given(statement)?, page.trim().parse().ok()?))
+                });
+            }
             "60" | "60F" | "60M" => {
                 // Another page of the same statement, in the same message.
                 if self.statement.is_open {
                     self.end_page()?;
                 }
-                self.balance(first, line, true)?;
+                self.balance(&tag, first, line)?;
             }
-            "62" | "62F" | "62M" => self.balance(first, line, false)?,
+            "62" | "62F" | "62M" => self.balance(&tag, first, line)?,
             "34F" if self.statement.currency.is_none() => {
                 self.statement.currency = first.get(..3).and_then(given);
             }
@@ -193,7 +206,7 @@ impl<'r> Mt940<'r> {
         Ok(())
     }
 
-    fn balance(&mut self, text: &str, line: u64, is_opening: bool) -> Result<(), Problem> {
+    fn balance(&mut self, tag: &str, text: &str, line: u64) -> Result<(), Problem> {
         let wrong =
             || malformed(line, format!("`{text}` is no balance: mark, date, currency, amount"));
         let balance = text.trim();
@@ -210,11 +223,15 @@ impl<'r> Mt940<'r> {
             statement.balances.line = line;
         }
         statement.is_open = true;
-        if is_opening {
+        let is_between = tag.ends_with('M');
+        let link = Some(Link { is_between, currency: currency.clone(), balance: value });
+        if tag.starts_with("60") {
+            statement.opening = link;
             statement.balances.open(&currency, value);
             statement.currency = Some(currency);
         } else {
             statement.is_closed = true;
+            statement.closing = link;
             statement.balances.close(&currency, value);
         }
         Ok(())
@@ -271,6 +288,22 @@ impl<'r> Mt940<'r> {
         statement.take_reference();
         if std::mem::take(&mut statement.is_open) {
             self.proof.check(&statement.balances)?;
+            let (opening, closing) = (statement.opening.take(), statement.closing.take());
+            let is_between =
+                |link: &Option<Link>| link.as_ref().is_some_and(|link| link.is_between);
+            if is_between(&opening) || is_between(&closing) {
+                let Balances { account, statement: name, line, .. } = &statement.balances;
+                let (number, page) = statement.number.clone().unzip();
+                let of_all = Balances {
+                    account: account.clone(),
+                    statement: number.clone().or_else(|| name.clone()),
+                    ..Balances::default()
+                };
+                let pages = self.pages.linked.entry((account.clone(), number));
+                pages
+                    .or_insert_with(|| LinkedPages::new(of_all.name(), *line))
+                    .add(page, opening, closing);
+            }
         }
         statement.balances.currencies.clear();
         statement.is_closed = false;
@@ -415,6 +448,21 @@ impl Rows for Mt940<'_> {
     fn warnings(&mut self) -> Vec<Problem> {
         self.proof.take_warnings()
     }
+
+    fn open_pages(&mut self) -> Option<&mut OpenPages> {
+        Some(&mut self.pages)
+    }
+}
+
+/// Warns about statements of which pages are missing when all files have been read.
+pub(super) fn prove_rest(pages: &OpenPages, prove: Prove) -> Vec<Problem> {
+    let mut proof = Proof::new(prove);
+    for pages in pages.linked.values() {
+        if let Some(missing) = pages.missing() {
+            proof.lacks_pages(&pages.name, missing, pages.begin.place());
+        }
+    }
+    proof.take_warnings()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use encoding_rs::{Encoding, UTF_8};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{COLUMNS, Format, OpenPages, Prove, Rows, camt053};
+use super::{COLUMNS, Format, OpenPages, Prove, Rows, camt053, mt940};
 use crate::diagnostic::{Problem, SpecProblem};
 use crate::domain::OneOrMany;
 use crate::domain::place;
@@ -101,7 +101,11 @@ impl Kind for StatementPlan {
     }
 
     fn prove_rest(&self, pages: OpenPages) -> Result<Vec<Problem>, Problem> {
-        camt053::prove_rest(pages, self.prove)
+        match self.format {
+            Format::Camt053(_) => camt053::prove_rest(pages, self.prove),
+            Format::Mt940 => Ok(mt940::prove_rest(&pages, self.prove)),
+            Format::Bai2 => Ok(Vec::new()),
+        }
     }
 
     /// All files have the same columns, so none is opened for them beforehand.
@@ -179,7 +183,8 @@ impl Pieces for Statements {
     fn finish(mut self: Box<Self>) -> Result<InputRead, Problem> {
         let parts = self.rows.parts();
         let warnings = self.rows.warnings();
-        let open_pages = self.rows.open_pages().map(std::mem::take).unwrap_or_default();
+        let mut open_pages = self.rows.open_pages().map(std::mem::take).unwrap_or_default();
+        open_pages.are_in(&self.name);
         let warnings = warnings.into_iter().map(|warning| self.here(warning)).collect();
         let Self { rows, text, .. } = *self;
         drop(rows);

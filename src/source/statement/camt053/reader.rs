@@ -9,8 +9,8 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use super::super::input::{Counted, LONGEST, undecodable, unread};
 use super::super::{Balances, Proof, Row, Rows, Waiting, add, given, malformed, signed};
 use super::{
-    DEEPEST, Details, Element, Entry, Level, MESSAGES, MOST_ELEMENTS, MOST_TRANSACTIONS, OpenPages,
-    Page, Pages, Statement, account_number,
+    Begin, DEEPEST, Details, Element, Entry, Level, MESSAGES, MOST_ELEMENTS, MOST_TRANSACTIONS,
+    OpenPages, Page, Pages, Statement, account_number,
 };
 use crate::diagnostic::{Code, Place, Problem};
 use crate::domain::Decimal;
@@ -66,7 +66,7 @@ impl<'r> Camt<'r> {
             level,
             proof,
             parts: Vec::new(),
-            pages: OpenPages::new(),
+            pages: OpenPages::default(),
             waiting: Waiting::new(),
         }
     }
@@ -254,7 +254,10 @@ impl<'r> Camt<'r> {
             "Id" => statement.balances.statement = given(&element.text),
             "Acct" => statement.balances.account = account_number(&element),
             "Bal" => statement.balance(&element, line)?,
-            _ => statement.page = Some(Page::of(&element)),
+            _ => {
+                statement.page = Some(Page::of(&element));
+                statement.has_own_page = true;
+            }
         }
         if let Some(name) = self.parts.last_mut() {
             *name = statement.balances.part_name();
@@ -334,6 +337,7 @@ impl<'r> Camt<'r> {
     fn end_statement(&mut self, message: Message) -> Result<(), Problem> {
         let Some(mut statement) = self.statement.take() else { return Ok(()) };
         statement.settle(message.name == MESSAGES[0].0);
+        let may_be_whole = !statement.has_own_page && statement.is_closed;
         let balances = statement.balances;
         let Some(page) = statement.page.filter(|page| !page.is_whole()) else {
             return self.proof.check(&balances);
@@ -341,21 +345,23 @@ impl<'r> Camt<'r> {
         let (wrong, unknown) = balances.verdict()?;
         let is_proven = wrong.is_empty() && !unknown;
         let name = (balances.account.clone(), balances.statement.clone());
-        let mut pages = match self.pages.remove(&name) {
+        let mut pages = match self.pages.camt.remove(&name) {
             Some(mut pages) => {
                 pages.merged.go_on_with(balances)?;
                 pages.each_proven &= is_proven;
+                pages.may_be_whole &= may_be_whole;
                 pages
             }
             None => {
                 let (numbers, last) = (BTreeSet::new(), None);
-                Pages { merged: balances, each_proven: is_proven, numbers, last }
+                let (begin, each_proven) = (Begin::at(balances.line), is_proven);
+                Pages { begin, merged: balances, each_proven, may_be_whole, numbers, last }
             }
         };
         pages.numbers.insert(page.number);
         pages.last = pages.last.or(Some(page).filter(|page| page.is_last));
         if !pages.are_complete() {
-            self.pages.insert(name, pages);
+            self.pages.camt.insert(name, pages);
         } else if !pages.each_proven {
             self.proof.check(&pages.merged)?;
         }

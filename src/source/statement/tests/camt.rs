@@ -1,5 +1,7 @@
 use encoding_rs::Encoding;
 
+use std::path::Path;
+
 use super::*;
 
 /// A camt.053 of this version around statements.
@@ -285,18 +287,6 @@ fn pages_of_a_camt_statement_prove_singly_or_together() {
     assert_eq!((rows.len(), warnings), (1, Vec::new()));
 }
 
-/// The warnings, or the error, of files that are read one after the other.
-fn read_files(files: &[String]) -> Result<Vec<Problem>, Problem> {
-    let mut open = OpenPages::new();
-    for text in files {
-        let mut rows = CAMT.rows(text.as_bytes(), Prove::On);
-        *rows.open_pages().unwrap() = open;
-        while rows.next_row()?.is_some() {}
-        open = std::mem::take(rows.open_pages().unwrap());
-    }
-    camt053::prove_rest(open, Prove::On)
-}
-
 #[test]
 fn pages_of_a_camt_statement_may_be_files_in_any_order() {
     let page = |number: u32, last: bool, closing: &str| {
@@ -309,13 +299,59 @@ fn pages_of_a_camt_statement_may_be_files_in_any_order() {
     };
     let pages =
         |closing| [page(1, false, closing), page(2, false, closing), page(3, true, closing)];
-    assert_eq!(read_files(&pages("130.00")), Ok(Vec::new()));
+    assert_eq!(read_files(CAMT, &pages("130.00")), Ok(Vec::new()));
     let [one, two, three] = pages("130.00");
-    assert_eq!(read_files(&[three.clone(), one.clone(), two]), Ok(Vec::new()));
-    let gap = |files: &[String]| read_files(files).unwrap_err().message;
+    assert_eq!(read_files(CAMT, &[three.clone(), one.clone(), two]), Ok(Vec::new()));
+    let gap = |files: &[String]| read_files(CAMT, files).unwrap_err().message;
     assert!(gap(&pages("130.50")).ends_with("a gap of 0.50 EUR"));
     assert!(gap(&[one.clone(), three]).ends_with("a gap of 10.00 EUR"), "a page is missing");
-    assert_eq!(read_files(&[one]).unwrap()[0].code, Code::StatementWithoutBalances);
+    let warnings = read_files(CAMT, &[one]).unwrap();
+    assert_eq!(warnings[0].code, Code::StatementWithoutBalances);
+    let expected = "statement 00123 of account DE02120300000000202051 lacks the pages after page 1, so nothing \
+        proves that it is whole";
+    assert_eq!(warnings[0].message, expected);
+    assert_eq!(warnings[0].place.as_ref().unwrap().file, Path::new("0.txt"));
+}
+
+#[test]
+fn a_missing_page_of_a_camt_statement_is_warned_about_although_the_others_prove_themselves() {
+    let page = |number: u32, last: bool, opening: [&str; 2], closing: [&str; 2]| {
+        let balances =
+            [balance(opening[0], opening[1], "CRDT"), balance(closing[0], closing[1], "CRDT")];
+        let text = statement(&[balances.concat(), entry("CRDT", "")].concat());
+        message("08", &text.replace(
+            "<ElctrncSeqNb>",
+            &format!("<StmtPgntn><PgNb>{number}</PgNb><LastPgInd>{last}</LastPgInd></StmtPgntn><ElctrncSeqNb>"),
+        ))
+    };
+    let one = page(1, false, ["OPBD", "100.00"], ["ITBD", "110.00"]);
+    let two = page(2, false, ["ITBD", "110.00"], ["ITBD", "120.00"]);
+    let three = page(3, true, ["ITBD", "120.00"], ["CLBD", "130.00"]);
+    let lacks = |files: &[&String]| {
+        let files: Vec<String> = files.iter().map(|file| (*file).clone()).collect();
+        let warnings = read_files(CAMT, &files).unwrap();
+        let said = warnings.first().map(|warning| warning.message.clone()).unwrap_or_default();
+        let (_, said) = said.split_once(" lacks ").unwrap_or_default();
+        said.split_once(", so nothing").unwrap_or_default().0.to_owned()
+    };
+    assert_eq!(lacks(&[&one, &two, &three]), "");
+    assert_eq!(lacks(&[&three, &one, &two]), "");
+    assert_eq!(lacks(&[&one]), "the pages after page 1");
+    assert_eq!(lacks(&[&one, &three]), "page 2");
+    assert_eq!(lacks(&[&three]), "pages 1 to 2");
+    assert_eq!(lacks(&[&two]), "page 1 and the pages after page 2");
+    // The pages of a message need not be those of each of its statements.
+    let inner = [balance("OPBD", "100.00", "CRDT"), balance("CLBD", "110.00", "CRDT")].concat();
+    let of_message = |closing: &str| {
+        let inner = [inner.replace("CLBD", closing), entry("CRDT", "")].concat();
+        let header = "<BkToCstmrStmt><GrpHdr><MsgPgntn><PgNb>1</PgNb><LastPgInd>false</LastPgInd></MsgPgntn></GrpHdr>";
+        let text = message("08", &statement(&inner));
+        let start = text.find("<BkToCstmrStmt>").unwrap();
+        let end = text.find("<Stmt>").unwrap();
+        format!("{}{header}{}", &text[..start], &text[end..])
+    };
+    assert_eq!(lacks(&[&of_message("CLBD")]), "");
+    assert_eq!(lacks(&[&of_message("ITBD")]), "the pages after page 1");
 }
 
 #[test]

@@ -24,6 +24,23 @@ fn read_as(format: Format, text: &str, prove: Prove) -> Result<(Vec<Row>, Vec<Pr
     Ok((rows, reader.warnings()))
 }
 
+/// The warnings, or the error, about pages in files that are read one after the other.
+fn read_files(format: Format, files: &[String]) -> Result<Vec<Problem>, Problem> {
+    let mut open = OpenPages::default();
+    for (number, text) in files.iter().enumerate() {
+        let mut rows = format.rows(text.as_bytes(), Prove::On);
+        *rows.open_pages().unwrap() = open;
+        while rows.next_row()?.is_some() {}
+        assert_eq!(rows.warnings(), []);
+        open = std::mem::take(rows.open_pages().unwrap());
+        open.are_in(std::path::Path::new(&format!("{number}.txt")));
+    }
+    match format {
+        Format::Camt053(_) => camt053::prove_rest(open, Prove::On),
+        _ => Ok(super::mt940::prove_rest(&open, Prove::On)),
+    }
+}
+
 fn read(format: Format, text: &str) -> Vec<Row> {
     let (rows, warnings) = read_as(format, text, Prove::On).unwrap();
     assert_eq!(warnings, []);

@@ -152,6 +152,39 @@ fn mt940_in_the_envelope_of_swift_over_two_pages() {
 }
 
 #[test]
+fn a_missing_page_of_an_mt940_statement_is_warned_about() {
+    let page = |number: &str, opening: &str, closing: &str| {
+        format!(":20:R\n:25:1\n:28C:{number}\n:60{opening}\n:61:260102C10,NTRF\n:62{closing}\n-\n")
+    };
+    let first = |number| page(number, "F:C260101EUR100,", "M:C260102EUR110,");
+    let second = |number| page(number, "M:C260102EUR110,", "M:C260102EUR120,");
+    let third = |number| page(number, "M:C260102EUR120,", "F:C260102EUR130,");
+    let lacks = |files: &[String]| {
+        let warnings = read_files(MT, files).unwrap();
+        warnings.first().map(|warning| warning.message.clone()).unwrap_or_default()
+    };
+    assert_eq!(lacks(&[first("12/1"), second("12/2"), third("12/3")]), "");
+    assert_eq!(lacks(&[third("12/3"), [first("12/1"), second("12/2")].concat()]), "");
+    assert_eq!(lacks(&[first("12/0"), second("12/1"), third("12/2")]), "");
+    assert_eq!(
+        lacks(&[first("12/1"), third("12/3")]),
+        "statement 12 of account 1 lacks page 2, so nothing proves that it is whole"
+    );
+    assert!(lacks(&[first("12/1")]).contains(" lacks the pages after page 1,"));
+    assert!(lacks(&[second("12/2"), third("12/3")]).contains(" lacks the pages before page 2,"));
+    // Without numbers of pages, the balances say it.
+    assert_eq!(lacks(&[first("12"), second("13"), third("14")]), "");
+    assert!(lacks(&[first("12"), third("14")]).contains(" lacks the page that "));
+    assert!(lacks(&[first("12")]).contains(" lacks the page that goes on from 110 EUR,"));
+    assert!(lacks(&[third("12")]).contains(" lacks the page that closes with 120 EUR,"));
+    let two = lacks(&[first("12/1"), first("13/1")]);
+    assert!(
+        two.starts_with("2 statements lack pages,") && two.contains("the first, statement 12"),
+        "{two}"
+    );
+}
+
+#[test]
 fn mt940_odd_but_real() {
     let around = |line: &str| {
         format!(":20:R\n:25:A\n:28C:1\n:60F:C260101EUR0,00\n{line}\n:62F:C260131EUR1,00\n-\n")
