@@ -25,7 +25,7 @@ pub struct Uniting {
     pub step: String,
     /// Rows that agree only with it.
     pub rows: u64,
-    /// Joined rows in which both sides have a value.
+    /// Joined rows in which both sides have a value, or one if that is what it is about; 0 if no joined row needs it.
     pub of: u64,
     /// Some of the values that it makes agree.
     pub examples: Vec<[String; 2]>,

@@ -193,10 +193,53 @@ impl Units {
     }
 }
 
+/// Debit and credit marks beside numbers, and how many of them may be a part of an identifier: `C1001`, `CR-17`.
+#[derive(Default)]
+struct Marks {
+    texts: Vec<String>,
+    values: usize,
+    /// Whole numbers with the mark right before them, or a single letter right behind them.
+    doubtful: usize,
+    /// Values that are told to be amounts only by the other mark of the pair.
+    alone: usize,
+}
+
+impl Marks {
+    fn add(&mut self, value: &str, mark: &str) {
+        let digit = |c: char| c.is_ascii_digit();
+        let is_glued = match (value.strip_prefix(mark), value.strip_suffix(mark)) {
+            (Some(rest), _) => !rest.starts_with(char::is_whitespace),
+            (_, Some(rest)) => !rest.ends_with(char::is_whitespace),
+            // A currency or a parenthesis is around it.
+            _ => false,
+        };
+        let is_before = value.find(mark).zip(value.find(digit)).is_some_and(|(at, of)| at < of);
+        let is_letter = mark.chars().count() == 1;
+        let is_whole = !value.contains(['.', ',']);
+        self.values += 1;
+        self.doubtful += usize::from(is_whole && is_glued && (is_before || is_letter));
+        self.alone += usize::from((is_whole || is_letter) && is_before || is_whole && is_letter);
+        if !self.texts.iter().any(|other| other == mark) {
+            self.texts.push(mark.to_owned());
+        }
+    }
+
+    /// The marks of debits and credits.
+    fn pair(&self) -> Option<(String, String)> {
+        let texts: Vec<&str> = self.texts.iter().map(String::as_str).collect();
+        let (debit, credit) = marks(&texts)?;
+        let has = |mark: &str| texts.contains(&mark);
+        let are_both = has(&debit) && has(&credit);
+        let are_marks =
+            self.doubtful * 2 <= self.values && (are_both || self.alone * 2 <= self.values);
+        are_marks.then_some((debit, credit))
+    }
+}
+
 /// Inspects a column's trimmed values.
 pub fn notation<'v>(values: impl Iterator<Item = &'v str>) -> Notation {
     let mut seen = Notation::default();
-    let mut marks: Vec<String> = Vec::new();
+    let mut marks = Marks::default();
     let mut notations = [false; NOTATIONS.len()];
     let mut is_wide = false;
     let mut units = Units::default();
@@ -223,14 +266,10 @@ pub fn notation<'v>(values: impl Iterator<Item = &'v str>) -> Notation {
         if parts.percent {
             around.percent = Some(PercentSpec::AsWritten);
         }
-        for (word, known) in words
-            .into_iter()
-            .map(|word| (word, false))
-            .chain(markings.into_iter().map(|m| (m, true)))
-        {
-            let list = if known { &mut marks } else { &mut seen.around.currency };
-            if !list.iter().any(|other| other == word) {
-                list.push(word.to_owned());
+        markings.into_iter().for_each(|mark| marks.add(&value, mark));
+        for word in words {
+            if !seen.around.currency.iter().any(|other| other == word) {
+                seen.around.currency.push(word.to_owned());
             }
         }
     }
@@ -244,8 +283,7 @@ pub fn notation<'v>(values: impl Iterator<Item = &'v str>) -> Notation {
         seen.around.currency.extend(units.only());
     }
     seen.around.currency.sort();
-    let found: Vec<&str> = marks.iter().map(String::as_str).collect();
-    seen.debit_credit = self::marks(&found);
+    seen.debit_credit = marks.pair();
     seen
 }
 
@@ -381,6 +419,10 @@ mod tests {
         assert_eq!(marked(&["5.00 Dr", "6.00 Cr"]), Some(("Dr".into(), "Cr".into())));
         assert_eq!(marked(&["5,00 S", "6,00 H"]), Some(("S".into(), "H".into())));
         assert_eq!(marked(&["EUR 5,00 DR", "6,00"]), Some(("DR".into(), "CR".into())));
+        assert_eq!(marked(&["C12,50", "D7,00"]), Some(("D".into(), "C".into())));
+        assert_eq!(marked(&["500 CR", "600 CR"]), Some(("DR".into(), "CR".into())));
+        assert_eq!(marked(&["5.00 D", "6.00 D"]), Some(("D".into(), "C".into())));
+        assert_eq!(marked(&["500 S", "6 H"]), Some(("S".into(), "H".into())));
     }
 
     #[test]
@@ -427,6 +469,13 @@ mod tests {
             &["EUR", "$"],
             &["12 Main Street"],
             &["14-Jan-2026", "10:30"],
+            &["C1", "C2", "C30"],
+            &["C1", "D2", "C3", "D4"],
+            &["D-1001", "D-1002"],
+            &["CR1001", "DR1002"],
+            &["CR 1001", "CR 1002"],
+            &["3D", "5D"],
+            &["5 H", "6 H"],
             &["€£5"],
         ] {
             assert_eq!(of(values), nothing, "{values:?}");

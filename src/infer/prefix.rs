@@ -56,14 +56,16 @@ pub fn strip(extracts: &mut PerSide<Extract>) -> Result<(), Problem> {
         let found = columns.filter_map(|(at, column)| {
             let prefix = prefix(column)?;
             let (with, without) = (values(column, ""), values(column, prefix));
-            // Another column has the values without the prefix, and hardly any with it.
+            // Another column has the values without the prefix, and hardly any column has them with it.
+            let others = &references[side.other()];
+            let kept = others.iter().map(|others| with.intersection(others).count()).max();
             let is_found = |others: &HashSet<String>| {
                 let common = without.intersection(others).count();
                 common >= LEAST
                     && common * 2 >= without.len().min(others.len())
-                    && with.intersection(others).count() * 5 <= common
+                    && kept.unwrap_or(0) * 5 <= common
             };
-            references[side.other()].iter().any(is_found).then(|| (at, prefix.to_owned()))
+            others.iter().any(is_found).then(|| (at, prefix.to_owned()))
         });
         let found: Vec<(usize, String)> = found.collect();
         if !found.is_empty() {

@@ -287,7 +287,9 @@ impl Uniting {
         let examples =
             if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
         let side = self.side.map_or_else(String::new, |side| format!(" in {side}"));
-        if self.written {
+        if self.written && self.of == 0 {
+            format!("`{}`{side} reads its values; no joined row needs it{examples}", self.step)
+        } else if self.written {
             format!("`{}`{side} makes {} of {} rows agree{examples}", self.step, self.rows, self.of)
         } else {
             format!(

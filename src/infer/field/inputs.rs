@@ -70,9 +70,9 @@ impl FieldInputs<'_> {
         let mut words = None;
         match field.kind {
             Kind::Text => {
-                for side in Side::BOTH {
-                    field.source_normalize[side] = profiles[side].reading.source_steps();
-                }
+                // Marks of debits and credits are a part of numbers only.
+                let steps = profiles.as_ref().map(|_, profile| profile.reading.steps.clone());
+                field.source_normalize = self.needed(pair.columns, steps);
                 words = self.text(&mut field, pair, functions);
             }
             Kind::Decimal | Kind::Integer => {
@@ -91,6 +91,7 @@ impl FieldInputs<'_> {
             field.set_tolerance(profiles.a.scale, profiles.b.scale, true);
             measured = self.measure(&field, pair.columns, words.as_deref());
         }
+        self.tell_of_steps(&mut field, pair.columns, words.as_deref(), measured);
         self.doubts(&mut field, pair.columns, measured);
         field.set_measured(measured);
         Ok(Some(field))
@@ -223,6 +224,115 @@ impl FieldInputs<'_> {
         Ok(best)
     }
 
+    /// Of the steps with which the columns were read, those that more than half of the joined rows need to agree. If no
+    /// joined row tells, those that more than half of the values need to occur on both sides.
+    fn needed(
+        &self,
+        columns: PerSide<usize>,
+        steps: PerSide<Vec<StepSpec>>,
+    ) -> PerSide<Vec<StepSpec>> {
+        if steps.a.is_empty() && steps.b.is_empty() {
+            return steps;
+        }
+        let mut trials = PerSide::of(|side| {
+            let of = |steps: &[StepSpec]| {
+                let reading = Reading { steps: steps.to_vec(), ..Reading::text() };
+                reading.plan(0, &resolve(&plain_steps(&["trim"])))
+            };
+            Trial::new(vec![of(&[]), of(&steps[side])], 1, Vec::new())
+        });
+        // Each text as written and loosely, first without the steps and then with them.
+        let mut read = |side: Side, text: &str| -> [[Option<String>; 2]; 2] {
+            let mut results = [[None, None], [None, None]];
+            trials[side].text(text, |at, cell| {
+                if let Some(result) = results.get_mut(at) {
+                    *result = [cell.text(), loose(cell)];
+                }
+            });
+            results
+        };
+        let (mut agreeing, mut all) = ([[0u64; 2]; WAYS.len()], 0);
+        for (a, b) in self.joined.pairs(columns) {
+            if a.loose.is_none() || b.loose.is_none() {
+                continue;
+            }
+            all += 1;
+            let (a, b) = (read(Side::A, &a.written), read(Side::B, &b.written));
+            for (counts, (of_a, of_b)) in agreeing.iter_mut().zip(WAYS) {
+                for (count, (a, b)) in counts.iter_mut().zip(a[of_a].iter().zip(&b[of_b])) {
+                    *count += u64::from(a.is_some() && a == b);
+                }
+            }
+        }
+        if all == 0 {
+            let mut values = PerSide::of(|_| [BTreeSet::new(), BTreeSet::new()]);
+            for side in Side::BOTH {
+                let column = self.extracts[side].columns.get(columns[side]);
+                for (text, _) in column.iter().flat_map(|column| &column.profile.values) {
+                    for (values, [_, value]) in values[side].iter_mut().zip(read(side, text)) {
+                        values.extend(value);
+                    }
+                }
+            }
+            all = values.a[0].len().min(values.b[0].len()) as u64;
+            for (counts, (of_a, of_b)) in agreeing.iter_mut().zip(WAYS) {
+                *counts = [values.a[of_a].intersection(&values.b[of_b]).count() as u64; 2];
+            }
+        }
+        let mut chosen = 0;
+        for at in 1..WAYS.len() {
+            let is_needed = |(more, less): (&u64, &u64)| more.saturating_sub(*less) * 2 > all;
+            if agreeing[at].iter().zip(&agreeing[chosen]).any(is_needed) {
+                chosen = at;
+            }
+        }
+        let (of_a, of_b) = WAYS[chosen];
+        let keep = |steps: Vec<StepSpec>, is_needed: usize| match is_needed {
+            0 => Vec::new(),
+            _ => steps,
+        };
+        PerSide { a: keep(steps.a, of_a), b: keep(steps.b, of_b) }
+    }
+
+    /// Tells of the steps with which the columns were read: how many joined rows agree only with them.
+    fn tell_of_steps(
+        &self,
+        field: &mut FieldGuess,
+        columns: PerSide<usize>,
+        words: Option<&[(String, String)]>,
+        measured: Measured,
+    ) {
+        let agreeing = |measured: Measured| measured.equal + measured.within_tolerance;
+        let mut told = Vec::new();
+        for side in Side::BOTH {
+            let own = field.readings[side].source_steps();
+            let is_told = |step: &StepSpec| {
+                let step = step_text(step);
+                field.uniting.iter().any(|known| known.side == Some(side) && known.step == step)
+            };
+            let steps = field.source_normalize[side].iter();
+            for step in steps.filter(|step| own.contains(step) && !is_told(step)) {
+                let mut without = field.clone();
+                without.source_normalize[side].retain(|other| other != step);
+                let without = self.measure(&without, columns, words);
+                let rows = agreeing(measured).saturating_sub(agreeing(without));
+                let pairs = self.joined.pairs(columns);
+                let filled = pairs.filter(|(a, b)| a.loose.is_some() && b.loose.is_some());
+                let texts = |(a, b): (&Fact, &Fact)| [a.written.clone(), b.written.clone()];
+                let differing =
+                    filled.clone().filter(|(a, b)| a.written.trim() != b.written.trim());
+                let mut examples: Vec<_> = differing.take(EXAMPLES).map(texts).collect();
+                if examples.is_empty() {
+                    examples.extend(filled.take(EXAMPLES).map(texts));
+                }
+                let of = if rows > 0 { measured.of } else { 0 };
+                let step = step_text(step);
+                told.push(Uniting { side: Some(side), step, rows, of, examples, written: true });
+            }
+        }
+        field.uniting.splice(0..0, told);
+    }
+
     /// Finds the steps that make texts agree. A step that most rows need is written; one that few
     /// rows need is only proposed, because it may hide errors. Returns the words that a function
     /// translates, if any.
@@ -305,20 +415,6 @@ impl FieldInputs<'_> {
         }
         let of = |at: usize| agreeing.get(at).copied().unwrap_or(0);
         let plain = of(0);
-        for side in Side::BOTH {
-            // Steps that make the two columns the same one; without them, no row agrees.
-            for step in &field.source_normalize[side] {
-                let pairs = self.joined.pairs(pair.columns).take(EXAMPLES);
-                field.uniting.push(Uniting {
-                    side: Some(side),
-                    step: step_text(step),
-                    rows: (0..LADDER.len()).map(of).max().unwrap_or(0),
-                    of: all,
-                    examples: pairs.map(|(a, b)| [a.written.clone(), b.written.clone()]).collect(),
-                    written: true,
-                });
-            }
-        }
         let is_habit = |at: usize, simpler: &[usize]| {
             simpler.iter().all(|other| of(at).saturating_sub(of(*other)) * 2 > all)
         };
@@ -478,26 +574,36 @@ impl FieldInputs<'_> {
         measured
     }
 
-    /// Sets `null_equals` if one side leaves empty cells where the other writes 0.
+    /// Sets `null_equals` if one side leaves cells empty where the other writes 0, in more than half of the rows; in
+    /// fewer, a value may be missing, so it is only proposed. A dash for 0 is written there, so nothing is missing.
     fn zero_for_null(&self, field: &mut FieldGuess, columns: PerSide<usize>) {
-        let (mut zeros, mut alone) = (0u64, 0u64);
+        let (mut zeros, mut dashes, mut alone, mut of) = (0u64, 0u64, 0u64, 0u64);
+        let mut examples = BTreeSet::new();
         for (a, b) in self.joined.pairs(columns) {
+            of += u64::from(a.loose.is_some() || b.loose.is_some());
             let value = match (&a.loose, &b.loose) {
                 (None, Some(value)) | (Some(value), None) => value,
                 _ => continue,
             };
             alone += 1;
-            zeros += u64::from(value == "0");
+            if value == "0" {
+                zeros += 1;
+                dashes += u64::from(!a.written.trim().is_empty() && !b.written.trim().is_empty());
+                if examples.len() < EXAMPLES {
+                    examples.insert([&a.written, &b.written].map(|text| text.trim().to_owned()));
+                }
+            }
         }
-        if zeros >= 3 && ratio(zeros, alone) > 0.5 {
-            field.null_equals = Some("0".to_owned());
+        if zeros > 0 && ratio(zeros, alone) > 0.5 {
+            let written = zeros * 2 > of || dashes >= 3 && dashes * 2 > zeros;
+            field.null_equals = written.then(|| "0".to_owned());
             field.uniting.push(Uniting {
                 side: None,
                 step: "null_equals: 0".to_owned(),
                 rows: zeros,
-                of: self.joined.rows as u64,
-                examples: vec![[String::new(), "0".to_owned()]],
-                written: true,
+                of,
+                examples: examples.into_iter().collect(),
+                written,
             });
         }
     }
@@ -505,6 +611,9 @@ impl FieldInputs<'_> {
 
 /// Examples per note.
 const EXAMPLES: usize = 3;
+
+/// The sides whose steps are tried: of A, of B.
+const WAYS: [(usize, usize); 4] = [(0, 0), (1, 0), (0, 1), (1, 1)];
 
 /// The step chains tried for texts, and for each the simpler ones it must beat.
 const LADDER: [(&[&str], &[usize]); 11] = [

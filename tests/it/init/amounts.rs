@@ -87,9 +87,15 @@ fn negative_amounts_are_read_in_each_sides_format() {
             let sign = if n % 3 == 0 { "" } else { "-" };
             [format!("K{n:02};{a}"), format!("K{n:02};{sign}{n}.50")]
         });
-        init(&project, a, b);
+        let said = init(&project, a, b);
         let text = configuration(&project);
         assert!(text.contains(written), "{name}: {text}");
+        // What is done to the text of a number is printed too.
+        let step = "amount: `{ debit_credit";
+        assert_eq!(said.contains(step), written.starts_with("debit_credit"), "{said}");
+        if written.starts_with("debit_credit") {
+            assert!(said.contains("` in A makes 12 of 12 rows agree: `"), "{said}");
+        }
         assert_eq!(run(&project)["records"]["matched"], 12, "{name}: {text}");
     }
 }
