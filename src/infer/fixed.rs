@@ -88,21 +88,49 @@ impl Layout {
     }
 }
 
-/// Whether a delimiter splits nearly all lines alike; within quotes it splits nothing.
+/// Whether a delimiter splits nearly all lines alike; within quotes it splits nothing, and in padded lines the comma of a
+/// number neither: `7,50` or `1,204.50`.
 fn is_delimited(lines: &[Vec<char>]) -> bool {
+    let padded = lines.iter().filter(|line| line.windows(2).any(|two| two == [' ', ' '])).count();
+    let are_padded = padded * 10 >= lines.len() * 8;
     [',', ';', '\t', '|'].into_iter().any(|mark| {
         let mut counts = std::collections::HashMap::new();
         for line in lines {
             let mut is_quoted = false;
-            let splits = line.iter().filter(|c| {
+            let splits = line.iter().enumerate().filter(|(at, c)| {
                 is_quoted ^= **c == '"';
-                **c == mark && !is_quoted
+                **c == mark && !is_quoted && !(mark == ',' && are_padded && is_of_number(line, *at))
             });
             *counts.entry(splits.count()).or_insert(0usize) += 1;
         }
         let most = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, lines)| lines).max();
         most.is_some_and(|most| most * 10 >= lines.len() * 8)
     })
+}
+
+/// Whether the comma at a place is one of a number: it stands between digits, and so do the others of the same word, which
+/// has groups of three digits and at most one other group, its decimals.
+fn is_of_number(line: &[char], at: usize) -> bool {
+    let is_space = |c: &&char| **c == ' ';
+    let before = line[..at].iter().rev().take_while(|c| !is_space(c)).count();
+    let behind = line[at..].iter().take_while(|c| !is_space(c)).count();
+    let word: String = line[at - before..at + behind].iter().collect();
+    let number = word.trim_matches(|c: char| !c.is_ascii_digit() && c != ',');
+    let (whole, decimals) = match number.rfind([',', '.']) {
+        Some(last) if number[last + 1..].len() != 3 => (&number[..last], &number[last + 1..]),
+        _ => (number, ""),
+    };
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.split([',', '.', '\'']);
+    let first = groups.next().unwrap_or_default();
+    let rest: Vec<&str> = groups.collect();
+    let is_first = if rest.is_empty() { !first.is_empty() } else { (1..=3).contains(&first.len()) };
+    let has_decimals = !number.ends_with([',', '.']);
+    is_first
+        && has_decimals
+        && are_digits(first)
+        && are_digits(decimals)
+        && rest.iter().all(|group| group.len() == 3 && are_digits(group))
 }
 
 /// The common beginning of data lines, if a few other lines (a header, a trailer) begin differently and look
@@ -296,6 +324,26 @@ mod tests {
         assert_eq!(starts(text), Some(vec![0, 3, 14, 25]));
         assert_eq!(Layout::of(text).unwrap().condition, None);
         assert!(confidence(text, &Layout::of(text).unwrap()) > 0.8);
+    }
+
+    #[test]
+    fn commas_of_numbers_delimit_nothing_in_padded_lines() {
+        let text = "00000001  1            7,50  02.02.2026\n\
+            00000002  2        1.204,50  03.02.2026\n\
+            00000003  13         -21,50  04.02.2026\n\
+            00000004  4           28,5-  05.02.2026\n";
+        assert_eq!(starts(text), Some(vec![0, 10, 12, 29]));
+        let thousands = text.replace("1.204,50", "1,204.50").replace("    7,50", "3,007.50");
+        let thousands = thousands.replace("   -21,50", "-2,121.50").replace("28,5-", "2,128");
+        assert_eq!(starts(&thousands), Some(vec![0, 10, 12, 29]), "{thousands}");
+        for delimited in [
+            "1,    2,   3\n4,    5,   6\n7,    8,   9\n1,    2,   3\n",
+            "1,2,3  x\n4,5,6  x\n7,8,9  x\n1,2,3  x\n",
+            "2026-01-01 10:00,5\n2026-01-01 10:00,6\n2026-01-01 10:00,7\n2026-01-01 10:00,8\n",
+            "a,1  x\nb,2  x\nc,3  x\nd,4  x\n",
+        ] {
+            assert_eq!(Layout::of(delimited), None, "{delimited}");
+        }
     }
 
     #[test]

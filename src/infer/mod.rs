@@ -155,10 +155,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         pairs.retain(|pair| !doubted.columns.contains(&pair.columns));
     }
     if pairs.is_empty() {
-        let message = "no column of the first file matches one of the second";
-        return Err(Problem::new(Code::NothingInCommon, message).help(
-            "check the files, or run `recon init` without files for a configuration to fill in",
-        ));
+        return Err(nothing_in_common(&extracts));
     }
     let mut notes = mapping::notes(&extracts, &pairs);
     notes.extend(doubted.map(|doubted| doubted.why));
@@ -229,6 +226,35 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     });
     let joined_rows = joined.rows;
     Ok(Inference { job, sources, joined_rows, key_candidates, passes, fields, functions, notes })
+}
+
+/// No columns match: one file may be read wrongly, so it says how each was read.
+fn nothing_in_common(extracts: &PerSide<Extract>) -> Problem {
+    let read = PerSide::of(|side| {
+        const SHOWN: usize = 8;
+        let Extract { form, columns, .. } = &extracts[side];
+        let how = match &form.kind {
+            Some(kind) => kind.spoken().to_owned(),
+            None => format!("text with the delimiter {:?}", form.delimiter.value),
+        };
+        let names = columns.iter().take(SHOWN).map(|column| write::clipped(column.name.trim()));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let names = match (form.has_names(), columns.len() > SHOWN) {
+            (false, _) => "without names".to_owned(),
+            (true, false) => format!("named {names}"),
+            (true, true) => format!("named {names}, …"),
+        };
+        let columns = match columns.len() {
+            1 => "1 column".to_owned(),
+            many => format!("{many} columns"),
+        };
+        format!("{side} was read as {how}, with {columns} {names}")
+    });
+    Problem::new(Code::NothingInCommon, "no column of the first file matches one of the second")
+        .help(format!(
+            "{}; {}. Check the files, or run `recon init` without files for a configuration to fill in",
+            read.a, read.b
+        ))
 }
 
 /// A column's name, or its place if it has none.

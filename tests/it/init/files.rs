@@ -397,6 +397,31 @@ fn quoted_delimiters_make_no_fixed_width() {
 }
 
 #[test]
+fn fixed_width_with_commas_in_numbers_is_no_csv() {
+    let project = Project::new();
+    let numbers: [fn(u32) -> String; 3] = [
+        |n| format!("{},50", n * 7),
+        |n| format!("{}.{:03},50", n, n * 7),
+        |n| format!("{},{:03}.50", n, n * 7),
+    ];
+    for number in numbers {
+        let [a, b] = rows(["", "nr;row;betrag;tag"], 30, |n| {
+            let (number, day) = (number(n), format!("{:02}.02.2026", n % 28 + 1));
+            [format!("{n:08}  {n:<4} {number:>12}  {day}"), format!("{n:08};{n};{number};{day}")]
+        });
+        let said = init_again(&project, a.trim_start(), &b);
+        assert!(said.contains("a.csv: 30 rows, fixed width"), "{said}");
+        assert_eq!(run(&project)["records"]["matched"], 30, "{said}\n{}", configuration(&project));
+    }
+    // It says how each file was read.
+    project.write("a.csv", "when\n2026-01-01\n2026-01-02\n").write("b.csv", "x;y\nfoo;a\nbar;b\n");
+    let said = project.recon(&["init", "a.csv", "b.csv", "--force"]);
+    assert_eq!(said.code, 2);
+    let told = "B was read as text with the delimiter ';', with 2 columns named x, y";
+    assert!(said.err.replace("\n", " ").contains(told), "{}", said.err);
+}
+
+#[test]
 fn lines_below_a_ruler_are_no_rows() {
     let project = Project::new();
     let [a, b] = rows(["id,name,amount", "id,name,amount"], 12, |n| {
