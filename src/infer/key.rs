@@ -1,5 +1,7 @@
 //! Finds the key: columns that are unique on each side and share values between the sides.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::extract::{Extract, are_comparable, loose};
@@ -23,6 +25,8 @@ pub struct KeyCandidate {
     pub uniqueness: PerSide<f64>,
     /// The share of the smaller side's values that occur on both.
     pub overlap: f64,
+    /// Rows that lack a part of it, which the run rejects.
+    pub without: PerSide<u64>,
     /// From 0 to 1.
     pub confidence: f64,
     /// The share of rows that have it, on the side that has it more rarely.
@@ -41,6 +45,10 @@ const FILLED: f64 = 0.8;
 
 /// How many columns may be combined into a key.
 const PARTS: usize = 8;
+
+/// How many pairs of unmapped columns may be parts too, and the share of their values that both sides must have.
+const SPARE: usize = 4;
+const ALIKE: f64 = 0.5;
 
 /// The candidates, best first; the others are shown as alternatives.
 pub fn candidates(
@@ -159,9 +167,15 @@ fn candidate(
         names,
         uniqueness,
         overlap,
+        without: without(extracts, sketches),
         confidence: confidence.clamp(0.0, 0.99),
         filled,
     })
+}
+
+/// The rows that lack a part of a key.
+fn without(extracts: &PerSide<Extract>, sketches: PerSide<&Sketch>) -> PerSide<u64> {
+    PerSide::of(|side| extracts[side].reach.rows.saturating_sub(sketches[side].filled))
 }
 
 /// Columns that count rows, and why that seems so.
@@ -217,26 +231,32 @@ pub fn join(
     Ok((joined, Some(Doubted { columns, why })))
 }
 
-/// Pairs and triples of mapped columns: the fewest columns that are unique.
+/// Pairs and triples of columns: the fewest that are unique, and more if fewer rows lack them.
 fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCandidate>, Problem> {
-    let is_part = |pair: &&Pair| {
+    let is_part = |columns: PerSide<usize>| {
         let is_day = |extract: &Extract, at: usize| {
             let column = extract.columns.get(at);
             column.is_some_and(|column| column.profile.reading.kind == Kind::Date)
         };
-        let PerSide { a, b } = pair.columns;
+        let PerSide { a, b } = columns;
         (can_be_key(&extracts.a, a) || is_day(&extracts.a, a))
             && (can_be_key(&extracts.b, b) || is_day(&extracts.b, b))
     };
-    let mut parts: Vec<PerSide<usize>> =
-        mapping.iter().filter(is_part).map(|pair| pair.columns).take(PARTS).collect();
+    let mapped = mapping.iter().map(|pair| pair.columns);
+    let mut parts: Vec<PerSide<usize>> = mapped.filter(|it| is_part(*it)).take(PARTS).collect();
+    parts.extend(unmapped_parts(extracts, mapping, is_part).into_iter().take(SPARE));
     // In the order of A's columns, as one would write them.
     parts.sort_by_key(|pair| pair.a);
     let mut combinations: Vec<Vec<PerSide<usize>>> = Vec::new();
+    let are_apart = |one: &PerSide<usize>, two: &PerSide<usize>| one.a != two.a && one.b != two.b;
     for (first, one) in parts.iter().enumerate() {
         for (second, two) in parts.iter().enumerate().skip(first + 1) {
+            if !are_apart(one, two) {
+                continue;
+            }
             combinations.push(vec![*one, *two]);
-            for three in parts.iter().skip(second + 1) {
+            let others = parts.iter().skip(second + 1);
+            for three in others.filter(|three| are_apart(one, three) && are_apart(two, three)) {
                 combinations.push(vec![*one, *two, *three]);
             }
         }
@@ -253,8 +273,37 @@ fn composite(extracts: &PerSide<Extract>, mapping: &[Pair]) -> Result<Vec<KeyCan
         .filter(KeyCandidate::is_unique)
         .collect();
     let fewest = found.iter().map(|candidate| candidate.columns.len()).min().unwrap_or(0);
-    found.retain(|candidate| candidate.columns.len() == fewest);
+    let of_fewest = found.iter().filter(|candidate| candidate.columns.len() == fewest);
+    let filled = of_fewest.map(|candidate| candidate.filled).fold(0.0, f64::max);
+    found.retain(|candidate| candidate.columns.len() == fewest || candidate.filled > filled);
     Ok(found)
+}
+
+/// Columns that are not mapped although the other side has their values: the numbers of an order's lines are so few that
+/// nothing but a key tells that they belong together. The likest come first.
+fn unmapped_parts(
+    extracts: &PerSide<Extract>,
+    mapping: &[Pair],
+    is_part: impl Fn(PerSide<usize>) -> bool,
+) -> Vec<PerSide<usize>> {
+    let mapped: PerSide<HashSet<usize>> =
+        PerSide::of(|side| mapping.iter().map(|pair| pair.columns[side]).collect());
+    let is_free =
+        |columns: PerSide<usize>| !mapped.a.contains(&columns.a) && !mapped.b.contains(&columns.b);
+    let pairs = mapping::worth_comparing(extracts).into_iter();
+    let free = pairs.filter(|columns| is_free(*columns) && is_part(*columns));
+    let alike = free.filter_map(|columns| {
+        let a = extracts.a.columns.get(columns.a)?;
+        let b = extracts.b.columns.get(columns.b)?;
+        let likeness = a.sketch.likeness(&b.sketch);
+        let are_alike = are_comparable(a.profile.reading.kind, b.profile.reading.kind)
+            && a.sketch.overlap(&b.sketch).0 >= 2
+            && likeness >= ALIKE;
+        are_alike.then_some((likeness, columns))
+    });
+    let mut alike: Vec<(f64, PerSide<usize>)> = alike.collect();
+    alike.sort_by(|left, right| right.0.total_cmp(&left.0));
+    alike.into_iter().map(|(_, columns)| columns).collect()
 }
 
 /// A sketch of the combined values, for each combination of columns.
@@ -305,6 +354,7 @@ pub fn measure(
     })?;
     candidate.uniqueness = sketches.as_ref().map(|_, sketch| sketch.uniqueness());
     candidate.overlap = sketches.a.overlap(&sketches.b).1;
+    candidate.without = without(extracts, sketches.as_ref().map(|_, sketch| sketch));
     Ok(())
 }
 
@@ -332,8 +382,14 @@ impl KeyCandidate {
     }
 
     pub fn why(&self) -> String {
+        let lacking = match (self.without.a, self.without.b) {
+            (0, 0) => String::new(),
+            (a, 0) => format!("; rows that lack it and are rejected: {a} of A"),
+            (0, b) => format!("; rows that lack it and are rejected: {b} of B"),
+            (a, b) => format!("; rows that lack it and are rejected: {a} of A, {b} of B"),
+        };
         format!(
-            "{} unique in A, {} in B; {} of the smaller side's values occur in both",
+            "{} unique in A, {} in B; {} of the smaller side's values occur in both{lacking}",
             percent(self.uniqueness.a),
             percent(self.uniqueness.b),
             percent(self.overlap),
@@ -364,6 +420,7 @@ mod tests {
             names: PerSide::default(),
             uniqueness: PerSide::default(),
             overlap: 0.0,
+            without: PerSide::default(),
             confidence: 1.0,
             filled: 1.0,
         };

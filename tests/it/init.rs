@@ -682,6 +682,49 @@ fn an_empty_cell_for_zero_in_few_rows_is_proposed_and_not_written() {
     }
 }
 
+#[test]
+fn a_key_that_all_rows_have_is_chosen_before_one_with_empty_parts() {
+    let project = Project::new();
+    let item = |n: u32| ["", "x", "y", "z", "w", "v", "u"][n as usize * 5 % 7];
+    let row = |n: u32| [format!("R{}", n / 3), (n % 3 + 1).to_string(), item(n).to_owned()];
+    let [a, b] = rows(["Reference,line,Item,qty", "Order No.;Pos;name;units"], 300, |n| {
+        let cells = row(n - 1);
+        let quantity = n * 37 % 500;
+        [format!("{},{quantity}", cells.join(",")), format!("{};{quantity}", cells.join(";"))]
+    });
+    let said = init(&project, &a, &b);
+    assert!(configuration(&project).contains("key: [reference, line]"), "{said}");
+    let records = &run(&project)["records"];
+    assert_eq!((&records["matched"], &records["rejected_a"]), (&300.into(), &0.into()), "{said}");
+    // The numbers of lines have too few values to be mapped by them.
+    let project = Project::new();
+    let [a, b] = rows(["id,Pos,qty", "Order No.;Zeile;units"], 120, |n| {
+        let (order, line, quantity) = (n / 3, n % 3 + 1, n * 137 % 500);
+        let gone = |every: u32| if n.is_multiple_of(every) { 1_000 } else { 0 };
+        [
+            format!("C{},{line},{quantity}", order + gone(20)),
+            format!("C{};{line};{quantity}", order + 2 * gone(30)),
+        ]
+    });
+    let said = init(&project, &a, &b);
+    assert!(configuration(&project).contains("key: [id, pos]"), "{said}");
+    assert_eq!(run(&project)["records"]["aligned"], 112, "{said}");
+}
+
+#[test]
+fn rows_without_a_key_are_counted_in_the_output() {
+    let project = Project::new();
+    let [a, b] = rows(["id,amount", "id,amount"], 40, |n| {
+        let id = if n % 10 == 0 { String::new() } else { format!("T-{n}") };
+        let other = if n == 10 { "T-10".to_owned() } else { id.clone() };
+        [format!("{id},{n}.50"), format!("{other},{n}.50")]
+    });
+    let said = init(&project, a, b);
+    assert!(said.contains("rows that lack it and are rejected: 4 of A, 3 of B"), "{said}");
+    let records = &run(&project)["records"];
+    assert_eq!((&records["rejected_a"], &records["rejected_b"]), (&4.into(), &3.into()));
+}
+
 fn init_again(project: &Project, a: &str, b: &str) -> String {
     project.write("a.csv", a).write("b.csv", b);
     let said = project.recon(&["init", "a.csv", "b.csv", "--force"]);
