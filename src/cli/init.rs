@@ -104,13 +104,60 @@ fn write(files: &[(PathBuf, String)], force: bool) -> Result<(), Problems> {
     if problems.has_errors() {
         return Err(problems);
     }
-    for (path, text) in files {
-        if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
-            fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
-        }
-        fs::write(path, text).map_err(|error| unwritable(path, &error))?;
+    let mut begun = Begun::default();
+    let written = begun.write(files);
+    if written.is_err() {
+        begun.remove();
     }
-    Ok(())
+    Ok(written?)
+}
+
+/// What was begun: on a full disk none of it remains.
+#[derive(Default)]
+struct Begun {
+    /// Complete texts that wait for their names, each with its name.
+    parts: Vec<(PathBuf, PathBuf)>,
+    /// Folders that did not exist before, the outer ones first.
+    folders: Vec<PathBuf>,
+}
+
+impl Begun {
+    /// Writes all of the texts beside their places before the first takes its place.
+    fn write(&mut self, files: &[(PathBuf, String)]) -> Result<(), Problem> {
+        for (path, text) in files {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            if let Some(folder) = folder {
+                let missing: Vec<&Path> = folder
+                    .ancestors()
+                    .take_while(|folder| *folder != Path::new("") && !folder.exists())
+                    .collect();
+                self.folders.extend(missing.into_iter().rev().map(Path::to_owned));
+                fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+            }
+            // A link stays one; what it leads to is replaced.
+            let target = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            let mut name = target.file_name().unwrap_or_default().to_os_string();
+            name.push(format!(".{}.part", std::process::id()));
+            let part = target.with_file_name(name);
+            self.parts.push((part.clone(), target));
+            fs::write(&part, text).map_err(|error| unwritable(path, &error))?;
+        }
+        while let Some((part, target)) = self.parts.first() {
+            fs::rename(part, target).map_err(|error| unwritable(target, &error))?;
+            self.parts.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Removes it. The first error matters more than one of this.
+    fn remove(&self) {
+        for (part, _) in &self.parts {
+            let _ = fs::remove_file(part);
+        }
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 /// A source as it is named in `recon.yaml` in `folder`: a file by its path, a database by its URL without

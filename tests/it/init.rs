@@ -725,6 +725,44 @@ fn rows_without_a_key_are_counted_in_the_output() {
     assert_eq!((&records["rejected_a"], &records["rejected_b"]), (&4.into(), &3.into()));
 }
 
+/// A part that can't be written leaves nothing of the others.
+#[cfg(unix)]
+#[test]
+fn a_failed_init_leaves_no_files() {
+    let names = |project: &Project| {
+        let entries = std::fs::read_dir(project.path(".")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let (a, b) = nameless(20);
+    let project = Project::new();
+    project.write("a.csv", &a).write("b.csv", &b).write("rules", "no folder");
+    let said = project.recon(&["init", "a.csv", "b.csv"]);
+    assert_ne!(said.code, 0);
+    assert!(said.err.contains("can't write"), "{}", said.err);
+    assert_eq!(names(&project), ["a.csv", "b.csv", "rules"]);
+    // A file can't become longer than a kilobyte, as on a full disk.
+    let project = Project::new();
+    project.write("a.csv", &a).write("b.csv", &b);
+    let recon = project.command(&[]);
+    let program = recon.get_program().to_str().unwrap();
+    let line = format!("trap '' XFSZ; ulimit -f 1; exec '{program}' init a.csv b.csv");
+    let mut shell = std::process::Command::new("sh");
+    let said = shell.current_dir(project.path(".")).args(["-c", &line]).output().unwrap();
+    let error = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(error.contains("can't write recon.yaml"), "{error}");
+    assert_eq!(names(&project), ["a.csv", "b.csv"]);
+    // A link stays one.
+    std::os::unix::fs::symlink("other.yaml", project.path("recon.yaml")).unwrap();
+    project.write("other.yaml", "mine");
+    assert_eq!(project.recon(&["init", "a.csv", "b.csv", "--force"]).code, 0);
+    assert!(project.path("recon.yaml").is_symlink());
+    assert!(std::fs::read_to_string(project.path("other.yaml")).unwrap().contains("version: 1"));
+    assert_eq!(names(&project), ["a.csv", "b.csv", "other.yaml", "recon.yaml", "rules"]);
+}
+
 fn init_again(project: &Project, a: &str, b: &str) -> String {
     project.write("a.csv", a).write("b.csv", b);
     let said = project.recon(&["init", "a.csv", "b.csv", "--force"]);
