@@ -155,7 +155,7 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
         pairs.retain(|pair| !doubted.columns.contains(&pair.columns));
     }
     if pairs.is_empty() {
-        return Err(nothing_in_common(&extracts));
+        return Err(nothing_in_common(&extracts, paths));
     }
     let mut notes = mapping::notes(&extracts, &pairs);
     notes.extend(doubted.map(|doubted| doubted.why));
@@ -228,8 +228,12 @@ pub fn infer(paths: PerSide<&Path>, shown: PerSide<String>) -> Result<Inference,
     Ok(Inference { job, sources, joined_rows, key_candidates, passes, fields, functions, notes })
 }
 
-/// No columns match: one file may be read wrongly, so it says how each was read.
-fn nothing_in_common(extracts: &PerSide<Extract>) -> Problem {
+/// No columns match: a file has no rows, or one may be read wrongly, so it says how each was read.
+fn nothing_in_common(extracts: &PerSide<Extract>, paths: PerSide<&Path>) -> Problem {
+    if let Some(side) = Side::BOTH.into_iter().find(|side| extracts[*side].reach.rows == 0) {
+        let message = "the file has no rows, so nothing can be inferred";
+        return Problem::new(Code::NoHeader, message).in_file(paths[side]);
+    }
     let read = PerSide::of(|side| {
         const SHOWN: usize = 8;
         let Extract { form, columns, .. } = &extracts[side];

@@ -763,6 +763,35 @@ fn a_failed_init_leaves_no_files() {
     assert_eq!(names(&project), ["a.csv", "b.csv", "other.yaml", "recon.yaml", "rules"]);
 }
 
+#[test]
+fn json_that_is_cut_off_or_empty_is_told() {
+    let project = Project::new();
+    project.write("ok.json", r#"[{"id":1},{"id":2}]"#);
+    project.write("o.json", r#"{"o":[{"id":1},{"id":2}],"p/q":1}"#);
+    for (text, code, message) in [
+        ("{\"id\":1,\n", 3, "error[bad-json]: the JSON ends within an object"),
+        ("{\"id\":1,\n\"x\":{\n", 3, "error[bad-json]: the JSON ends within an object"),
+        ("{\"id\":1,\n\"x\":2\n}\n", 2, "error[no-records]"),
+        ("[]", 3, "error[no-header]: the file has no rows"),
+    ] {
+        project.write("cut.json", text);
+        let said = project.recon(&["init", "cut.json", "ok.json"]);
+        assert_eq!(said.code, code, "{text}: {}{}", said.out, said.err);
+        assert!(said.err.contains(message), "{text}: {}", said.err);
+    }
+    assert_eq!(project.recon(&["init", "o.json", "ok.json"]).code, 0);
+    for (pointer, expected) in [
+        ("/x", "there are `/o`, `/p~1q`"),
+        ("/o/y", "there are `/o/0`, `/o/1`"),
+        ("/p~1r", "did you mean `/p~1q`?"),
+    ] {
+        project.replace("recon.yaml", "records: \"/o\"", &format!("records: \"{pointer}\""));
+        let said = project.recon(&["run"]);
+        assert!(said.err.contains(expected), "{pointer}: {}", said.err);
+        project.replace("recon.yaml", &format!("records: \"{pointer}\""), "records: \"/o\"");
+    }
+}
+
 fn init_again(project: &Project, a: &str, b: &str) -> String {
     project.write("a.csv", a).write("b.csv", b);
     let said = project.recon(&["init", "a.csv", "b.csv", "--force"]);

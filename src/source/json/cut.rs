@@ -96,14 +96,14 @@ fn take_value(window: &mut Window) -> Result<Vec<u8>, Problem> {
 /// Consumes all up to the first element of the array that the pointer means.
 pub(super) fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Problem> {
     let shown = |depth: usize| -> String {
-        pointer[..depth].iter().map(|part| format!("/{part}")).collect()
+        pointer[..depth].iter().map(|part| format!("/{}", escaped(part))).collect()
     };
     for (depth, part) in pointer.iter().enumerate() {
         let opening = next_byte(window)?;
         if !matches!(opening, Some(b'{' | b'[')) {
             return Err(match opening {
                 None => broken(window, "the JSON ends before the records"),
-                Some(_) => not_there(window, &shown(depth + 1), part, &[]),
+                Some(_) => not_there(window, &shown(depth), part, &[]),
             });
         }
         window.consume(1);
@@ -111,7 +111,7 @@ pub(super) fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Probl
         loop {
             match next_byte(window)? {
                 Some(b'}' | b']') => {
-                    return Err(not_there(window, &shown(depth + 1), part, &names));
+                    return Err(not_there(window, &shown(depth), part, &names));
                 }
                 Some(b',') if !names.is_empty() => {
                     window.consume(1);
@@ -148,13 +148,18 @@ pub(super) fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Probl
         }
         None => Err(broken(window, "the JSON ends before the records")),
         Some(b'{') => {
+            // Of a document that fits into the window, the end can be seen.
+            window.look()?;
+            if window.is_whole() && value_end(window.text()).is_none() {
+                return Err(broken(window, "the JSON ends within an object"));
+            }
             let place = Place { file: window.path().to_owned(), ..Place::default() };
             let what = if pointer.is_empty() {
                 "the file".into()
             } else {
                 format!("`{}`", shown(pointer.len()))
             };
-            let names = names_of(window);
+            let names = names_of(window, &shown(pointer.len()));
             Err(Problem::new(
                 Code::NoRecords,
                 format!("{what} is an object, not an array of records"),
@@ -176,7 +181,7 @@ pub(super) fn enter(window: &mut Window, pointer: &[String]) -> Result<(), Probl
 }
 
 /// The names of the object that begins here, as pointers, as far as they have been read.
-fn names_of(window: &Window) -> String {
+fn names_of(window: &Window, within: &str) -> String {
     let text = window.text();
     let mut names = Vec::new();
     let mut at = 1;
@@ -190,7 +195,7 @@ fn names_of(window: &Window) -> String {
         let rest = text.get(at..).unwrap_or_default();
         let Some(end) = value_end(rest).filter(|_| rest.first() == Some(&b'"')) else { break };
         if let Ok(name) = serde_json::from_slice::<String>(&rest[..end]) {
-            names.push(format!("`/{name}`"));
+            names.push(format!("`{within}/{}`", escaped(&name)));
         }
         at = skip(at + end);
         let rest = text.get(at..).unwrap_or_default();
@@ -200,16 +205,30 @@ fn names_of(window: &Window) -> String {
     if names.is_empty() { "no names".into() } else { names.join(", ") }
 }
 
-fn not_there(window: &mut Window, pointer: &str, part: &str, names: &[String]) -> Problem {
+/// Nothing has this name at the place that `within` points to, but others have.
+fn not_there(window: &mut Window, within: &str, part: &str, names: &[String]) -> Problem {
+    const SHOWN: usize = 20;
     let file = window.path().to_owned();
-    let problem =
-        Problem::new(Code::NoRecords, format!("the file has nothing at `{pointer}`")).in_file(file);
-    let all = || names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let pointer = |name: &str| format!("`{within}/{}`", escaped(name));
+    let message = format!("the file has nothing at {}", pointer(part));
+    let problem = Problem::new(Code::NoRecords, message).in_file(file);
     match nearest(part, names.iter().map(String::as_str)) {
-        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        Some(meant) => problem.help(format!("did you mean {}?", pointer(meant))),
         None if names.is_empty() => problem.help("there is no object at this place"),
-        None => problem.help(format!("there are {}", all())),
+        None => {
+            let shown = names.iter().take(SHOWN).map(|name| pointer(name));
+            let mut all = shown.collect::<Vec<_>>().join(", ");
+            if names.len() > SHOWN {
+                all.push_str(", …");
+            }
+            problem.help(format!("there are {all}"))
+        }
     }
+}
+
+/// A name as a part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The elements of an array, in pieces.
@@ -340,8 +359,8 @@ pub fn pointer_of(document: &str) -> Option<String> {
         }
         at += 1;
     }
-    let escaped = |name: String| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-    best.filter(|path| !path.is_empty()).map(|path| path.into_iter().map(escaped).collect())
+    let parts = |path: Vec<String>| path.iter().map(|name| format!("/{}", escaped(name))).collect();
+    best.filter(|path| !path.is_empty()).map(parts)
 }
 #[cfg(test)]
 mod tests {
