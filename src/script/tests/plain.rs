@@ -362,7 +362,7 @@ fn rules_that_change_texts_need_no_script() {
     let mut script = rules(TEXT_RULES);
     let passes = Some(None);
     // Changing a constant is for the script.
-    let expected = [Some(Some(0)), passes.clone(), None, passes.clone(), passes.clone(), passes];
+    let expected = [Some(Some(0)), passes, None, passes, passes, passes];
     assert_eq!(of(&mut script, " A. Ltd.", "A Ltd"), expected);
     assert_eq!(of(&mut script, " .x", "-x-")[0], Some(Some(1)));
     // So is a text that takes more work.

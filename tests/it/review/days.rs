@@ -322,6 +322,7 @@ fn lists_of_any_status_agree_with_their_counts_on_every_date(place: &Place) {
 
 fn lists_from_memory_agree_with_their_counts_on_every_date(place: &Place) {
     use std::sync::atomic::Ordering::Relaxed;
+    let _alone = super::fixture::settings_of_lists();
     recon::store::MOST_LISTED.store(20, Relaxed);
     recon::store::LEAST_IN_MEMORY.store(0, Relaxed);
     assert_lists_of_dates(place, 16);

@@ -47,6 +47,12 @@ impl Directory for &'static People {
     }
 }
 
+/// Held by tests that change settings of lists (`MOST_LISTED` and the like), which all tests of this process share.
+pub fn settings_of_lists() -> std::sync::MutexGuard<'static, ()> {
+    static SETTINGS: Mutex<()> = Mutex::new(());
+    SETTINGS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A review with an adjustable clock, and its users.
 pub struct ReviewStage {
     pub review_settings: ReviewSettings,

@@ -14,8 +14,8 @@ use recon::store::{LEAST_IN_MEMORY, LEAST_WALKED, MOST_LISTED, chain, transact};
 use serde_json::json;
 
 use super::fixture::{
-    CLUELESS, GUESS, Given, SETTLED, agree, alone_id, code, item_id, override_, stock, stock_alone,
-    stock_keyed, stock_on, team,
+    CLUELESS, GUESS, Given, SETTLED, agree, alone_id, code, item_id, override_, settings_of_lists,
+    stock, stock_alone, stock_keyed, stock_on, team,
 };
 use crate::store::{Place, on_both_stores};
 
@@ -271,6 +271,7 @@ fn what_waits_is_found_behind_many_settled_ones(place: &Place) {
 const WALKS: [usize; 2] = [0, usize::MAX];
 
 fn lists_of_a_run_in_no_index_have_every_item_in_every_order(place: &Place) {
+    let _alone = settings_of_lists();
     MOST_LISTED.store(500, Ordering::Relaxed);
     assert_lists(place, &WALKS);
     let unlisted = "SELECT 1 FROM recon.recon_runs WHERE unlisted";
@@ -279,6 +280,7 @@ fn lists_of_a_run_in_no_index_have_every_item_in_every_order(place: &Place) {
 }
 
 fn lists_of_a_currency_or_amount_have_every_item_in_every_order(place: &Place) {
+    let _alone = settings_of_lists();
     assert_lists(place, &WALKS[..1]);
 }
 
@@ -424,6 +426,7 @@ fn assert_lists(place: &Place, walks: &[usize]) {
 }
 
 fn few_decided_ones_of_a_run_that_left_the_queue_are_listed(place: &Place) {
+    let _alone = settings_of_lists();
     MOST_LISTED.store(500, Ordering::Relaxed);
     let store = place.open();
     let stage = team(false);

@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 
 use super::Place;
 use super::fixture::{all_before, assert_kept_days, codes, column, new_id, rows};
-use crate::review::fixture::{ReviewStage, override_, team};
+use crate::review::fixture::{ReviewStage, override_, settings_of_lists, team};
 
 const KEYS: usize = 4;
 const JOBS: [&str; 2] = ["deposits", "trades"];
@@ -821,6 +821,7 @@ fn decide(
 }
 
 fn tell(place: &Place, steps: &[Step], sources: Sources) {
+    let _alone = settings_of_lists();
     let store = place.open();
     let store = &*store;
     let closing = ReasonCode {
