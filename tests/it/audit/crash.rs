@@ -51,7 +51,7 @@ fn decide_for_ever(store: &dyn Store, round: &str) {
     let mut out = std::io::stdout();
     for at in 0.. {
         let Some(id) = next_item(store, &stage, round) else { return };
-        let key = format!("{round}/{at}");
+        let key = format!("{round}-{at}");
         writeln!(out, "ask {key} {id}").unwrap();
         out.flush().unwrap();
         let resolved = review.resolve(&keyed(&ann, &key), &approve(&id)).unwrap().value;

@@ -334,7 +334,7 @@ impl<'a> World<'a> {
         self.requests += 1;
         let mut actor = self.stage.actor(NAMES[who]);
         actor.idempotency = Some(Idempotency {
-            key: format!("request {}", self.requests),
+            key: format!("request-{}", self.requests),
             route: "POST /somewhere".to_owned(),
             body_hash: "00".to_owned(),
         });

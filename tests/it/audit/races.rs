@@ -123,7 +123,7 @@ fn a_request_with_a_key_has_one_effect(place: &Place) {
     let stage = team(false);
     let run = stock(&*store, "fx", &[GUESS; 3]);
     for round in 1..=3 {
-        let ann = with_key(&stage.actor("ann"), &format!("key {round}"));
+        let ann = with_key(&stage.actor("ann"), &format!("key-{round}"));
         let ask = approve(&item_id(run, round));
         let done = together(32, |_| stage.review(&*store).resolve(&ann, &ask).unwrap());
         assert_eq!(done.iter().filter(|done| !done.replayed).count(), 1);
