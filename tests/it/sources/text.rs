@@ -50,9 +50,9 @@ fn json_arrays_are_whole_or_refused() {
         (&whole.replace("{\"id\":2", "{\"id\":2,"), 3, "a.json:4"),
         (&whole.replace("}]},\n", "}]}\n"), 3, "comma"),
         (&format!("{whole}x"), 3, "something follows"),
-        (&whole.replace("\"data\"", "\"date\""), 2, "did you mean `date`"),
+        (&whole.replace("\"data\"", "\"date\""), 2, "did you mean `/date`"),
         (&whole.replace("sku", "skew"), 2, "did you mean `items.1.skew`"),
-        ("{\"data\":{\"a\":[]}}", 2, "`/a`"),
+        ("{\"data\":{\"a\":[]}}", 2, "`/data/a`"),
         ("{\"data\":7}", 2, "`/data` is no array of records"),
     ] as [(&str, i32, &str); 8]
     {
