@@ -20,6 +20,7 @@ mod orders;
 mod proposals;
 mod query;
 mod queue;
+mod ranked;
 mod reports;
 mod requests;
 mod saved;

@@ -3,7 +3,7 @@
 //! Undecided items are found through small indexes: in the order of confidence or amount, and within each signature
 //! in the order of confidence. Conditions on a signature's properties (job, field, type, reason) select signatures,
 //! whose items are merged. Items of other statuses come in the order of their numbers, from an index of status and
-//! signature; in any other order all of them are looked at. Lists of a small table (assigned, sent back, proposed,
+//! signature; in any other order all of them are looked at (`ranked`). Lists of a small table (assigned, sent back, proposed,
 //! samples) start from that table. Items of runs that no index has come from memory (`unlisted`). With conditions that
 //! need each row, reading goes on until a page is full or there are no more rows, so that a page is never empty while
 //! items follow.
@@ -18,7 +18,6 @@ use crate::store::transact::{Dialect, SqlRow};
 use super::ReviewTables;
 use super::ages::Ages;
 use super::condition::Where;
-use super::orders::Rank;
 use super::query::{
     Column, Condition, HIGHEST_CONFIDENCE, ItemOrder, ItemQuery, LARGEST_AMOUNT, LOWEST_CONFIDENCE,
     Ordered, Position,
@@ -410,66 +409,6 @@ impl ReviewTables<'_> {
         Ok(())
     }
 
-    /// Items in an order that no index has: all of them are looked at.
-    fn by_rank(
-        &mut self,
-        query: &ItemQuery,
-        order: ItemOrder,
-        at: Option<Position>,
-        limit: usize,
-    ) -> Result<Page, Problem> {
-        let conditions = self.row_conditions(query)?;
-        let (mut found, mut from) = (Vec::new(), at.map(|at| order.rank_of(at)));
-        loop {
-            let mut ranks: Vec<Rank> = Vec::new();
-            for condition in &conditions {
-                let rows = "recon.difference_rows d";
-                ranks.extend(self.first_ranked(
-                    rows,
-                    condition,
-                    (query, order),
-                    from,
-                    limit + 1,
-                )?);
-            }
-            ranks.sort_by(Rank::compare);
-            ranks.truncate(limit + 1);
-            let last = ranks.last().copied();
-            let is_all = ranks.len() <= limit;
-            let shown = self.without_blind(query, ranks, Rank::key)?;
-            found.extend(shown);
-            if is_all || found.len() > limit {
-                return Ok(order.page(found, limit));
-            }
-            from = last;
-        }
-    }
-
-    /// The first items `d` of these tables behind a rank, in an order.
-    fn first_ranked(
-        &mut self,
-        tables: &str,
-        condition: &Where,
-        (query, order): (&ItemQuery, ItemOrder),
-        from: Option<Rank>,
-        most: usize,
-    ) -> Result<Vec<Rank>, Problem> {
-        let columns = order.columns(self.dialect(), &query.chances);
-        let mut behind = Where { sql: "1 = 1".to_owned(), ..condition.clone() };
-        let place = "o.level, o.value, o.run_no, o.number";
-        if let Some(from) = from {
-            let (level, value, (run_no, number)) = from.values();
-            let value = behind.bind(value);
-            behind.and(&format!("({place}) > ({level}, {value}, {run_no}, {number})"));
-        }
-        let sql = format!(
-            "SELECT {place} FROM (SELECT {columns} FROM {tables} WHERE {}) o \
-             WHERE {} ORDER BY {place} LIMIT {most}",
-            condition.sql, behind.sql
-        );
-        self.tx.list_again(&sql, &behind.values, Rank::read)
-    }
-
     /// Largest amount first, then the items without an amount by their numbers.
     fn by_amount(
         &mut self,
@@ -651,7 +590,7 @@ impl ReviewTables<'_> {
     }
 
     /// Those of these items whose automatic reason is not hidden.
-    fn without_blind<T>(
+    pub(super) fn without_blind<T>(
         &mut self,
         query: &ItemQuery,
         items: Vec<T>,
@@ -728,16 +667,6 @@ struct Window<'a> {
     order: &'a str,
     /// Most items that are examined if some are left out.
     budget: usize,
-}
-
-impl ItemOrder {
-    /// The first of some items in this order, with the start of the next page if there are more.
-    fn page(self, mut ranks: Vec<Rank>, limit: usize) -> Page {
-        let more = ranks.len() > limit;
-        ranks.truncate(limit);
-        let next = ranks.last().filter(|_| more).map(|last| self.position(last, last.key()));
-        (ranks.iter().map(|rank| (rank.key(), 0.0)).collect(), next)
-    }
 }
 
 /// A page and the start of the next one, if there are more items than a page; else the items found.
